@@ -1,0 +1,72 @@
+//! What is put to the test.
+//!
+//! An app gives the main future of each process. It gets everything through [`Machine`], and writes what happens at its
+//! seams into the history.
+
+use std::sync::{Arc, Mutex};
+
+use squall::Env;
+use squall::io::env::BoxFuture;
+use tokio::sync::{mpsc, watch};
+
+use crate::history::{Kind, Recorder};
+use crate::plan::{Act, Name, Plan};
+use crate::world::net::ProcessNet;
+
+/// What a process of an app gets from the world.
+#[derive(Clone)]
+pub struct Machine {
+    /// The process's name.
+    pub name: Name,
+    /// Which life of it, counted from one.
+    pub process: u32,
+    /// Clock, entropy, tasks, blocking work.
+    pub env: Env,
+    /// To listen and to connect.
+    pub net: ProcessNet,
+    /// An SQLite URI on the machine's disk, which outlives the process: the same for every life, different for each
+    /// machine and run. To be opened with `SQLITE_OPEN_URI`.
+    pub database: String,
+    /// The history.
+    pub recorder: Recorder,
+    /// Says what the process waits for, for wait chains; set by the app.
+    pub probe: Probe,
+}
+
+impl Machine {
+    /// Writes a record of this process, at its virtual time.
+    pub fn record(&self, session: u32, kind: Kind) {
+        self.recorder.record(
+            self.env.clock.monotonic().since_start(),
+            &self.name,
+            self.process,
+            session,
+            kind,
+        );
+    }
+}
+
+/// Says what a process waits for, one line a waiter, from the user to the cause.
+#[derive(Clone, Default)]
+pub struct Probe(Arc<Mutex<Option<Box<dyn Fn() -> Vec<String> + Send>>>>);
+
+impl Probe {
+    /// Sets what to ask.
+    pub fn set(&self, ask: impl Fn() -> Vec<String> + Send + 'static) {
+        *self.0.lock().expect("no one panics while holding it") = Some(Box::new(ask));
+    }
+
+    /// Asks.
+    pub fn ask(&self) -> Vec<String> {
+        self.0.lock().expect("no one panics while holding it").as_ref().map_or_else(Vec::new, |ask| ask())
+    }
+}
+
+/// What is put to the test. A process is gone when its main future ends.
+pub trait App: Send + Sync {
+    /// The server's process. `stop` turns true when it is asked to shut down.
+    fn server(&self, machine: Machine, plan: &Plan, stop: watch::Receiver<bool>) -> BoxFuture<()>;
+
+    /// A client's process. Ops of the plan arrive when their time has come.
+    fn client(&self, machine: Machine, plan: &Plan, ops: mpsc::UnboundedReceiver<Act>) -> BoxFuture<()>;
+}

@@ -1,0 +1,112 @@
+//! One promise a file: a history goes in, a verdict comes out. Streaming, O(1) amortised a record.
+//!
+//! Names and definitions of the anomalies are Jepsen's where it has them.
+
+use std::fmt;
+
+use crate::history::Record;
+use crate::plan::Plan;
+
+/// What can be wrong with a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Anomaly {
+    /// An acknowledged message was never shown to someone entitled to it.
+    Lost,
+    /// One client showed one message twice.
+    DuplicateDelivery,
+    /// One message was stored at two places.
+    DuplicateCommit,
+    /// A message was shown that nobody sent.
+    Phantom,
+    /// One client showed two messages of one sender in the wrong order.
+    SenderReorder,
+    /// Two observers disagree about the order of two messages.
+    TotalOrderDivergence,
+    /// Something owed did not happen although the world was well again for long enough.
+    NoProgress,
+    /// The run proves nothing.
+    VacuousRun,
+}
+
+impl Anomaly {
+    /// As scenarios and reports name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::DuplicateDelivery => "duplicate delivery",
+            Self::DuplicateCommit => "duplicate commit",
+            Self::Phantom => "phantom",
+            Self::SenderReorder => "sender reorder",
+            Self::TotalOrderDivergence => "total-order divergence",
+            Self::NoProgress => "no progress",
+            Self::VacuousRun => "vacuous run",
+        }
+    }
+}
+
+impl fmt::Display for Anomaly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How the world ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything owed had happened.
+    Settled,
+    /// The time to settle was over and something was still owed: who waits for what, from the user to the cause.
+    Unsettled {
+        /// One line a waiter.
+        wait_chain: Vec<String>,
+    },
+}
+
+/// What a checker says of a run. The worst wins, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// There was nothing for it to examine.
+    Idle,
+    /// The promise held.
+    Held {
+        /// How many times it was put to the test.
+        examined: u64,
+    },
+    /// It cannot say.
+    Unknown {
+        /// Why not.
+        why: String,
+    },
+    /// The promise was broken.
+    Broken(Violation),
+}
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Violation {
+    /// Its name.
+    pub anomaly: Anomaly,
+    /// One sentence.
+    pub says: String,
+    /// The record with which it became true, or the last one of the run.
+    pub step: u64,
+    /// Up to five records that show it.
+    pub witness: Vec<Record>,
+}
+
+/// One promise.
+pub trait Checker {
+    /// What it looks for.
+    fn anomaly(&self) -> Anomaly;
+
+    /// Takes the next record.
+    fn observe(&mut self, record: &Record);
+
+    /// Says what it found.
+    fn finish(self: Box<Self>, ending: &Ending) -> Verdict;
+}
+
+/// Every checker that applies to a plan.
+pub fn checkers(_plan: &Plan) -> Vec<Box<dyn Checker>> {
+    todo!()
+}

@@ -1,0 +1,22 @@
+//! Deterministic simulation of Squall: a scenario and a seed become a plan, a plan becomes a history, a history a verdict.
+//!
+//! | module | takes | gives |
+//! |---|---|---|
+//! | [`draw`] | seed, stream, entity, number | a draw that no other draw can move |
+//! | [`scenario`] | YAML | a scenario, or errors with file, line and column |
+//! | [`plan`] | scenario and seed | the only input of a run; prints and reads back |
+//! | [`history`] | records | the only output of a run, and its digest |
+//! | [`world`] | plan and app | machines, links and faults on turmoil, run to the end |
+//! | [`app`] | a machine | what is put to the test: Squall's chat |
+//! | [`check`] | history | one promise a file: held or broken, with a witness |
+//! | [`report`] | verdicts | text |
+
+pub mod app;
+pub mod check;
+pub mod draw;
+pub mod history;
+pub mod plan;
+pub mod report;
+pub mod scenario;
+pub mod units;
+pub mod world;

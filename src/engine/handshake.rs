@@ -1,0 +1,81 @@
+//! The handshake: what the server tells a client about their session.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Sid;
+
+/// How a session notices that its peer is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The server sends a ping this long after the last pong; the first one this long after the handshake.
+    pub ping_interval: Duration,
+    /// A ping that has no pong after this long ends the session.
+    pub ping_timeout: Duration,
+}
+
+impl Default for Heartbeat {
+    /// 25 s and 20 s, the reference implementation's defaults.
+    fn default() -> Self {
+        Self { ping_interval: Duration::from_secs(25), ping_timeout: Duration::from_secs(20) }
+    }
+}
+
+/// The content of an `open` packet (Engine.IO v4 "Handshake").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handshake {
+    /// The session's id.
+    pub sid: Sid,
+    /// The rhythm of its heartbeat.
+    pub heartbeat: Heartbeat,
+    /// The largest message or polling body the server takes, in bytes.
+    pub max_payload: u64,
+}
+
+/// A handshake that is not one.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("handshake is not valid: {0}")]
+pub struct HandshakeError(String);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    sid: String,
+    upgrades: Vec<String>,
+    ping_interval: u64,
+    ping_timeout: u64,
+    max_payload: u64,
+}
+
+impl Handshake {
+    /// The JSON of an `open` packet; intervals in whole milliseconds.
+    pub fn to_json(&self) -> String {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let wire = Wire {
+            sid: self.sid.as_str().to_owned(),
+            upgrades: Vec::new(),
+            ping_interval: millis(self.heartbeat.ping_interval),
+            ping_timeout: millis(self.heartbeat.ping_timeout),
+            max_payload: self.max_payload,
+        };
+        serde_json::to_string(&wire).expect("strings and numbers always serialise")
+    }
+
+    /// Reads the JSON of an `open` packet.
+    ///
+    /// # Errors
+    /// When a field is missing or of the wrong type.
+    pub fn from_json(json: &str) -> Result<Self, HandshakeError> {
+        let wire: Wire = serde_json::from_str(json).map_err(|error| HandshakeError(error.to_string()))?;
+        Ok(Self {
+            sid: Sid::from_peer(wire.sid),
+            heartbeat: Heartbeat {
+                ping_interval: Duration::from_millis(wire.ping_interval),
+                ping_timeout: Duration::from_millis(wire.ping_timeout),
+            },
+            max_payload: wire.max_payload,
+        })
+    }
+}

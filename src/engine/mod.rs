@@ -1,0 +1,134 @@
+//! Engine.IO v4, sans-IO: frames and time in, frames, events and deadlines out.
+//!
+//! One machine per connection: [`ServerSession`] and [`ClientSession`] share one contract. Hand in one [`Input`], then
+//! drain `poll_output` until it answers [`Output::Wait`]. One queue, and so one total order of outputs.
+//!
+//! Promise: after [`Event::Closed`] nothing more comes out. Peer input never panics.
+//! Knows no socket, clock, entropy, task or Socket.IO: time is an argument and a message body is opaque.
+
+mod client;
+mod entropy;
+mod handshake;
+mod packet;
+mod server;
+mod time;
+
+pub use client::ClientSession;
+pub use entropy::{Entropy, Sid};
+pub use handshake::{Handshake, HandshakeError, Heartbeat};
+pub use packet::{Frame, Message, Packet, PacketError, TextMessage};
+pub use server::ServerSession;
+pub use time::Time;
+
+/// What the world did to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The transport is open: the WebSocket was accepted (server) or answered (client).
+    Opened,
+    /// The peer's next frame arrived.
+    Received(Frame),
+    /// The transport ended, by whomever.
+    Closed(TransportEnd),
+    /// The moment of the last [`Output::Wait`] has come.
+    TimedOut,
+    /// The layer above asks for something.
+    Command(Command),
+}
+
+/// What the layer above asks of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Send a message. Ignored once the session is closed, as in the reference implementation.
+    Send(Message),
+    /// Close the session after what was sent before; its reason is [`CloseReason::ForcedClose`].
+    Close,
+}
+
+/// How a transport ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransportEnd {
+    /// A close frame or the end of the stream.
+    Close,
+    /// An I/O error, a reset, or bytes that are not WebSocket.
+    Error,
+}
+
+/// What the driver must do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Write this frame.
+    Transmit(Frame),
+    /// Flush what was transmitted, then close the transport.
+    Close,
+    /// Tell the layer above.
+    Event(Event),
+    /// Nothing more to do before `until` (`None`: before the next input).
+    Wait {
+        /// When to hand in [`Input::TimedOut`].
+        until: Option<Time>,
+        /// What the session waits for, for logs and wait chains.
+        why: Waiting,
+    },
+}
+
+/// What became true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The handshake is done (server: sent; client: received).
+    Opened(Handshake),
+    /// A message arrived.
+    Received(Message),
+    /// The session is over. The last thing a session says.
+    Closed(CloseReason),
+}
+
+/// Why a session stirs next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// For the transport to open.
+    Transport,
+    /// For the server's handshake (client).
+    Handshake,
+    /// For the moment to send the next ping (server).
+    NextPing,
+    /// For the peer's pong (server).
+    Pong,
+    /// For the server's next ping (client).
+    Ping,
+    /// For nothing: the session is closed.
+    Nothing,
+}
+
+/// Why a session ended; the words of the reference implementation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CloseReason {
+    /// The transport was closed.
+    TransportClose,
+    /// The transport failed.
+    TransportError,
+    /// The peer was silent for too long.
+    PingTimeout,
+    /// This side closed it.
+    ForcedClose,
+    /// The peer sent what is not Engine.IO.
+    ParseError,
+}
+
+impl CloseReason {
+    /// The reason as Socket.IO users know it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TransportClose => "transport close",
+            Self::TransportError => "transport error",
+            Self::PingTimeout => "ping timeout",
+            Self::ForcedClose => "forced close",
+            Self::ParseError => "parse error",
+        }
+    }
+}
+
+impl std::fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

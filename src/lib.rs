@@ -1,0 +1,24 @@
+//! Squall: a Socket.IO chat, server and client, that must not lose messages.
+//!
+//! Bytes become a chat in five layers; each knows only those before it:
+//!
+//! | layer | takes | gives |
+//! |---|---|---|
+//! | [`engine`] | WebSocket frames, time | Engine.IO v4: a session with a heartbeat, sans-IO |
+//! | [`socket`] | engine messages | Socket.IO v5: namespaces, events, acknowledgements, reconnection, sans-IO |
+//! | [`io`] | tokio streams | the public API: [`Server`], [`Socket`], [`Client`], driven through [`Env`] and [`io::net`] |
+//! | [`store`] | SQLite | the message log and its one committer, the client's outbox |
+//! | [`chat`] | all of the above | the chat, written on the public API as a user would write it |
+//!
+//! The same code runs in production and in the simulation: it takes clock, entropy, tasks and network from outside.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "chat")]
+pub mod chat;
+pub mod engine;
+pub mod io;
+pub mod socket;
+#[cfg(feature = "chat")]
+pub mod store;
+
+pub use io::{Client, Env, Server, Socket};

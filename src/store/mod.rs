@@ -1,0 +1,17 @@
+//! What must outlive a process: the server's message log and the client's outbox, in SQLite.
+//!
+//! [`MessageLog`] and [`OutboxStorage`] are the synchronous seams: SQLite behind them in production, wrapped by recorders
+//! in the simulation. [`Log`] is the server's handle: one committer task owns the storage, so that commit order is offset
+//! order is the order in which readers see messages.
+//!
+//! Promise: what [`Log::append`] answered survives the loss of power. Knows nothing of sockets.
+
+mod committer;
+mod log;
+mod outbox;
+mod sqlite;
+
+pub use committer::Log;
+pub use log::{Appended, Draft, LogOffset, MessageId, MessageLog, StoreError, Stored};
+pub use outbox::{OutboxStorage, Pending, SqliteOutbox};
+pub use sqlite::SqliteLog;
