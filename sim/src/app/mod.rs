@@ -3,6 +3,10 @@
 //! An app gives the main future of each process. It gets everything through [`Machine`], and writes what happens at its
 //! seams into the history.
 
+pub mod chat;
+mod recording;
+pub mod sabotage;
+
 use std::sync::{Arc, Mutex};
 
 use squall::Env;
