@@ -10,13 +10,19 @@
 //! | [`app`] | a machine | what is put to the test: Squall's chat |
 //! | [`check`] | history | one promise a file: held or broken, with a witness |
 //! | [`report`] | verdicts | text |
+//! | [`hunt`] | seeds | the tally of a scenario, on several cores |
+//! | [`subject`] | paths | scenarios and plans to run |
+//! | [`command`] | arguments | `cargo sim run`, `replay`, `sabotage` |
 
 pub mod app;
 pub mod check;
+pub mod command;
 pub mod draw;
 pub mod history;
+pub mod hunt;
 pub mod plan;
 pub mod report;
 pub mod scenario;
+pub mod subject;
 pub mod units;
 pub mod world;

@@ -1,0 +1,67 @@
+//! The commands of `cargo sim`.
+
+mod replay;
+mod run;
+mod sabotage;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use crate::report::Exit;
+
+/// Runs the real Socket.IO server and clients in a simulated network and says which delivery promise broke.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo sim",
+    bin_name = "cargo sim",
+    version,
+    after_help = "Examples:
+  cargo sim run                                    every scenario, with its own seeds
+  cargo sim run scenarios/delivery --seeds 500     more seeds of some
+  cargo sim run scenarios/smoke --seed 7           one seed
+  cargo sim replay scenarios/delivery/burst-across-stall.yaml --seed 7
+                                                   one seed again, with everything that happened
+  cargo sim replay FILE --seed 7 --log debug       and what the programs logged, in virtual time
+
+Exit codes:
+  0 every promise held            1 a promise was broken     2 usage, or a scenario that is not valid
+  3 not deterministic             4 nothing was proven       5 the simulation itself failed
+  130 interrupted"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run scenarios and check every promise.
+    Run(run::Run),
+    /// Run one seed again and print all that happened.
+    Replay(replay::Replay),
+    /// Put known bugs in, one at a time, and see that the checkers find them.
+    Sabotage(sabotage::Hunt),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn execute(self) -> ExitCode {
+        let exit = match self.command {
+            Command::Run(run) => run.execute(),
+            Command::Replay(replay) => replay.execute(),
+            Command::Sabotage(hunt) => hunt.execute(),
+        };
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Where scenarios are: the nearest `scenarios` folder, from here upwards.
+fn default_scenarios() -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    here.ancestors().map(|folder| folder.join("scenarios")).find(|folder| folder.is_dir()).map_or_else(
+        || PathBuf::from("scenarios"),
+        |found| found.strip_prefix(&here).map(PathBuf::from).unwrap_or(found),
+    )
+}

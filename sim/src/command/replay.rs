@@ -1,0 +1,95 @@
+//! `cargo sim replay`: one seed again, with all that happened.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::app::chat::Chat;
+use crate::hunt::{Judged, judged};
+use crate::report::{Exit, Failure};
+use crate::subject::{Subject, load};
+use crate::world::RunOptions;
+
+/// Run one seed again and print all that happened.
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// A scenario file, or a plan file
+    path: PathBuf,
+    /// The seed [default: a plan's own; 0 for a scenario]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print the plan and run nothing: what the seed made of the scenario, as YAML that replays
+    #[arg(long)]
+    plan: bool,
+    /// Print what the programs log, too, stamped with virtual time and host: a level, or a filter such as
+    /// `squall::socket=trace`
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+impl Replay {
+    pub(super) fn execute(self) -> Exit {
+        let subject = match load(std::slice::from_ref(&self.path), std::io::stderr().is_terminal()) {
+            Ok(subjects) if subjects.len() == 1 => subjects.into_iter().next(),
+            Ok(_) => None,
+            Err(errors) => {
+                anstream::eprintln!("{}", errors.join("\n"));
+                return Exit::Usage;
+            }
+        };
+        let Some(subject) = subject else {
+            anstream::eprintln!(
+                "error: {} is not one file: name the scenario to replay",
+                self.path.display()
+            );
+            return Exit::Usage;
+        };
+        let seed = self.seed.unwrap_or(subject.default_seeds().start);
+        let plan = subject.plan(seed);
+        if self.plan {
+            anstream::print!("{}", plan.to_yaml());
+            return Exit::Held;
+        }
+        match judged(plan, &Chat::default(), &RunOptions { log: self.log.clone() }) {
+            Ok(judged) => report(&subject, seed, &judged),
+            Err(error) => {
+                anstream::eprintln!("error: {error}");
+                Exit::Harness
+            }
+        }
+    }
+}
+
+fn report(subject: &Subject, seed: u64, judged: &Judged) -> Exit {
+    for record in &judged.outcome.history.records {
+        anstream::println!("{record}");
+    }
+    let history = &judged.outcome.history;
+    let (records, chunks, digest) = (history.records.len(), history.chunks, history.digest);
+    anstream::println!(
+        "\n{records} records, {chunks} chunks, {} virtual seconds",
+        judged.outcome.elapsed.as_secs()
+    );
+    anstream::println!("digest {digest}");
+    let harness = judged.harness_failure();
+    if harness.is_none() && !judged.judgement.failed() {
+        return Exit::Held;
+    }
+    let exit = match (&harness, judged.judgement.broken()) {
+        (Some(_), _) => Exit::Harness,
+        (None, Some(_)) => Exit::Broken,
+        (None, None) => Exit::NothingProven,
+    };
+    let failure = Failure {
+        scenario: subject.name(),
+        path: subject.path.clone(),
+        seed,
+        others: Vec::new(),
+        harness,
+        judgement: &judged.judgement,
+        history,
+    };
+    anstream::eprintln!("{}", failure.render(true));
+    exit
+}

@@ -1,0 +1,89 @@
+//! `cargo sim sabotage`: a bug at a time, until a checker names it.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::app::chat::Chat;
+use crate::app::sabotage::Sabotage;
+use crate::check::Anomaly;
+use crate::hunt::judged;
+use crate::report::Exit;
+use crate::subject::{Subject, load};
+use crate::world::{RunOptions, WorldError};
+
+use super::default_scenarios;
+
+/// Put known bugs in, one at a time, and see that the checkers find them.
+#[derive(Debug, Args)]
+pub(super) struct Hunt {
+    /// Scenario files, or folders of them [default: scenarios]
+    paths: Vec<PathBuf>,
+}
+
+impl Hunt {
+    pub(super) fn execute(self) -> Exit {
+        let paths = if self.paths.is_empty() { vec![default_scenarios()] } else { self.paths };
+        let subjects = match load(&paths, std::io::stderr().is_terminal()) {
+            Ok(subjects) => subjects,
+            Err(errors) => {
+                anstream::eprintln!("{}", errors.join("\n"));
+                return Exit::Usage;
+            }
+        };
+        let mut exit = Exit::Held;
+        for sabotage in Sabotage::ALL {
+            match find(sabotage, &subjects) {
+                Ok(Found { runs, by: Some((scenario, seed)), .. }) => {
+                    let breaks = sabotage.breaks();
+                    anstream::println!(
+                        "{:22} found as {breaks} by {scenario} at seed {seed}, in run {runs}",
+                        sabotage.as_str()
+                    );
+                }
+                Ok(Found { runs, others, .. }) => {
+                    let (name, breaks) = (sabotage.as_str(), sabotage.breaks());
+                    anstream::println!(
+                        "{name:22} NOT FOUND as {breaks} in {runs} runs; other names: {others:?}"
+                    );
+                    exit = exit.worst(Exit::Broken);
+                }
+                Err(error) => {
+                    anstream::eprintln!("error: {error}");
+                    return Exit::Harness;
+                }
+            }
+        }
+        exit
+    }
+}
+
+/// What became of a search for a sabotage.
+struct Found {
+    /// How many seeds were run.
+    runs: u64,
+    /// The scenario and seed that turned red under the right name.
+    by: Option<(String, u64)>,
+    /// Wrong names under which runs turned red before.
+    others: Vec<Anomaly>,
+}
+
+fn find(sabotage: Sabotage, subjects: &[Subject]) -> Result<Found, WorldError> {
+    let mut found = Found { runs: 0, by: None, others: Vec::new() };
+    for subject in subjects {
+        for seed in subject.default_seeds() {
+            let judged = judged(subject.plan(seed), &Chat::sabotaged(sabotage), &RunOptions::default())?;
+            found.runs += 1;
+            match judged.judgement.broken() {
+                Some(violation) if violation.anomaly == sabotage.breaks() => {
+                    found.by = Some((subject.name(), seed));
+                    return Ok(found);
+                }
+                Some(violation) => found.others.push(violation.anomaly),
+                None => {}
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,112 @@
+//! What is run: scenario files, plan files, and folders of them.
+
+use std::path::{Path, PathBuf};
+
+use crate::plan::{self, Plan};
+use crate::scenario::{self, Scenario};
+
+/// A file to run.
+#[derive(Debug)]
+pub struct Subject {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// What a file holds.
+#[derive(Debug)]
+pub enum Content {
+    /// A story, to be drawn with a seed.
+    Scenario(Box<Scenario>),
+    /// A plan that was drawn before, such as a regression: it has one seed.
+    Plan(Box<Plan>),
+}
+
+impl Subject {
+    /// The scenario's name.
+    pub fn name(&self) -> String {
+        match &self.content {
+            Content::Scenario(scenario) => scenario.name.clone(),
+            Content::Plan(plan) => plan.scenario.clone(),
+        }
+    }
+
+    /// The plan for a seed. A plan file is its own, whatever the seed.
+    pub fn plan(&self, seed: u64) -> Plan {
+        match &self.content {
+            Content::Scenario(scenario) => plan::draw(scenario, seed),
+            Content::Plan(plan) => (**plan).clone(),
+        }
+    }
+
+    /// The seeds to run where none were asked for.
+    pub fn default_seeds(&self) -> std::ops::Range<u64> {
+        match &self.content {
+            Content::Scenario(scenario) => 0..scenario.seeds,
+            Content::Plan(plan) => plan.seed..plan.seed + 1,
+        }
+    }
+
+    /// The states that some seed must reach.
+    pub fn must_reach(&self) -> &[String] {
+        match &self.content {
+            Content::Scenario(scenario) => &scenario.expect.reached,
+            Content::Plan(_) => &[],
+        }
+    }
+}
+
+/// Loads files, and folders of them in order of names.
+///
+/// # Errors
+/// What is wrong, file by file, as text for people.
+pub fn load(paths: &[PathBuf], color: bool) -> Result<Vec<Subject>, Vec<String>> {
+    let mut files = Vec::new();
+    let mut errors = Vec::new();
+    for path in paths {
+        if let Err(error) = collect(path, &mut files) {
+            errors.push(format!("error: failed to read {}: {error}", path.display()));
+        }
+    }
+    let mut subjects = Vec::new();
+    for file in files {
+        match load_file(&file, color) {
+            Ok(subject) => subjects.push(subject),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(subjects) } else { Err(errors) }
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if !path.is_dir() {
+        std::fs::metadata(path)?;
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries =
+        std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() || entry.extension().is_some_and(|extension| extension == "yaml") {
+            collect(&entry, files)?;
+        }
+    }
+    Ok(())
+}
+
+fn load_file(path: &Path, color: bool) -> Result<Subject, String> {
+    let text =
+        std::fs::read(path).map_err(|error| format!("error: failed to read {}: {error}", path.display()))?;
+    let is_plan = String::from_utf8_lossy(&text).lines().any(|line| line.starts_with("version:"));
+    let content = if is_plan {
+        let text = String::from_utf8(text).map_err(|error| format!("error: {}: {error}", path.display()))?;
+        let plan = Plan::from_yaml(&text).map_err(|error| format!("error: {}: {error}", path.display()))?;
+        Content::Plan(Box::new(plan))
+    } else {
+        let scenario = scenario::load(path).map_err(|diagnostics| diagnostics.render(color))?;
+        Content::Scenario(Box::new(scenario))
+    };
+    Ok(Subject { path: path.to_owned(), content })
+}
