@@ -1,5 +1,6 @@
 //! The only output of a run: records in one order, written by wrappers at the seams, and a digest of all that happened.
 
+mod digest;
 mod recorder;
 
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use squall::store::{LogOffset, MessageId};
 
 use crate::plan::Name;
 
-pub use recorder::{Digest, History, Recorder};
+pub use digest::Digest;
+pub use recorder::{History, Recorder};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
