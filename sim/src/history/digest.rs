@@ -149,3 +149,84 @@ impl Fold {
         self.entry.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use squall::store::LogOffset;
+
+    use super::*;
+    use crate::history::Recorder;
+
+    fn sent(id: &str) -> Kind {
+        Kind::Sent { id: MessageId(id.to_owned()), room: "general".into(), n: 1, content: 2 }
+    }
+
+    fn digest(write: impl FnOnce(&Recorder)) -> Digest {
+        let recorder = Recorder::new();
+        write(&recorder);
+        recorder.finish().digest
+    }
+
+    const MOMENT: Duration = Duration::from_millis(1_500);
+
+    /// Digests are compared between versions of this program: if this fails, the encoding has changed.
+    #[test]
+    fn the_encoding_is_the_one_it_has_always_been() {
+        let digest = digest(|recorder| {
+            let alice = "alice".into();
+            recorder.record(MOMENT, &alice, 1, 1, sent("alice-1"));
+            recorder.chunk(MOMENT, 4, b"42[\"chat message\"]");
+            let id = Some(MessageId("alice-1".to_owned()));
+            let offset = LogOffset(1);
+            recorder.record(
+                MOMENT,
+                &alice,
+                1,
+                1,
+                Kind::Delivered { id, room: Arc::from("general"), offset, content: 2 },
+            );
+        });
+        assert_eq!(digest.to_string(), "37bbb791a0489483727bb6b26b39fe45");
+    }
+
+    #[test]
+    fn every_field_of_a_record_moves_the_digest() {
+        let one = |at, host: &str, process, session, kind| {
+            digest(|recorder| recorder.record(at, &host.into(), process, session, kind))
+        };
+        let all = [
+            one(MOMENT, "alice", 1, 1, sent("alice-1")),
+            one(MOMENT + Duration::from_nanos(1), "alice", 1, 1, sent("alice-1")),
+            one(MOMENT, "bob", 1, 1, sent("alice-1")),
+            one(MOMENT, "alice", 2, 1, sent("alice-1")),
+            one(MOMENT, "alice", 1, 2, sent("alice-1")),
+            one(MOMENT, "alice", 1, 1, sent("alice-2")),
+            one(MOMENT, "alice", 1, 1, Kind::Started),
+            one(MOMENT, "alice", 1, 1, Kind::Connected),
+            digest(|_| {}),
+        ];
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+    }
+
+    #[test]
+    fn every_property_of_a_chunk_moves_the_digest() {
+        let one = |at, connection, bytes: &[u8]| digest(|recorder| recorder.chunk(at, connection, bytes));
+        let split = digest(|recorder| {
+            recorder.chunk(MOMENT, 1, b"4");
+            recorder.chunk(MOMENT, 1, b"2");
+        });
+        let all = [
+            one(MOMENT, 1, b"42"),
+            one(MOMENT, 1, b"43"),
+            one(MOMENT, 1, b"4"),
+            one(MOMENT, 2, b"42"),
+            one(MOMENT + Duration::from_nanos(1), 1, b"42"),
+            split,
+        ];
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+    }
+}

@@ -102,3 +102,36 @@ impl fmt::Debug for Recorder {
         f.debug_struct("Recorder").field("records", &inner.records.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_numbered_by_their_place() {
+        let recorder = Recorder::new();
+        let other = recorder.clone();
+        recorder.record(Duration::ZERO, &"alice".into(), 1, 0, Kind::Started);
+        other.record(Duration::ZERO, &"bob".into(), 1, 0, Kind::Started);
+
+        let mut seen = Vec::new();
+        assert_eq!(recorder.since(1, |record| seen.push((record.step, record.host.to_string()))), 2);
+
+        assert_eq!(seen, [(1, "bob".to_owned())]);
+    }
+
+    #[test]
+    fn what_comes_after_the_end_goes_nowhere() {
+        let recorder = Recorder::new();
+        recorder.record(Duration::ZERO, &"alice".into(), 1, 0, Kind::Started);
+        let history = recorder.finish();
+
+        recorder.record(Duration::ZERO, &"bob".into(), 1, 0, Kind::Started);
+        recorder.chunk(Duration::ZERO, 1, b"late");
+
+        assert_eq!(history.records.len(), 1);
+        let after = recorder.finish();
+        assert_eq!((after.records.len(), after.digest, after.chunks), (0, history.digest, 0));
+        assert_eq!(recorder.since(1, |record| unreachable!("{record}")), 1);
+    }
+}
