@@ -2,10 +2,14 @@
 //!
 //! Names and definitions of the anomalies are Jepsen's where it has them.
 
+mod owed;
+
 use std::fmt;
 
 use crate::history::Record;
 use crate::plan::Plan;
+
+pub use owed::Owed;
 
 /// What can be wrong with a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,22 +1,32 @@
 //! The only output of a run: records in one order, written by wrappers at the seams, and a digest of all that happened.
 
+mod digest;
+mod log;
 mod recorder;
+mod text;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use squall::store::{LogOffset, MessageId};
 
 use crate::plan::Name;
 
-pub use recorder::{Digest, History, Recorder};
+pub use digest::Digest;
+pub use log::{Header, LogError};
+pub use recorder::{History, Recorder};
 
-/// One thing that happened.
-#[derive(Debug, Clone, PartialEq)]
+/// A word out of a short fixed list.
+pub type Word = &'static str;
+
+/// One thing that happened. Prints as one line of a trace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Its place in the history, counted from zero.
     pub step: u64,
     /// Virtual time since the start of the run.
+    #[serde(with = "log::seconds")]
     pub at: Duration,
     /// The process it happened to, or `world` for faults.
     pub host: Name,
@@ -25,11 +35,13 @@ pub struct Record {
     /// Which connection of that process, counted from one; zero before the first.
     pub session: u32,
     /// What happened.
+    #[serde(flatten)]
     pub kind: Kind,
 }
 
 /// What can happen.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Kind {
     /// Client: the user said something and the outbox has it.
     Sent {
@@ -40,6 +52,7 @@ pub enum Kind {
         /// Its number among what this client said, counted from one.
         n: u64,
         /// A hash of its content.
+        #[serde(with = "log::hexadecimal")]
         content: u64,
     },
     /// Client: the server has it.
@@ -65,6 +78,7 @@ pub enum Kind {
         /// Its place.
         offset: LogOffset,
         /// A hash of its content.
+        #[serde(with = "log::hexadecimal")]
         content: u64,
     },
     /// Server: it was committed at a new place.
@@ -76,6 +90,7 @@ pub enum Kind {
         /// Its place.
         offset: LogOffset,
         /// A hash of its content.
+        #[serde(with = "log::hexadecimal")]
         content: u64,
     },
     /// Server: a repeat was recognised and not stored again.
@@ -90,12 +105,14 @@ pub enum Kind {
     /// Client or server: a socket is disconnected.
     Disconnected {
         /// Why, in Socket.IO's words.
-        reason: &'static str,
+        #[serde(deserialize_with = "log::disconnect_reason")]
+        reason: Word,
     },
     /// Client: the user did what the plan says.
     Did {
         /// `connect` or `disconnect`.
-        act: &'static str,
+        #[serde(deserialize_with = "log::user_act")]
+        act: Word,
     },
     /// The process runs.
     Started,

@@ -1,25 +1,19 @@
 //! Takes records from many processes of one run, numbers them and folds them into the digest.
+//!
+//! A run is one thread, so the lock is never waited for; it is there because the wrappers that record must be `Send`.
+//! Chunks of bytes are counted and folded, not kept.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::plan::Name;
 
+use super::digest::{Digest, Fold};
 use super::{Kind, Record};
 
-/// 128 bits over every record, with its virtual time, and every chunk of bytes handed to a process.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Digest(pub u128);
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
 /// All that happened in a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct History {
     /// In order.
     pub records: Vec<Record>,
@@ -32,32 +26,112 @@ pub struct History {
 /// Where the wrappers of one run write. A handle: cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
-    inner: Arc<Mutex<Vec<Record>>>,
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    records: Vec<Record>,
+    fold: Fold,
+    chunks: u64,
+    finished: bool,
 }
 
 impl Recorder {
     /// An empty history.
     pub fn new() -> Self {
-        todo!()
+        let inner = Inner { records: Vec::new(), fold: Fold::new(), chunks: 0, finished: false };
+        Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// Writes a record; its step is its place.
-    pub fn record(&self, _at: Duration, _host: &Name, _process: u32, _session: u32, _kind: Kind) {
-        todo!()
+    pub fn record(&self, at: Duration, host: &Name, process: u32, session: u32, kind: Kind) {
+        let mut inner = self.lock();
+        if inner.finished {
+            return;
+        }
+        let step = inner.records.len() as u64;
+        let record = Record { step, at, host: Name::clone(host), process, session, kind };
+        inner.fold.record(&record);
+        inner.records.push(record);
     }
 
     /// Folds bytes that were handed to a process into the digest: time, connection, length and hash.
-    pub fn chunk(&self, _at: Duration, _connection: u64, _bytes: &[u8]) {
-        todo!()
+    pub fn chunk(&self, at: Duration, connection: u64, bytes: &[u8]) {
+        let mut inner = self.lock();
+        if inner.finished {
+            return;
+        }
+        inner.fold.chunk(at, connection, bytes);
+        inner.chunks += 1;
     }
 
-    /// Looks at each record that was written since `seen` records, without copying them.
-    pub fn since(&self, _seen: usize, _look: impl FnMut(&Record)) -> usize {
-        todo!()
+    /// Looks at each record that was written since `seen` records, without copying them, and says how many there are
+    /// now. `look` must not write to this recorder.
+    pub fn since(&self, seen: usize, look: impl FnMut(&Record)) -> usize {
+        let inner = self.lock();
+        inner.records.iter().skip(seen).for_each(look);
+        inner.records.len().max(seen)
     }
 
-    /// The history so far; later records go nowhere.
+    /// The history so far, moved out: later records go nowhere, and a second call finds no records.
     pub fn finish(&self) -> History {
-        todo!()
+        let mut inner = self.lock();
+        inner.finished = true;
+        History {
+            records: std::mem::take(&mut inner.records),
+            digest: inner.fold.digest(),
+            chunks: inner.chunks,
+        }
+    }
+
+    /// A panic elsewhere must not cost the history of the run that it ended.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.lock();
+        f.debug_struct("Recorder").field("records", &inner.records.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_numbered_by_their_place() {
+        let recorder = Recorder::new();
+        let other = recorder.clone();
+        recorder.record(Duration::ZERO, &"alice".into(), 1, 0, Kind::Started);
+        other.record(Duration::ZERO, &"bob".into(), 1, 0, Kind::Started);
+
+        let mut seen = Vec::new();
+        assert_eq!(recorder.since(1, |record| seen.push((record.step, record.host.to_string()))), 2);
+
+        assert_eq!(seen, [(1, "bob".to_owned())]);
+    }
+
+    #[test]
+    fn what_comes_after_the_end_goes_nowhere() {
+        let recorder = Recorder::new();
+        recorder.record(Duration::ZERO, &"alice".into(), 1, 0, Kind::Started);
+        let history = recorder.finish();
+
+        recorder.record(Duration::ZERO, &"bob".into(), 1, 0, Kind::Started);
+        recorder.chunk(Duration::ZERO, 1, b"late");
+
+        assert_eq!(history.records.len(), 1);
+        let after = recorder.finish();
+        assert_eq!((after.records.len(), after.digest, after.chunks), (0, history.digest, 0));
+        assert_eq!(recorder.since(1, |record| unreachable!("{record}")), 1);
     }
 }

@@ -1,0 +1,47 @@
+//! A record as one line of a trace: when, who in which life and on which connection, what. Columns are stable.
+
+use std::fmt;
+
+use squall::store::MessageId;
+
+use super::{Kind, Record};
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = format!("{}.{:03}s", self.at.as_secs(), self.at.subsec_millis());
+        // The world has no lives.
+        let who = match self.process {
+            0 => self.host.to_string(),
+            process => format!("{}#{process}/{}", self.host, self.session),
+        };
+        write!(f, "{time:>9} {who:<12} {}", self.kind)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sent { id, room, .. } => write!(f, "sent {id} to {room}"),
+            Self::Acknowledged { id, offset } => write!(f, "acknowledged {id} at {offset}"),
+            Self::Failed { id, reason } => write!(f, "failed {id}: {reason}"),
+            Self::Delivered { id, room, offset, .. } => {
+                write!(f, "delivered {} at {offset} of {room}", or_nameless(id.as_ref()))
+            }
+            Self::Committed { id, room, offset, .. } => {
+                write!(f, "committed {} at {offset} of {room}", or_nameless(id.as_ref()))
+            }
+            Self::Suppressed { id, offset } => write!(f, "suppressed {id}, already at {offset}"),
+            Self::Connected => f.write_str("connected"),
+            Self::Disconnected { reason } => write!(f, "disconnected: {reason}"),
+            Self::Did { act } => write!(f, "did {act}"),
+            Self::Started => f.write_str("started"),
+            Self::Exited { how } => write!(f, "exited: {how}"),
+            Self::FaultBegan { fault } => write!(f, "fault {fault} began"),
+            Self::FaultEnded { fault } => write!(f, "fault {fault} ended"),
+        }
+    }
+}
+
+fn or_nameless(id: Option<&MessageId>) -> &str {
+    id.map_or("a message without id", |id| id.0.as_str())
+}

@@ -1,0 +1,71 @@
+// Three users talk while the test kills and restarts the server; then all must have seen what any of them said.
+//
+// node delivery.mjs <url> <messages a user> <window>
+
+import { Chatter } from "./chatter.mjs";
+import { tell, tellLast } from "./lines.mjs";
+
+const [url, count, window] = process.argv.slice(2);
+const PROGRESS_MS = 250;
+// Far longer than a restart takes: what has not come by then does not come, and the test is to say what is missing.
+const QUIET_MS = 15_000;
+const ACKS_A_PROGRESS = 10;
+
+const talkers = ["alice", "bob", "carol"].map((name) => new Chatter(name, url, onChange));
+const readers = [...talkers];
+let told = 0;
+let changed = Date.now();
+// What is left to do once everybody has seen everything that was said so far.
+const remaining = [farewell, latecomer, report];
+
+function sum(number) {
+  return talkers.reduce((total, talker) => total + number(talker), 0);
+}
+
+function progress() {
+  tell("progress", {
+    sent: sum((talker) => Object.keys(talker.said).length),
+    acked: sum((talker) => Object.keys(talker.acknowledged).length),
+    unacked: sum((talker) => talker.unacknowledged),
+    seen: Object.fromEntries(readers.map((reader) => [reader.name, reader.seen.size])),
+  });
+}
+
+function onChange() {
+  changed = Date.now();
+  const acked = sum((talker) => Object.keys(talker.acknowledged).length);
+  if (acked - told >= ACKS_A_PROGRESS) {
+    told = acked;
+    progress();
+  }
+  if (remaining.length > 0 && converged()) remaining.shift()();
+}
+
+function converged() {
+  if (!talkers.every((talker) => talker.finished)) return false;
+  const said = talkers.flatMap((talker) => Object.keys(talker.said));
+  return readers.every((reader) => said.every((id) => reader.seen.has(id)));
+}
+
+// A last message is after all others in the one order: who has seen it has seen whatever was still on its way.
+function farewell() {
+  talkers[0].say("farewell");
+}
+
+function latecomer() {
+  readers.push(new Chatter("late", url, onChange));
+}
+
+function report() {
+  for (const { name, said, acknowledged, arrivals } of readers) {
+    tell("report", { client: name, said, acknowledged, arrivals });
+  }
+  tellLast("end");
+  clearInterval(ticking);
+}
+
+for (const talker of talkers) talker.talk(Number(count), Number(window));
+const ticking = setInterval(() => {
+  progress();
+  if (Date.now() - changed > QUIET_MS) report();
+}, PROGRESS_MS);

@@ -1,0 +1,23 @@
+// One user stays connected through a number of the server's pings, with a round trip at each, then tells how it ends.
+//
+// node heartbeat.mjs <url> <pings>
+
+import { randomUUID } from "node:crypto";
+import { io } from "socket.io-client";
+
+import { tell } from "./lines.mjs";
+
+const [url, wanted] = process.argv.slice(2);
+const id = randomUUID();
+const socket = io(url, { transports: ["websocket"], reconnectionDelay: 50, reconnectionDelayMax: 250 });
+let pings = 0;
+
+socket.on("connect", () => tell("connected"));
+socket.on("disconnect", (reason) => tell("disconnected", { reason, active: socket.active }));
+socket.on("chat message", (content, offset) => tell("heard", { content, offset }));
+socket.io.on("ping", async () => {
+  const ping = ++pings;
+  const answer = await socket.timeout(2000).emitWithAck("chat message", `at ping ${ping}`, `${id}-${ping}`);
+  tell("answered", { ping, offset: answer.offset });
+  if (ping === Number(wanted)) tell("alive", { pings });
+});
