@@ -7,6 +7,10 @@
 
 mod client;
 mod server;
+#[cfg(feature = "cli")]
+pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use client::{ChatClient, ChatEvent, ChatOptions, ChatStatus, Shown};
