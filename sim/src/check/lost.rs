@@ -149,7 +149,7 @@ impl Lost {
             Some(_) => "though a later one of the room was",
             None => "though it is connected and nothing is on its way",
         };
-        let more = if more == 0 { String::new() } else { format!(" ({more} more are lost)") };
+        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
         Violation {
             anomaly: Anomaly::Lost,
             says: format!("{} was never shown {}, {because}{more}", loss.client, loss.message),
@@ -321,7 +321,7 @@ mod tests {
     fn what_was_acknowledged_and_never_committed_is_lost() {
         let planted = Planted::good().say(ALICE).ack(ALICE, "alice-3", 4);
         let violation = broken(Anomaly::Lost, planted, &unsettled());
-        assert!(violation.says.ends_with("(1 more are lost)"), "{}", violation.says);
+        assert!(violation.says.ends_with("(and 1 more)"), "{}", violation.says);
     }
 
     /// What still waits is no progress, not lost.

@@ -26,7 +26,7 @@ mod no_progress;
 mod owed;
 mod phantom;
 #[cfg(test)]
-mod planted;
+pub(crate) mod planted;
 mod sender_reorder;
 mod total_order;
 mod vacuous;

@@ -45,14 +45,17 @@ fn duplicate_delivery(records: &[Record]) -> bool {
     })
 }
 
+/// The record of sending a message, with its room and number, as known at a step.
+fn sent<'a>(records: &'a [Record], wanted: &MessageId, step: u64) -> Option<(&'a Record, &'a str, u64)> {
+    records.iter().filter(|record| record.step < step).find_map(|record| {
+        let Kind::Sent { id, room, n, .. } = &record.kind else { return None };
+        (id == wanted).then_some((record, &**room, *n))
+    })
+}
+
 /// Who sent a message, in which life and with which number, as known at a step.
 fn sender<'a>(records: &'a [Record], wanted: &MessageId, step: u64) -> Option<(&'a str, (u32, u64))> {
-    records.iter().find_map(|record| match &record.kind {
-        Kind::Sent { id, n, .. } if id == wanted && record.step < step => {
-            Some((&*record.host, (record.process, *n)))
-        }
-        _ => None,
-    })
+    sent(records, wanted, step).map(|(record, _, n)| (&*record.host, (record.process, n)))
 }
 
 pub(super) fn sender_reorder(records: &[Record]) -> bool {
@@ -83,11 +86,11 @@ pub(super) fn sender_reorder(records: &[Record]) -> bool {
 }
 
 fn total_order_divergence(records: &[Record]) -> bool {
-    let named = |record: &Record| match &record.kind {
-        Kind::Acknowledged { id, offset } | Kind::Suppressed { id, offset } => {
-            Some((Message::Id(id.clone()), *offset))
+    let named = |record: &Record| {
+        if let Kind::Acknowledged { id, offset } | Kind::Suppressed { id, offset } = &record.kind {
+            return Some((Message::Id(id.clone()), *offset));
         }
-        _ => shown(record).or(committed(record)).map(|(message, _, offset)| (message, offset)),
+        shown(record).or(committed(record)).map(|(message, _, offset)| (message, offset))
     };
     let two_messages = some_pair(records, |earlier, later| match (named(earlier), named(later)) {
         (Some((one, one_offset)), Some((two, two_offset))) => one_offset == two_offset && one != two,
@@ -120,14 +123,10 @@ fn falls(
 fn entitlements(records: &[Record]) -> Vec<(Message, &str, LogOffset, Duration)> {
     let mut entitled: Vec<(Message, &str, LogOffset, Duration)> = Vec::new();
     for record in records {
-        let next = match &record.kind {
-            Kind::Acknowledged { id: wanted, offset } => records.iter().find_map(|sent| match &sent.kind {
-                Kind::Sent { id, room, .. } if id == wanted && sent.step < record.step => {
-                    Some((Message::Id(id.clone()), &**room, *offset))
-                }
-                _ => None,
-            }),
-            _ => committed(record),
+        let next = if let Kind::Acknowledged { id, offset } = &record.kind {
+            sent(records, id, record.step).map(|(_, room, _)| (Message::Id(id.clone()), room, *offset))
+        } else {
+            committed(record)
         };
         if let Some((message, room, offset)) = next
             && !entitled.iter().any(|(known, ..)| *known == message)

@@ -37,11 +37,10 @@ fn places(history: &History, is: impl Fn(&Record) -> bool) -> Vec<usize> {
 }
 
 fn last_offset(history: &History) -> LogOffset {
-    let offsets = history.records.iter().filter_map(|record| match &record.kind {
-        Kind::Committed { offset, .. } => Some(*offset),
-        _ => None,
-    });
-    offsets.max().unwrap()
+    let offset = |record: &Record| {
+        if let Kind::Committed { offset, .. } = record.kind { offset } else { LogOffset::START }
+    };
+    history.records.iter().map(offset).max().unwrap()
 }
 
 proptest! {
