@@ -1,20 +1,48 @@
-//! One promise a file: a history goes in, a verdict comes out. Streaming, O(1) amortised a record.
+//! One promise a file: a history goes in, a verdict comes out. Streaming, O(log n) amortised a record.
 //!
-//! Names and definitions of the anomalies are Jepsen's where it has them.
+//! Names and definitions of the anomalies are Jepsen's where it has them. Each checker keeps its own state and judges
+//! without the others; [`judge`] puts all that apply to one history.
+//!
+//! | file | looks for |
+//! |---|---|
+//! | `lost` | a message that someone entitled to it was never shown |
+//! | `duplicate_delivery` | a message that one client showed twice |
+//! | `duplicate_commit` | a message that the log holds twice |
+//! | `phantom` | a message that nobody sent |
+//! | `sender_reorder` | two messages of one sender in the wrong order |
+//! | `total_order` | two messages in different orders for different observers |
+//! | `no_progress` | something owed that did not happen and is not lost |
+//! | `vacuous` | a run that proves nothing |
+//! | `owed` | no anomaly: what is still owed, for who decides when a run is over |
 
+mod duplicate_commit;
+mod duplicate_delivery;
+#[cfg(test)]
+mod generated;
+mod judge;
+mod lost;
+mod message;
+mod no_progress;
 mod owed;
+mod phantom;
+#[cfg(test)]
+pub(crate) mod planted;
+mod sender_reorder;
+mod total_order;
+mod vacuous;
 
 use std::fmt;
 
 use crate::history::Record;
-use crate::plan::Plan;
+use crate::plan::{Guarantee, Plan};
 
+pub use judge::{Judgement, judge};
 pub use owed::Owed;
 
 /// What can be wrong with a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Anomaly {
-    /// An acknowledged message was never shown to someone entitled to it.
+    /// A message that was acknowledged or committed was never shown to someone entitled to it, and never will be.
     Lost,
     /// One client showed one message twice.
     DuplicateDelivery,
@@ -110,7 +138,28 @@ pub trait Checker {
     fn finish(self: Box<Self>, ending: &Ending) -> Verdict;
 }
 
-/// Every checker that applies to a plan.
-pub fn checkers(_plan: &Plan) -> Vec<Box<dyn Checker>> {
-    todo!()
+/// Every checker that applies to a plan, in the order of their anomalies.
+pub fn checkers(plan: &Plan) -> Vec<Box<dyn Checker>> {
+    match plan.guarantee {
+        // Nothing is excused: every promise is put to the test.
+        Guarantee::ExactlyOnce => vec![
+            Box::new(lost::Lost::new(plan)),
+            Box::new(duplicate_delivery::DuplicateDelivery::default()),
+            Box::new(duplicate_commit::DuplicateCommit::default()),
+            Box::new(phantom::Phantom::default()),
+            Box::new(sender_reorder::SenderReorder::default()),
+            Box::new(total_order::TotalOrder::default()),
+            Box::new(no_progress::NoProgress::new(plan)),
+            Box::new(vacuous::VacuousRun::new(plan)),
+        ],
+    }
+}
+
+/// What most checkers come to: the first violation found, else how often the promise was put to the test.
+fn verdict(found: Option<Violation>, examined: u64) -> Verdict {
+    match (found, examined) {
+        (Some(violation), _) => Verdict::Broken(violation),
+        (None, 0) => Verdict::Idle,
+        (None, examined) => Verdict::Held { examined },
+    }
 }

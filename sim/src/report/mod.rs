@@ -1,1 +1,24 @@
-//! Verdicts and histories as text.
+//! Verdicts and histories as text: plain values go in, text comes out.
+//!
+//! | file | gives |
+//! |---|---|
+//! | `scenario_line` | one line a scenario: what was run and what came of it |
+//! | `summary` | what all scenarios came to |
+//! | `failure` | a broken promise, with what shows it and the one command that repeats it |
+//! | `exit_code` | what the program says to its caller |
+//!
+//! Text has colours only where the caller says so. Knows no terminal, file or clock: what took how long is an argument.
+
+mod exit_code;
+mod failure;
+mod scenario_line;
+mod style;
+mod summary;
+mod touched;
+mod words;
+
+pub use exit_code::ExitCode;
+pub use failure::Failure;
+pub use scenario_line::{ScenarioLine, Status};
+pub use summary::Summary;
+pub use touched::{Touched, fault_kind};

@@ -1,0 +1,95 @@
+//! Puts every checker that applies to one history, and says which verdict leads.
+
+use std::cmp::Reverse;
+
+use super::{Anomaly, Ending, Verdict, Violation, checkers};
+use crate::history::{History, Kind};
+use crate::plan::Plan;
+
+/// What the checkers say of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// One verdict for each checker that applies, in the order of the anomalies.
+    pub verdicts: Vec<(Anomaly, Verdict)>,
+    /// How many messages were followed from their sending.
+    pub messages: u64,
+}
+
+/// Judges a run of a plan.
+pub fn judge(plan: &Plan, history: &History, ending: &Ending) -> Judgement {
+    let mut checkers = checkers(plan);
+    let mut messages = 0;
+    for record in &history.records {
+        messages += u64::from(matches!(record.kind, Kind::Sent { .. }));
+        checkers.iter_mut().for_each(|checker| checker.observe(record));
+    }
+    let mut verdicts: Vec<(Anomaly, Verdict)> =
+        checkers.into_iter().map(|checker| (checker.anomaly(), checker.finish(ending))).collect();
+    verdicts.sort_by_key(|(anomaly, _)| *anomaly);
+    Judgement { verdicts, messages }
+}
+
+impl Judgement {
+    /// The verdict that leads: the worst; of several broken promises the one that broke first, and of those that broke
+    /// with the same record the first in the order of the anomalies. `Idle` where no checker applies.
+    pub fn worst(&self) -> &Verdict {
+        let rank = |verdict: &Verdict| match verdict {
+            Verdict::Idle => (0, Reverse(0)),
+            Verdict::Held { .. } => (1, Reverse(0)),
+            Verdict::Unknown { .. } => (2, Reverse(0)),
+            Verdict::Broken(violation) => (3, Reverse(violation.step)),
+        };
+        // The last of equals is the greatest, so the first anomaly must come last.
+        let verdicts = self.verdicts.iter().rev().map(|(_, verdict)| verdict);
+        verdicts.max_by_key(|verdict| rank(verdict)).unwrap_or(&Verdict::Idle)
+    }
+
+    /// The broken promise that leads, if one was broken.
+    pub fn violation(&self) -> Option<&Violation> {
+        match self.worst() {
+            Verdict::Broken(violation) => Some(violation),
+            Verdict::Idle | Verdict::Held { .. } | Verdict::Unknown { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken(anomaly: Anomaly, step: u64) -> (Anomaly, Verdict) {
+        (anomaly, Verdict::Broken(Violation { anomaly, says: String::new(), step, witness: Vec::new() }))
+    }
+
+    fn leader(verdicts: Vec<(Anomaly, Verdict)>) -> Option<Anomaly> {
+        Judgement { verdicts, messages: 0 }.violation().map(|violation| violation.anomaly)
+    }
+
+    #[test]
+    fn the_promise_that_broke_first_leads() {
+        let verdicts =
+            vec![broken(Anomaly::Lost, 9), broken(Anomaly::Phantom, 4), broken(Anomaly::NoProgress, 9)];
+        assert_eq!(leader(verdicts), Some(Anomaly::Phantom));
+    }
+
+    #[test]
+    fn of_promises_that_broke_together_the_first_anomaly_leads() {
+        let verdicts = vec![broken(Anomaly::Phantom, 4), broken(Anomaly::TotalOrderDivergence, 4)];
+        assert_eq!(leader(verdicts), Some(Anomaly::Phantom));
+    }
+
+    #[test]
+    fn what_is_broken_leads_what_is_unknown_and_that_what_held() {
+        let held = (Anomaly::Lost, Verdict::Held { examined: 1 });
+        let unknown = (Anomaly::Phantom, Verdict::Unknown { why: "no clock".to_owned() });
+        let mut verdicts = vec![held, unknown.clone(), (Anomaly::NoProgress, Verdict::Idle)];
+        assert_eq!(*Judgement { verdicts: verdicts.clone(), messages: 0 }.worst(), unknown.1);
+        verdicts.push(broken(Anomaly::VacuousRun, 0));
+        assert_eq!(leader(verdicts), Some(Anomaly::VacuousRun));
+    }
+
+    #[test]
+    fn with_no_checker_there_is_nothing_to_say() {
+        assert_eq!(*Judgement { verdicts: Vec::new(), messages: 0 }.worst(), Verdict::Idle);
+    }
+}

@@ -1,0 +1,131 @@
+//! *Promise:* once the world is well again, everything owed happens within the time to settle.
+//!
+//! *Checked:* the run ended because nothing was owed any more. Where it ended with something owed, the violation
+//! says who waits for what; why they wait is in the wait chain of the run's ending.
+//!
+//! *Not checked, because:* what will never come: where every debt is a message that is *lost* (see `lost`), that is its
+//! name, and naming it twice would hide which of the two it is.
+
+use std::collections::BTreeMap;
+
+use super::lost::Lost;
+use super::message::Message;
+use super::owed::Owed;
+use super::{Anomaly, Checker, Ending, Verdict, Violation, verdict};
+use crate::history::{Kind, Record};
+use crate::plan::Plan;
+
+/// How many records a witness has at most.
+const WITNESS_MAX: usize = 5;
+
+/// Looks for [`Anomaly::NoProgress`].
+pub(super) struct NoProgress {
+    owed: Owed,
+    lost: Lost,
+    /// The record with which each message came up.
+    arisen: BTreeMap<Message, Record>,
+    last_step: u64,
+}
+
+impl NoProgress {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self { owed: Owed::new(plan), lost: Lost::new(plan), arisen: BTreeMap::new(), last_step: 0 }
+    }
+
+    fn is_all_lost(&self, ending: &Ending) -> bool {
+        let lost = self.lost.losses(ending).iter().filter(|loss| loss.in_scope).count();
+        lost > 0 && lost == self.owed.open()
+    }
+
+    fn violation(&self, wait_chain: &[String]) -> Violation {
+        let mut witness: Vec<Record> =
+            self.owed.messages().filter_map(|message| self.arisen.get(&message)).cloned().collect();
+        witness.sort_by_key(|record| record.step);
+        witness.dedup();
+        witness.truncate(WITNESS_MAX);
+        let owed = self.owed.describe();
+        let waits = if owed.is_empty() { wait_chain } else { &owed };
+        Violation {
+            anomaly: Anomaly::NoProgress,
+            says: format!("still owed when the time to settle was over: {}", waits.join("; ")),
+            step: self.last_step,
+            witness,
+        }
+    }
+}
+
+impl Checker for NoProgress {
+    fn anomaly(&self) -> Anomaly {
+        Anomaly::NoProgress
+    }
+
+    fn observe(&mut self, record: &Record) {
+        self.owed.observe(record);
+        self.lost.observe(record);
+        self.last_step = record.step;
+        let message = match &record.kind {
+            Kind::Sent { id, .. } => Message::Id(id.clone()),
+            Kind::Committed { id, offset, .. } => Message::seen(id.as_ref(), *offset),
+            Kind::Acknowledged { .. }
+            | Kind::Failed { .. }
+            | Kind::Delivered { .. }
+            | Kind::Suppressed { .. }
+            | Kind::Connected
+            | Kind::Disconnected { .. }
+            | Kind::Did { .. }
+            | Kind::Started
+            | Kind::Exited { .. }
+            | Kind::FaultBegan { .. }
+            | Kind::FaultEnded { .. } => return,
+        };
+        self.arisen.entry(message).or_insert_with(|| record.clone());
+    }
+
+    fn finish(self: Box<Self>, ending: &Ending) -> Verdict {
+        let found = match ending {
+            Ending::Settled => None,
+            Ending::Unsettled { .. } if self.is_all_lost(ending) => None,
+            Ending::Unsettled { wait_chain } => Some(self.violation(wait_chain)),
+        };
+        verdict(found, self.owed.incurred())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::planted::{ALICE, BOB, Planted, broken, held, unsettled};
+
+    #[test]
+    fn a_message_that_is_never_acknowledged_is_no_progress() {
+        let violation = broken(Anomaly::NoProgress, Planted::good().say(BOB), &unsettled());
+        assert_eq!(
+            violation.says,
+            "still owed when the time to settle was over: bob: 1 message not acknowledged: bob-2"
+        );
+        assert_eq!(violation.witness.len(), 1);
+    }
+
+    #[test]
+    fn a_run_that_did_not_settle_for_another_reason_gives_that() {
+        let violation = broken(Anomaly::NoProgress, Planted::good(), &unsettled());
+        assert!(violation.says.ends_with("over: bob waits for the server"), "{}", violation.says);
+    }
+
+    #[test]
+    fn what_is_lost_does_not_hide_who_waits() {
+        let planted = Planted::good().say(ALICE).commit("alice-3", 4).ack(ALICE, "alice-3", 4).say(BOB);
+        let verdicts = planted.show(ALICE, "alice-3", 4).judged(&unsettled()).verdicts;
+        let broken: Vec<Anomaly> = verdicts
+            .iter()
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Broken(_)))
+            .map(|(anomaly, _)| *anomaly)
+            .collect();
+        assert_eq!(broken, [Anomaly::Lost, Anomaly::NoProgress]);
+    }
+
+    #[test]
+    fn a_run_that_settled_is_held() {
+        held(Anomaly::NoProgress, Planted::good());
+    }
+}
