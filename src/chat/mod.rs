@@ -6,6 +6,7 @@
 //! in the order of the log, across drops, ping timeouts, partitions and restarts.
 
 mod client;
+mod log;
 mod server;
 #[cfg(feature = "cli")]
 pub mod terminal;
@@ -14,4 +15,5 @@ mod tests;
 pub mod wire;
 
 pub use client::{ChatClient, ChatEvent, ChatOptions, ChatStatus, Shown};
+pub use log::ChatLog;
 pub use server::{ChatConfig, serve};

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::log::ChatLog;
 use super::wire::{CHAT_ERROR, CHAT_MESSAGE, ChatError, DEFAULT_ROOM, ErrorCode, ID_BYTES_MAX, NO_ID_PREFIX};
 use crate::io::{Env, Incoming, Server, Socket};
 use crate::socket::Args;
-use crate::store::{Appended, Draft, Log, LogOffset, MessageId};
+use crate::store::{Appended, Draft, LogOffset, MessageId};
 use reader::Reader;
 
 /// The limits of a chat.
@@ -30,7 +31,7 @@ impl Default for ChatConfig {
 }
 
 /// Puts the chat on a server.
-pub fn serve(env: &Env, server: &Server, log: &Log, config: ChatConfig) {
+pub fn serve(env: &Env, server: &Server, log: &impl ChatLog, config: ChatConfig) {
     let chat = Arc::new(Chat { env: env.clone(), log: log.clone(), config });
     server.on_connect(move |socket| {
         chat.welcome(&socket);
@@ -38,13 +39,13 @@ pub fn serve(env: &Env, server: &Server, log: &Log, config: ChatConfig) {
     });
 }
 
-struct Chat {
+struct Chat<L> {
     env: Env,
-    log: Log,
+    log: L,
     config: ChatConfig,
 }
 
-impl Chat {
+impl<L: ChatLog> Chat<L> {
     fn welcome(self: &Arc<Self>, socket: &Socket) {
         let cursor = match start(socket.auth(), self.log.head()) {
             Ok(cursor) => cursor,

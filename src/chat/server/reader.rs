@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::chat::log::ChatLog;
 use crate::chat::wire::{CHAT_MESSAGE, DEFAULT_ROOM, Meta};
 use crate::io::{Env, Socket};
-use crate::store::{Log, LogOffset, StoreError, Stored};
+use crate::store::{LogOffset, StoreError, Stored};
 
 /// How long to wait before the log is read again after an error.
 const READ_RETRY: Duration = Duration::from_secs(1);
 
 /// One socket's cursor.
-pub(super) struct Reader {
+pub(super) struct Reader<L> {
     pub(super) env: Env,
-    pub(super) log: Log,
+    pub(super) log: L,
     pub(super) socket: Socket,
     /// The last offset this socket was sent, or where it starts.
     pub(super) cursor: LogOffset,
@@ -25,7 +26,7 @@ pub(super) struct Reader {
     pub(super) page: usize,
 }
 
-impl Reader {
+impl<L: ChatLog> Reader<L> {
     /// Until the socket is gone, which drops this future, or the log is.
     pub(super) async fn run(mut self) {
         let head = self.log.head();
