@@ -36,6 +36,6 @@ proptest! {
         let yaml = plan.to_yaml();
         let run = judged(plan, &Chat::default(), &RunOptions::default()).unwrap();
         prop_assert_eq!(run.harness_failure(), None, "{}", yaml);
-        prop_assert!(run.judgement.broken().is_none(), "{:?}\n{}", run.judgement.broken(), yaml);
+        prop_assert!(run.judgement.violation().is_none(), "{:?}\n{}", run.judgement.violation(), yaml);
     }
 }

@@ -25,7 +25,7 @@ fn first_red(sabotage: Sabotage) -> Option<(String, u64, String)> {
                 "{} seed {seed}: the harness itself failed",
                 subject.name()
             );
-            if let Some(violation) = run.judgement.broken() {
+            if let Some(violation) = run.judgement.violation() {
                 return Some((subject.name(), seed, violation.anomaly.to_string()));
             }
         }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 use squall_sim::app::chat::Chat;
 use squall_sim::hunt::hunt;
-use squall_sim::report::{self, Exit, Failure};
+use squall_sim::report;
 use squall_sim::subject::{self, Subject};
 
 fn main() -> ExitCode {
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Ok(subjects) => subjects,
         Err(errors) => {
             eprintln!("{}", errors.join("\n"));
-            return ExitCode::from(Exit::Usage.code());
+            return ExitCode::from(report::ExitCode::Usage.code());
         }
     };
     assert!(!subjects.is_empty(), "no scenario was found: the tests would prove nothing");
@@ -42,32 +42,8 @@ fn run(subject: &Subject) -> Result<(), Failed> {
     };
     let tally = hunt(&|seed| subject.plan(seed), &Chat::default(), seeds, 1, &|_| ())?;
     let exit = tally.exit(subject.must_reach());
-    if exit == Exit::Held {
+    if exit == report::ExitCode::Held {
         return Ok(());
     }
-    let mut text = format!("exit {}: {exit}", exit.code());
-    if let Some((seed, judged)) = tally.failures.first_key_value() {
-        let failure = Failure {
-            scenario: subject.name(),
-            path: subject.path.clone(),
-            seed: *seed,
-            others: tally.failures.keys().skip(1).copied().collect(),
-            harness: judged.harness_failure(),
-            judgement: &judged.judgement,
-            history: &judged.outcome.history,
-        };
-        text.push('\n');
-        text.push_str(&failure.render(false));
-    }
-    if let Some((seed, histories)) = &tally.diverged {
-        text.push('\n');
-        text.push_str(&report::divergence(&subject.path, *seed, histories));
-    }
-    for idle in tally.idle_faults() {
-        text.push_str(&format!("\nno {idle} touched traffic in any seed"));
-    }
-    for state in tally.not_reached(subject.must_reach()) {
-        text.push_str(&format!("\n{state} was not reached in any seed"));
-    }
-    Err(text.into())
+    Err(format!("exit code {}\n{}", exit.code(), tally.complaints(subject, false).join("\n")).into())
 }

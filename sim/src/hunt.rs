@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::app::App;
-use crate::check::{Judgement, judge};
+use crate::check::{Judgement, Verdict, judge};
 use crate::history::{Digest, History};
 use crate::plan::Plan;
-use crate::report::Exit;
+use crate::report::{ExitCode, Failure, Touched};
+use crate::subject::Subject;
 use crate::world::{self, Outcome, RunOptions};
 
 /// A seed, run and judged.
@@ -27,12 +28,33 @@ pub struct Judged {
 impl Judged {
     /// What is wrong with the harness itself: nothing a checker says about this seed counts then.
     pub fn harness_failure(&self) -> Option<String> {
-        let panics = self.outcome.panics.first().map(|panic| format!("panicked: {panic}"));
-        panics.or_else(|| {
-            let stray = self.outcome.stray_tasks;
-            (stray > 0)
-                .then(|| format!("{stray} tasks were spawned outside Env: they cannot be killed or replayed"))
+        if !self.outcome.panics.is_empty() {
+            return Some(format!("panicked: {}", self.outcome.panics.join("; ")));
+        }
+        let stray = self.outcome.stray_tasks;
+        (stray > 0).then(|| {
+            format!("{stray} tasks were spawned outside Env: they can be neither killed nor replayed")
         })
+    }
+
+    /// Whether every promise held.
+    pub fn held(&self) -> bool {
+        self.harness_failure().is_none() && matches!(self.judgement.worst(), Verdict::Held { .. })
+    }
+
+    /// What is wrong, and the one command that repeats it.
+    pub fn complaint(&self, subject: &Subject, seed: u64, colour: bool) -> String {
+        let path = subject.path.display().to_string();
+        let place = (subject.name(), path);
+        let place = (place.0.as_str(), place.1.as_str());
+        let Outcome { history, ending, .. } = &self.outcome;
+        match (self.harness_failure(), self.judgement.violation()) {
+            (Some(failure), _) => Failure::panicked(place, seed, &[failure], history).render(colour),
+            (None, Some(violation)) => {
+                Failure::broken(place, seed, violation, history, ending).render(colour)
+            }
+            (None, None) => format!("{} seed {seed}: {:?}", place.0, self.judgement.worst()),
+        }
     }
 }
 
@@ -51,10 +73,10 @@ pub fn judged(plan: Plan, app: &dyn App, options: &RunOptions) -> Result<Judged,
 pub struct Tally {
     /// How many seeds were run.
     pub seeds: u64,
-    /// How many messages the checkers examined.
-    pub examined: u64,
-    /// How many seeds had this kind of fault, and how often it touched traffic over all of them.
-    pub faults: BTreeMap<&'static str, u64>,
+    /// How many messages the checkers followed.
+    pub messages: u64,
+    /// How often its faults touched traffic.
+    pub touched: Touched,
     /// Virtual time over all seeds.
     pub elapsed: Duration,
     /// The states that were reached in any seed.
@@ -70,22 +92,14 @@ pub struct Tally {
 impl Tally {
     fn add(&mut self, seed: u64, judged: Judged) {
         self.seeds += 1;
-        self.examined += judged.judgement.examined();
+        self.messages += judged.judgement.messages;
         self.elapsed += judged.outcome.elapsed;
         self.reached.extend(judged.outcome.reached.iter().cloned());
         self.digests.insert(seed, judged.outcome.history.digest);
-        for (index, fault) in judged.plan.faults.iter().enumerate() {
-            let touched = judged.outcome.touched.get(&index).copied().unwrap_or_default();
-            *self.faults.entry(fault.what.kind()).or_default() += touched;
-        }
-        if judged.judgement.failed() || judged.harness_failure().is_some() {
+        self.touched.add(&Touched::of(&judged.plan, &judged.outcome.touched));
+        if !judged.held() {
             self.failures.insert(seed, judged);
         }
-    }
-
-    /// The kinds of fault that touched nothing in any seed.
-    pub fn idle_faults(&self) -> Vec<&'static str> {
-        self.faults.iter().filter(|(_, touched)| **touched == 0).map(|(kind, _)| *kind).collect()
     }
 
     /// The states of `must_reach` that no seed reached.
@@ -94,21 +108,73 @@ impl Tally {
     }
 
     /// What it means for who asked, the worst first: a harness that failed proves nothing about the program.
-    pub fn exit(&self, must_reach: &[String]) -> Exit {
+    pub fn exit(&self, must_reach: &[String]) -> ExitCode {
         if self.failures.values().any(|judged| judged.harness_failure().is_some()) {
-            Exit::Harness
+            ExitCode::HarnessFailed
         } else if self.diverged.is_some() {
-            Exit::NotDeterministic
-        } else if self.failures.values().any(|judged| judged.judgement.broken().is_some()) {
-            Exit::Broken
-        } else if !self.failures.is_empty() || self.examined == 0 {
-            Exit::NothingProven
-        } else if !self.idle_faults().is_empty() || !self.not_reached(must_reach).is_empty() {
-            Exit::NothingProven
+            ExitCode::NotDeterministic
+        } else if self.failures.values().any(|judged| judged.judgement.violation().is_some()) {
+            ExitCode::Broken
+        } else if self.proves_nothing(must_reach) {
+            ExitCode::NothingProven
         } else {
-            Exit::Held
+            ExitCode::Held
         }
     }
+
+    fn proves_nothing(&self, must_reach: &[String]) -> bool {
+        let unknown = !self.failures.is_empty();
+        unknown
+            || self.messages == 0
+            || self.touched.idle().next().is_some()
+            || !self.not_reached(must_reach).is_empty()
+    }
+
+    /// The lowest failing seed as text, whatever the order in which seeds ended; and what else is wrong, a paragraph each.
+    pub fn complaints(&self, subject: &Subject, colour: bool) -> Vec<String> {
+        let mut complaints = Vec::new();
+        if let Some((seed, judged)) = self.failures.first_key_value() {
+            complaints.push(judged.complaint(subject, *seed, colour));
+        }
+        if self.failures.len() > 1 {
+            let others: Vec<_> = self.failures.keys().skip(1).take(10).map(u64::to_string).collect();
+            complaints.push(format!(
+                "  {} more seeds failed: {} …",
+                self.failures.len() - 1,
+                others.join(", ")
+            ));
+        }
+        if let Some((seed, histories)) = &self.diverged {
+            complaints.push(divergence(subject, *seed, histories));
+        }
+        for kind in self.touched.idle() {
+            complaints.push(format!(
+                "  nothing proven: no {kind} touched traffic in any seed; move it to where there is some"
+            ));
+        }
+        for state in self.not_reached(subject.must_reach()) {
+            complaints.push(format!("  nothing proven: no seed reached {state}, which the scenario expects"));
+        }
+        complaints
+    }
+}
+
+/// The first record in which two runs of one plan differ.
+fn divergence(subject: &Subject, seed: u64, [first, second]: &[History; 2]) -> String {
+    let (name, path) = (subject.name(), subject.path.display());
+    let differ = first.records.iter().zip(&second.records).find(|(one, other)| one != other);
+    let what = match differ {
+        Some((one, other)) => format!("    first run:  {one}\n    second run: {other}"),
+        None => format!(
+            "    the records are the same as far as both go ({} and {}): bytes or their times differ",
+            first.records.len(),
+            second.records.len()
+        ),
+    };
+    format!(
+        "NOT DETERMINISTIC {name}, seed {seed}: two runs of one plan gave {} and {}\n{what}\n    {path}",
+        first.digest, second.digest
+    )
 }
 
 /// Runs seeds on `jobs` threads. The first seed runs twice, and the two digests are compared.

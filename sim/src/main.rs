@@ -6,5 +6,5 @@ use clap::Parser;
 use squall_sim::command::Cli;
 
 fn main() -> ExitCode {
-    Cli::parse().execute()
+    Cli::parse().execute().into()
 }

@@ -32,12 +32,7 @@ impl ChatLog for Log {
         Self::append(self, draft).await
     }
 
-    async fn read(
-        &self,
-        room: &str,
-        after: LogOffset,
-        limit: usize,
-    ) -> Result<Vec<Arc<Stored>>, StoreError> {
+    async fn read(&self, room: &str, after: LogOffset, limit: usize) -> Result<Vec<Arc<Stored>>, StoreError> {
         Self::read(self, room, after, limit).await
     }
 

@@ -101,7 +101,8 @@ impl<S: Stream> WebSocket<S> {
             };
             match message {
                 Message::Text(text) => {
-                    let text = ByteString::try_from(Bytes::from(text)).expect("a text message is valid UTF-8");
+                    let text =
+                        ByteString::try_from(Bytes::from(text)).expect("a text message is valid UTF-8");
                     return Poll::Ready(Step::Received(Frame::Text(text)));
                 }
                 Message::Binary(bytes) => return Poll::Ready(Step::Received(Frame::Binary(bytes))),

@@ -186,6 +186,7 @@ impl Checker for Lost {
             Kind::Connected => self.on_connection(record, Some(record.at)),
             Kind::Disconnected { .. } | Kind::Exited { .. } => self.on_connection(record, None),
             Kind::Failed { .. }
+            | Kind::Trouble { .. }
             | Kind::Suppressed { .. }
             | Kind::Did { .. }
             | Kind::Started

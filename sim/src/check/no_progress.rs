@@ -68,6 +68,7 @@ impl Checker for NoProgress {
             Kind::Committed { id, offset, .. } => Message::seen(id.as_ref(), *offset),
             Kind::Acknowledged { .. }
             | Kind::Failed { .. }
+            | Kind::Trouble { .. }
             | Kind::Delivered { .. }
             | Kind::Suppressed { .. }
             | Kind::Connected

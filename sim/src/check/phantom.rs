@@ -53,6 +53,7 @@ impl Checker for Phantom {
             }
             Kind::Acknowledged { .. }
             | Kind::Failed { .. }
+            | Kind::Trouble { .. }
             | Kind::Suppressed { .. }
             | Kind::Connected
             | Kind::Disconnected { .. }

@@ -50,6 +50,7 @@ impl Checker for SenderReorder {
             Kind::Delivered { id: None, .. }
             | Kind::Acknowledged { .. }
             | Kind::Failed { .. }
+            | Kind::Trouble { .. }
             | Kind::Committed { .. }
             | Kind::Suppressed { .. }
             | Kind::Connected

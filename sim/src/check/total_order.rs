@@ -63,6 +63,7 @@ impl Checker for TotalOrder {
             }
             Kind::Sent { .. }
             | Kind::Failed { .. }
+            | Kind::Trouble { .. }
             | Kind::Connected
             | Kind::Disconnected { .. }
             | Kind::Did { .. }

@@ -70,6 +70,7 @@ impl Checker for VacuousRun {
             Kind::Delivered { .. } => self.delivered += 1,
             Kind::Sent { .. }
             | Kind::Failed { .. }
+            | Kind::Trouble { .. }
             | Kind::Suppressed { .. }
             | Kind::Disconnected { .. }
             | Kind::Did { .. }

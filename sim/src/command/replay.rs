@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::app::chat::Chat;
 use crate::hunt::{Judged, judged};
-use crate::report::{Exit, Failure};
+use crate::report::ExitCode;
 use crate::subject::{Subject, load};
 use crate::world::RunOptions;
 
@@ -29,13 +29,13 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    pub(super) fn execute(self) -> Exit {
+    pub(super) fn execute(self) -> ExitCode {
         let subject = match load(std::slice::from_ref(&self.path), std::io::stderr().is_terminal()) {
             Ok(subjects) if subjects.len() == 1 => subjects.into_iter().next(),
             Ok(_) => None,
             Err(errors) => {
                 anstream::eprintln!("{}", errors.join("\n"));
-                return Exit::Usage;
+                return ExitCode::Usage;
             }
         };
         let Some(subject) = subject else {
@@ -43,25 +43,25 @@ impl Replay {
                 "error: {} is not one file: name the scenario to replay",
                 self.path.display()
             );
-            return Exit::Usage;
+            return ExitCode::Usage;
         };
         let seed = self.seed.unwrap_or(subject.default_seeds().start);
         let plan = subject.plan(seed);
         if self.plan {
             anstream::print!("{}", plan.to_yaml());
-            return Exit::Held;
+            return ExitCode::Held;
         }
         match judged(plan, &Chat::default(), &RunOptions { log: self.log.clone() }) {
             Ok(judged) => report(&subject, seed, &judged),
             Err(error) => {
                 anstream::eprintln!("error: {error}");
-                Exit::Harness
+                ExitCode::HarnessFailed
             }
         }
     }
 }
 
-fn report(subject: &Subject, seed: u64, judged: &Judged) -> Exit {
+fn report(subject: &Subject, seed: u64, judged: &Judged) -> ExitCode {
     for record in &judged.outcome.history.records {
         anstream::println!("{record}");
     }
@@ -72,24 +72,13 @@ fn report(subject: &Subject, seed: u64, judged: &Judged) -> Exit {
         judged.outcome.elapsed.as_secs()
     );
     anstream::println!("digest {digest}");
-    let harness = judged.harness_failure();
-    if harness.is_none() && !judged.judgement.failed() {
-        return Exit::Held;
+    if judged.held() {
+        return ExitCode::Held;
     }
-    let exit = match (&harness, judged.judgement.broken()) {
-        (Some(_), _) => Exit::Harness,
-        (None, Some(_)) => Exit::Broken,
-        (None, None) => Exit::NothingProven,
-    };
-    let failure = Failure {
-        scenario: subject.name(),
-        path: subject.path.clone(),
-        seed,
-        others: Vec::new(),
-        harness,
-        judgement: &judged.judgement,
-        history,
-    };
-    anstream::eprintln!("{}", failure.render(true));
-    exit
+    anstream::eprintln!("\n{}", judged.complaint(subject, seed, true));
+    match (judged.harness_failure(), judged.judgement.violation()) {
+        (Some(_), _) => ExitCode::HarnessFailed,
+        (None, Some(_)) => ExitCode::Broken,
+        (None, None) => ExitCode::NothingProven,
+    }
 }

@@ -1,6 +1,6 @@
 //! `cargo sim run`: scenarios, many seeds, one line each.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::app::chat::Chat;
 use crate::hunt::{Tally, hunt};
-use crate::report::{self, Exit, Failure, ScenarioLine, Status, Summary};
+use crate::report::{ExitCode, ScenarioLine, Status, Summary};
 use crate::subject::{Subject, load};
 
 use super::default_scenarios;
@@ -35,46 +35,58 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn execute(self) -> Exit {
+    pub(super) fn execute(self) -> ExitCode {
         let paths = if self.paths.is_empty() { vec![default_scenarios()] } else { self.paths.clone() };
         let subjects = match load(&paths, std::io::stderr().is_terminal()) {
             Ok(subjects) => subjects,
             Err(errors) => {
                 anstream::eprintln!("{}", errors.join("\n"));
-                return Exit::Usage;
+                return ExitCode::Usage;
             }
         };
         if subjects.is_empty() {
-            anstream::eprintln!("error: no scenario (*.yaml) under {}", report::paths(&paths));
-            return Exit::NothingProven;
+            let folders: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            anstream::eprintln!("error: no scenario (*.yaml) under {}", folders.join(", "));
+            return ExitCode::NothingProven;
         }
         self.run_all(&subjects)
     }
 
-    fn run_all(&self, subjects: &[Subject]) -> Exit {
-        let mut summary = Summary::default();
-        let mut exit = Exit::Held;
+    fn run_all(&self, subjects: &[Subject]) -> ExitCode {
+        let clock = Stopwatch::start();
+        let mut lines = Vec::new();
+        let mut exit = ExitCode::Held;
         for subject in subjects {
-            let clock = Stopwatch::start();
+            let started = clock.elapsed();
             let tally = match self.run_one(subject) {
                 Ok(tally) => tally,
                 Err(error) => {
                     anstream::eprintln!("error: {error}");
-                    return Exit::Harness;
+                    return ExitCode::HarnessFailed;
                 }
             };
-            if self.digests {
-                for (seed, digest) in &tally.digests {
-                    anstream::println!("{} {seed} {digest}", subject.name());
-                }
-            }
-            let result = report_one(subject, &tally, clock.elapsed(), &mut summary, self.digests);
-            exit = exit.worst(result);
+            let line = line(subject, &tally, clock.elapsed() - started);
+            exit = exit.max(tally.exit(subject.must_reach()));
+            self.print(subject, &tally, &line);
+            lines.push(line);
         }
         if !self.digests {
-            anstream::println!("{}", summary.render(true));
+            anstream::println!("\n{}", Summary::of(&lines, clock.elapsed()).render(true));
         }
         exit
+    }
+
+    fn print(&self, subject: &Subject, tally: &Tally, line: &ScenarioLine) {
+        if self.digests {
+            for (seed, digest) in &tally.digests {
+                anstream::println!("{} {seed} {digest}", subject.name());
+            }
+        } else {
+            anstream::println!("{}", line.render(true));
+        }
+        for complaint in tally.complaints(subject, true) {
+            anstream::eprintln!("{complaint}");
+        }
     }
 
     fn run_one(&self, subject: &Subject) -> Result<Tally, crate::world::WorldError> {
@@ -97,52 +109,29 @@ impl Run {
     }
 }
 
-/// Prints what became of a scenario, and says what it means for the exit code.
-fn report_one(subject: &Subject, tally: &Tally, wall: Duration, summary: &mut Summary, quiet: bool) -> Exit {
-    let exit = tally.exit(subject.must_reach());
-    let line = ScenarioLine {
-        status: Status::of(exit),
-        name: subject.name(),
-        seeds: tally.seeds,
-        examined: tally.examined,
-        touched: tally.faults.clone(),
-        elapsed: tally.elapsed,
-        wall,
+fn line(subject: &Subject, tally: &Tally, real: Duration) -> ScenarioLine {
+    let status = match tally.exit(subject.must_reach()) {
+        ExitCode::Held => Status::Pass,
+        ExitCode::NothingProven => Status::Unproven,
+        ExitCode::Broken
+        | ExitCode::Usage
+        | ExitCode::NotDeterministic
+        | ExitCode::HarnessFailed
+        | ExitCode::Interrupted => Status::Fail,
     };
-    summary.add(&line);
-    if !quiet {
-        anstream::println!("{}", line.render(true));
+    let broken = tally.failures.first_key_value().and_then(|(seed, judged)| {
+        judged.judgement.violation().map(|violation| format!("{} (seed {seed})", violation.anomaly))
+    });
+    ScenarioLine {
+        name: subject.name(),
+        status,
+        seeds: tally.seeds,
+        messages: tally.messages,
+        touched: tally.touched.clone(),
+        simulated: tally.elapsed,
+        real,
+        note: broken,
     }
-    // The lowest failing seed comes first, whatever the order in which seeds ended.
-    if let Some((seed, judged)) = tally.failures.first_key_value() {
-        let failure = Failure {
-            scenario: subject.name(),
-            path: subject.path.clone(),
-            seed: *seed,
-            others: tally.failures.keys().skip(1).copied().collect(),
-            harness: judged.harness_failure(),
-            judgement: &judged.judgement,
-            history: &judged.outcome.history,
-        };
-        anstream::eprintln!("{}", failure.render(true));
-    }
-    if let Some((seed, histories)) = &tally.diverged {
-        anstream::eprintln!("{}", report::divergence(&subject.path, *seed, histories));
-    }
-    for kind in tally.idle_faults() {
-        anstream::eprintln!(
-            "  nothing proven: no {kind} of {} touched traffic in any seed; move it to where there is some",
-            subject.name()
-        );
-    }
-    for state in tally.not_reached(subject.must_reach()) {
-        anstream::eprintln!(
-            "  nothing proven: {} never reached {state} in any seed, which it expects",
-            subject.name()
-        );
-    }
-    drop(std::io::stdout().flush());
-    exit
 }
 
 /// Real time, for people only: no verdict depends on it.

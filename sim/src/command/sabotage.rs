@@ -9,7 +9,7 @@ use crate::app::chat::Chat;
 use crate::app::sabotage::Sabotage;
 use crate::check::Anomaly;
 use crate::hunt::judged;
-use crate::report::Exit;
+use crate::report::ExitCode;
 use crate::subject::{Subject, load};
 use crate::world::{RunOptions, WorldError};
 
@@ -23,16 +23,16 @@ pub(super) struct Hunt {
 }
 
 impl Hunt {
-    pub(super) fn execute(self) -> Exit {
+    pub(super) fn execute(self) -> ExitCode {
         let paths = if self.paths.is_empty() { vec![default_scenarios()] } else { self.paths };
         let subjects = match load(&paths, std::io::stderr().is_terminal()) {
             Ok(subjects) => subjects,
             Err(errors) => {
                 anstream::eprintln!("{}", errors.join("\n"));
-                return Exit::Usage;
+                return ExitCode::Usage;
             }
         };
-        let mut exit = Exit::Held;
+        let mut exit = ExitCode::Held;
         for sabotage in Sabotage::ALL {
             match find(sabotage, &subjects) {
                 Ok(Found { runs, by: Some((scenario, seed)), .. }) => {
@@ -47,11 +47,11 @@ impl Hunt {
                     anstream::println!(
                         "{name:22} NOT FOUND as {breaks} in {runs} runs; other names: {others:?}"
                     );
-                    exit = exit.worst(Exit::Broken);
+                    exit = ExitCode::Broken;
                 }
                 Err(error) => {
                     anstream::eprintln!("error: {error}");
-                    return Exit::Harness;
+                    return ExitCode::HarnessFailed;
                 }
             }
         }
@@ -75,7 +75,7 @@ fn find(sabotage: Sabotage, subjects: &[Subject]) -> Result<Found, WorldError> {
         for seed in subject.default_seeds() {
             let judged = judged(subject.plan(seed), &Chat::sabotaged(sabotage), &RunOptions::default())?;
             found.runs += 1;
-            match judged.judgement.broken() {
+            match judged.judgement.violation() {
                 Some(violation) if violation.anomaly == sabotage.breaks() => {
                     found.by = Some((subject.name(), seed));
                     return Ok(found);

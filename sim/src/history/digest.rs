@@ -110,6 +110,10 @@ impl Fold {
                 self.tag(13);
                 self.number(*fault as u64);
             }
+            Kind::Trouble { what } => {
+                self.tag(14);
+                self.text(what);
+            }
         }
     }
 

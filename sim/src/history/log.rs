@@ -237,6 +237,7 @@ mod tests {
             Kind::Delivered { id: some, room: Arc::clone(&room), offset, content },
             Kind::Delivered { id: None, room, offset: LogOffset(18), content: 7 },
             Kind::Failed { id: id(), reason: "too large".to_owned() },
+            Kind::Trouble { what: "refused".to_owned() },
             Kind::FaultBegan { fault: 2 },
             Kind::FaultEnded { fault: 2 },
             Kind::Disconnected { reason: "ping timeout" },

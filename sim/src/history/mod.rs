@@ -114,6 +114,11 @@ pub enum Kind {
         #[serde(deserialize_with = "log::user_act")]
         act: Word,
     },
+    /// Client: the user was told of a trouble that is no message's: refused by the server, an outbox that cannot be kept.
+    Trouble {
+        /// In words.
+        what: String,
+    },
     /// The process runs.
     Started,
     /// The process is gone.

@@ -34,6 +34,7 @@ impl fmt::Display for Kind {
             Self::Connected => f.write_str("connected"),
             Self::Disconnected { reason } => write!(f, "disconnected: {reason}"),
             Self::Did { act } => write!(f, "did {act}"),
+            Self::Trouble { what } => write!(f, "in trouble: {what}"),
             Self::Started => f.write_str("started"),
             Self::Exited { how } => write!(f, "exited: {how}"),
             Self::FaultBegan { fault } => write!(f, "fault {fault} began"),

@@ -141,7 +141,10 @@ impl HubTask {
                 let Some(member) = self.members.get_mut(&socket) else { return };
                 if member.events.send(incoming::Event { name, args, ack }).is_err() {
                     let connection = member.socket.connection();
-                    self.abort(connection, "its handlers are slow: more than max_incoming_bytes wait for them");
+                    self.abort(
+                        connection,
+                        "its handlers are slow: more than max_incoming_bytes wait for them",
+                    );
                 }
             }
             HubEvent::Disconnected { socket, reason } => {
