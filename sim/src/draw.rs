@@ -70,3 +70,45 @@ pub fn draw_duration(
     let micros = |duration: &Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     Duration::from_micros(draw_within(micros(range.start())..=micros(range.end()), seed, stream, entity, n))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_draw_is_the_same_for_ever() {
+        // Saved seeds mean what they meant only while these hold.
+        assert_eq!(draw(1, Stream::Work, "alice", 0), 8_389_674_736_491_144_649);
+        assert_eq!(draw(u64::MAX, Stream::Fault, "", 7), 7_032_039_000_150_865_075);
+    }
+
+    #[test]
+    fn each_part_of_the_key_matters() {
+        let draws = [
+            draw(1, Stream::Work, "alice", 0),
+            draw(2, Stream::Work, "alice", 0),
+            draw(1, Stream::Fault, "alice", 0),
+            draw(1, Stream::Work, "bob", 0),
+            draw(1, Stream::Work, "alice", 1),
+        ];
+        let distinct: std::collections::BTreeSet<u64> = draws.into();
+        assert_eq!(distinct.len(), draws.len());
+    }
+
+    #[test]
+    fn a_draw_reaches_both_ends_of_its_range() {
+        let drawn: std::collections::BTreeSet<u64> =
+            (0..100).map(|n| draw_within(3..=5, 1, Stream::Work, "", n)).collect();
+        assert_eq!(drawn, [3, 4, 5].into());
+    }
+
+    proptest! {
+        #[test]
+        fn a_draw_stays_within_its_range(a: u64, b: u64, seed: u64, n: u64) {
+            let range = a.min(b)..=a.max(b);
+            prop_assert!(range.contains(&draw_within(range.clone(), seed, Stream::Work, "x", n)));
+        }
+    }
+}

@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 /// A duration, or a range from which the plan draws one: `4s` or `2s..8s`, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SpanRange {
     /// The shortest.
     pub low: Duration,
@@ -94,5 +94,32 @@ impl<'de> Deserialize<'de> for SpanRange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_reads_as_it_prints() {
+        for text in ["4s", "10ms..80ms", "1m 30s..2m", "0s..1s 500ms", "1us..20ms"] {
+            let range: SpanRange = text.parse().unwrap();
+            assert_eq!(range.to_string().parse(), Ok(range), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_with_equal_ends_is_one_duration() {
+        assert_eq!("4s..4s".parse::<SpanRange>().unwrap().to_string(), "4s");
+    }
+
+    #[test]
+    fn what_is_no_duration_says_what_is_missing() {
+        let error = |text: &str| text.parse::<SpanRange>().unwrap_err();
+        assert!(error("4").contains("time unit needed"), "{}", error("4"));
+        assert!(error("4 parsecs").contains("supported units"), "{}", error("4 parsecs"));
+        assert!(error("..4s").contains("value was empty"), "{}", error("..4s"));
+        assert!(error("4s..2s").contains("the longer duration comes last"));
     }
 }

@@ -1,17 +1,30 @@
 //! The only input of a run: a pure function of scenario and seed. It prints as YAML and reads back.
+//!
+//! [`draw`] rolls all the dice that can be rolled before the run; [`random()`] makes up the scenario too. What a plan says is
+//! valid ([`Plan::validate`]) before the world takes it, also when someone wrote it by hand. Nothing runs here.
+
+mod drawing;
+mod random;
+mod settle;
+mod text;
+mod validate;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::{Span, SpanRange};
+use crate::units::Span;
 
-/// What a process is called: `server`, or a client's name in the scenario.
-pub type Name = Arc<str>;
+pub use crate::scenario::{
+    ClientPlan, FaultAct, Guarantee, Name, NetworkPlan, Pair, Path, Receive, SERVER, Send, ServerPlan,
+};
+pub use drawing::draw;
+pub use random::random;
+pub use settle::settle_bound;
+pub use validate::{Part, PlanError};
 
-/// The name of the server's process.
-pub const SERVER: &str = "server";
+/// The version of the format that this program writes and reads.
+pub const VERSION: u32 = 1;
 
 /// Everything a run depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +49,10 @@ pub struct Plan {
     /// The network between them.
     pub network: NetworkPlan,
     /// What users do, by time.
+    #[serde(serialize_with = "text::one_a_line")]
     pub ops: Vec<Op>,
     /// What breaks, by time.
+    #[serde(serialize_with = "text::one_a_line")]
     pub faults: Vec<Fault>,
     /// How long after the last fault and the last op everything owed may take to arrive.
     pub settle: Span,
@@ -57,62 +72,6 @@ pub enum Backend {
 pub enum AppKind {
     /// Squall's chat.
     Chat,
-}
-
-/// What is promised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Guarantee {
-    /// Each acknowledged message is shown once, in one order, to everyone; nothing is excused.
-    ExactlyOnce,
-}
-
-/// The server's options.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerPlan {
-    /// The server pings this long after the last pong.
-    pub ping_interval: Span,
-    /// A ping without a pong after this long ends the connection.
-    pub ping_timeout: Span,
-    /// How long a commit takes to become durable; drawn for each.
-    pub fsync: SpanRange,
-}
-
-/// A client's options.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClientPlan {
-    /// How it sends.
-    pub send: Send,
-    /// How it receives.
-    pub receive: Receive,
-    /// How long it waits for an acknowledgement before it sends again.
-    pub ack_timeout: Span,
-}
-
-/// How a client sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Send {
-    /// From a durable outbox, in order, until acknowledged.
-    Outbox,
-}
-
-/// How a client receives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Receive {
-    /// From the start of the log; after a reconnection from where it was.
-    Resume,
-}
-
-/// The network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetworkPlan {
-    /// One way; drawn for each chunk. Never less than 10 ms, the backend's tick.
-    pub latency: SpanRange,
 }
 
 /// What a user does.
@@ -153,36 +112,27 @@ pub struct Fault {
     pub what: FaultAct,
 }
 
-/// The faults, as they physically exist. Names follow Chaos Mesh and toxiproxy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultAct {
-    /// Nothing passes, nothing is lost: all arrives in order at the first retransmission after the heal.
-    Stall(Path),
-    /// Both ways silent; who connects tries again at 1 s, doubling.
-    Partition(Pair),
-    /// Every connection between the two gets an RST, at both ends.
-    Reset(Pair),
-    /// The process is gone; its kernel says FIN (RST if it holds unread bytes) and refuses until it is started again at `until`.
-    Kill(Name),
-    /// The process is asked to stop; started again at `until`.
-    Shutdown(Name),
+impl Plan {
+    /// The plan without one op; `None` where that is no valid plan, or there is no such op.
+    pub fn without_op(&self, op: usize) -> Option<Self> {
+        let mut smaller = self.clone();
+        if op >= smaller.ops.len() {
+            return None;
+        }
+        smaller.ops.remove(op);
+        smaller.validate().is_ok().then_some(smaller)
+    }
+
+    /// The plan without one fault; `None` where there is no such fault.
+    pub fn without_fault(&self, fault: usize) -> Option<Self> {
+        let mut smaller = self.clone();
+        if fault >= smaller.faults.len() {
+            return None;
+        }
+        smaller.faults.remove(fault);
+        Some(smaller)
+    }
 }
 
-/// Two processes, unordered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pair {
-    /// The two.
-    pub between: [Name; 2],
-}
-
-/// One way or both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Path {
-    /// Both ways.
-    Between([Name; 2]),
-    /// From the first to the second.
-    OneWay([Name; 2]),
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! How long a well world may take to give everyone what they are owed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use squall::socket::ReconnectOptions;
+
+use crate::scenario::limits::{connect_timeout, round_trip};
+use crate::units::Span;
+
+use super::{Act, Plan};
+
+/// The protocol's own bound on what a healed world still takes, summed from its timers. The worst client
+///
+/// 1. does not know yet that its connection is dead, and finds out by the heartbeat: `ping_interval + ping_timeout`;
+/// 2. is in an attempt to connect that will fail: 20 s, the connect timeout;
+/// 3. waits before the next attempt: 5 s, the longest backoff, jitter included;
+/// 4. connects: TCP, upgrade, `open`, CONNECT, and reads on from where it was: six round trips;
+/// 5. waits for an acknowledgement that was lost on the way: `ack_timeout`;
+/// 6. sends all that is left in its outbox, one after the other, each a round trip;
+/// 7. while the server makes everybody's messages durable, one commit each.
+///
+/// It is a bound, not an estimate: a run ends as soon as nothing is owed.
+pub fn settle_bound(plan: &Plan) -> Span {
+    let server = &plan.server;
+    let noticing = server.ping_interval.0 + server.ping_timeout.0;
+    let connecting = connect_timeout() + ReconnectOptions::default().reconnection_delay_max;
+    let round_trip = round_trip(&plan.network);
+    let ack_timeout = plan.clients.values().map(|client| client.ack_timeout.0).max().unwrap_or_default();
+
+    let mut said: BTreeMap<&str, u32> = BTreeMap::new();
+    for op in &plan.ops {
+        match op.act {
+            Act::Say(_) => *said.entry(&op.who).or_default() += 1,
+            Act::Connect | Act::Disconnect => {}
+        }
+    }
+    let longest_outbox = said.values().copied().max().unwrap_or_default();
+    let all: u32 = said.values().sum();
+
+    let sending = round_trip * longest_outbox + server.fsync.high * all;
+    let bound = noticing + connecting + round_trip * 6 + ack_timeout + sending;
+    Span(whole_seconds(bound))
+}
+
+/// Rounded up: it is read by people.
+fn whole_seconds(duration: Duration) -> Duration {
+    let seconds = Duration::from_secs(duration.as_secs());
+    if seconds < duration { seconds + Duration::from_secs(1) } else { seconds }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::random;
+
+    #[test]
+    fn a_slower_heartbeat_and_a_longer_outbox_take_longer_to_settle() {
+        let plan = random(1);
+        let bound = settle_bound(&plan);
+
+        let mut slower = plan.clone();
+        slower.server.ping_timeout.0 += Duration::from_secs(7);
+        assert_eq!(settle_bound(&slower).0, bound.0 + Duration::from_secs(7));
+
+        let mut longer = plan.clone();
+        let say = plan.ops.iter().find(|op| matches!(op.act, Act::Say(_))).unwrap();
+        longer.ops.extend(std::iter::repeat_n(say.clone(), 100));
+        assert!(settle_bound(&longer) > bound);
+    }
+}

@@ -1,0 +1,232 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::scenario::tests::{GOOD, scenario_files};
+use crate::scenario::{self, parse};
+
+use super::*;
+
+const STORY: &str = "\
+name: story
+about: Three clients, bursts and faults with ranges.
+guarantee: exactly_once
+clients: { alice: {}, bob: { ack_timeout: 5s }, carol: {} }
+work:
+  - { at: 0s..1s, who: [alice, bob], do: connect }
+  - { at: 1s..2s, who: [alice, bob], do: { say: { count: 3, every: 100ms..900ms } } }
+  - { at: 1s..2s, who: bob, do: { say: { count: 1, bytes: 40 } } }
+  - { at: 3s, who: bob, do: disconnect }
+  - { at: 4s..5s, who: bob, do: connect }
+faults:
+  - { at: 1s..3s, lasts: 1s..8s, what: { stall: { from: alice, to: server } } }
+  - { at: 2s, what: { reset: { between: [bob, server] } } }
+  - { at: 12s..13s, lasts: 2s, what: { kill: server } }
+";
+
+fn drawn(story: &str, seed: u64) -> Plan {
+    draw(&parse("story.yaml", story).expect("the story is sound"), seed)
+}
+
+/// When each client does what, and when what breaks: all that is drawn.
+fn draws(plan: &Plan) -> Vec<(Span, String)> {
+    let op = |op: &Op| {
+        let act = match &op.act {
+            Act::Connect => "connect",
+            Act::Disconnect => "disconnect",
+            Act::Say(_) => "say",
+        };
+        (op.at, format!("{} {act}", op.who))
+    };
+    let faults =
+        plan.faults.iter().map(|fault| (fault.at, format!("{} until {:?}", fault.what, fault.until)));
+    plan.ops.iter().map(op).chain(faults).collect()
+}
+
+#[test]
+fn a_drawn_plan_reads_like_this() {
+    insta::assert_snapshot!(drawn(STORY, 7).to_yaml());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_plan_and_another_seed_another() {
+    assert_eq!(drawn(STORY, 1), drawn(STORY, 1));
+    assert_ne!(draws(&drawn(STORY, 1)), draws(&drawn(STORY, 2)));
+}
+
+#[test]
+fn removing_a_step_or_a_fault_moves_no_other_draw() {
+    let whole = draws(&drawn(STORY, 7));
+    let lines: Vec<&str> = STORY.lines().filter(|line| line.contains("at: ")).collect();
+    // Without `bob`'s return, or without the only step of a burst's twin, the story is another one.
+    let removable = lines.iter().filter(|line| !line.contains("bob, do: connect"));
+    for line in removable {
+        let without = draws(&drawn(&STORY.replace(&format!("{line}\n"), ""), 7));
+        // Who loses the step that connects them does so at the start: that one op is new.
+        let moved =
+            without.iter().filter(|draw| !whole.contains(draw)).filter(|(at, _)| at.0 > Duration::ZERO);
+        assert_eq!(moved.count(), 0, "without {line:?}: {without:#?}\nwhole: {whole:#?}");
+        assert!(without.len() <= whole.len());
+    }
+}
+
+#[test]
+fn saying_more_moves_nothing_that_was_said_before() {
+    let whole = draws(&drawn(STORY, 7));
+    let more = draws(&drawn(&STORY.replace("count: 3", "count: 30"), 7));
+    assert!(whole.iter().all(|draw| more.contains(draw)));
+}
+
+#[test]
+fn two_steps_that_say_the_same_are_drawn_apart() {
+    let step = "  - { at: 1s..2s, who: [alice, bob], do: { say: { count: 3, every: 100ms..900ms } } }\n";
+    let plan = drawn(&STORY.replace(step, &step.repeat(2)), 7);
+    let alice: Vec<Span> =
+        plan.ops.iter().filter(|op| &*op.who == "alice" && op.act != Act::Connect).map(|op| op.at).collect();
+    assert_eq!(alice.len(), 6);
+    assert!(alice.windows(2).all(|pair| pair[0] < pair[1]), "{alice:?}");
+}
+
+#[test]
+fn messages_are_numbered_by_time_and_padded() {
+    let plan = drawn(STORY, 7);
+    let said = |who: &str| -> Vec<String> {
+        let by = plan.ops.iter().filter(|op| &*op.who == who);
+        by.filter_map(|op| match &op.act {
+            Act::Say(content) => Some(content.clone()),
+            Act::Connect | Act::Disconnect => None,
+        })
+        .collect()
+    };
+    assert_eq!(said("alice"), ["alice 1", "alice 2", "alice 3"]);
+    let bob = said("bob");
+    assert!(bob.iter().zip(1..).all(|(content, n)| content.starts_with(&format!("bob {n}"))), "{bob:?}");
+    assert_eq!(bob.iter().filter(|content| content.len() == 40).count(), 1, "{bob:?}");
+}
+
+#[test]
+fn who_is_not_told_to_connect_does_so_at_the_start() {
+    let plan = drawn(STORY, 7);
+    assert_eq!(plan.ops[0], Op { at: Span::default(), who: "carol".into(), act: Act::Connect });
+}
+
+#[test]
+fn every_seed_of_the_repositorys_scenarios_gives_a_valid_plan() {
+    for file in scenario_files() {
+        let scenario = scenario::load(&file).unwrap_or_else(|errors| panic!("{errors}"));
+        for seed in 0..u64::from(scenario.seeds) {
+            assert_eq!(draw(&scenario, seed).validate(), Ok(()), "{} with seed {seed}", file.display());
+        }
+    }
+}
+
+#[test]
+fn dropping_an_op_that_everyone_needs_gives_no_plan() {
+    let plan = drawn(STORY, 7);
+    let is = |act: Act, who: &'static str| move |op: &Op| op.act == act && &*op.who == who;
+    let carol = plan.ops.iter().position(is(Act::Connect, "carol")).unwrap();
+    assert_eq!(plan.without_op(carol), None);
+    let leaves = plan.ops.iter().position(is(Act::Disconnect, "bob")).unwrap();
+    assert_eq!(plan.without_op(leaves).unwrap().ops.len(), plan.ops.len() - 1);
+    assert_eq!(plan.without_op(plan.ops.len()), None);
+    assert_eq!(plan.without_fault(0).unwrap().faults.len(), plan.faults.len() - 1);
+    assert_eq!(plan.without_fault(plan.faults.len()), None);
+}
+
+/// A change to a valid plan, and what must be said of it.
+fn refused(change: impl FnOnce(&mut Plan), says: &str) {
+    let mut plan = drawn(STORY, 7);
+    plan.validate().expect("a drawn plan is valid");
+    change(&mut plan);
+    let error = plan.validate().expect_err(says).to_string();
+    assert!(error.contains(says), "{error:?} does not say {says:?}");
+    let read = Plan::from_yaml("plan.yaml", &plan.to_yaml()).expect_err(says).to_string();
+    assert!(read.contains("--> plan.yaml:"), "{read}");
+}
+
+#[test]
+fn a_plan_that_the_world_cannot_run_is_refused() {
+    refused(|plan| plan.version = 2, "version 2");
+    refused(|plan| plan.clients.clear(), "0 clients");
+    refused(|plan| plan.clients.retain(|name, _| &**name != "carol"), "op 0: unknown client `carol`");
+    refused(|plan| plan.ops.swap(0, 9), "earlier than the op before it");
+    refused(|plan| plan.ops.retain(|op| !matches!(op.act, Act::Say(_))), "nobody says anything");
+    refused(|plan| drop(plan.ops.remove(0)), "`carol` never connects");
+    refused(|plan| drop(plan.ops.pop()), "`bob` never connects again");
+    refused(|plan| plan.faults[0].until = None, "`until` is missing");
+    refused(|plan| plan.faults[0].until = Some(Span::default()), "ends before it begins");
+    refused(|plan| plan.faults.swap(0, 2), "earlier than the fault before it");
+    refused(|plan| plan.faults.extend(plan.faults.last().cloned()), "down already");
+    refused(|plan| plan.faults[0].what = FaultAct::Kill("alice".into()), "only the server");
+    let between = ["alice".into(), "bob".into()];
+    refused(|plan| plan.faults[0].what = FaultAct::Partition(Pair { between }), "not `alice` and `bob`");
+    refused(|plan| plan.network.latency.low = Duration::ZERO, "latency is below the tick");
+    refused(|plan| plan.network.latency.high = Duration::from_secs(60), "four round trips");
+    refused(|plan| plan.server.ping_timeout = Span(Duration::from_millis(100)), "a pong may take");
+    refused(|plan| plan.settle = Span(Duration::from_secs(1 << 40)), "settle is longer than");
+}
+
+#[test]
+fn a_plan_of_the_wrong_shape_is_refused_where_it_is_wrong() {
+    let text = drawn(STORY, 7).to_yaml().replace("who: carol", "whom: carol");
+    let errors = Plan::from_yaml("plan.yaml", &text).unwrap_err();
+    assert_eq!(errors.list[0].title, "unknown key `whom`");
+    assert_eq!(errors.list[0].help.as_deref(), Some("did you mean `who`?"));
+    assert!(text.lines().nth(errors.list[0].line - 1).unwrap().contains("whom"));
+}
+
+/// Any text a user could say, with all that YAML makes special.
+fn any_content() -> impl Strategy<Value = String> {
+    prop_oneof![any::<String>(), "[ -~\n\t]{0,200}", "(null|~|yes|1e3|- |# |\\{|'|\"){1,5}"]
+}
+
+/// The good story with other numbers in it: well formed, and sound or not.
+fn other_numbers() -> impl Strategy<Value = String> {
+    let places: Vec<usize> =
+        GOOD.match_indices(|letter: char| letter.is_ascii_digit()).map(|(at, _)| at).collect();
+    let edit = (proptest::sample::select(places), "[0-9]");
+    proptest::collection::vec(edit, 0..6).prop_map(|edits| {
+        let mut text = GOOD.to_owned();
+        for (at, digit) in edits {
+            text.replace_range(at..=at, &digit);
+        }
+        text
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_sound_scenario_has_no_seed_whose_plan_is_not_valid(text in other_numbers(), seed: u64) {
+        if let Ok(scenario) = parse("good.yaml", &text) {
+            draw(&scenario, seed).validate()?;
+        }
+    }
+
+    #[test]
+    fn a_random_plan_is_valid(seed: u64) {
+        random(seed).validate()?;
+    }
+
+    #[test]
+    fn a_plan_reads_as_it_prints(seed: u64, contents in proptest::collection::vec(any_content(), 1..5)) {
+        let mut plan = random(seed);
+        let says = plan.ops.iter_mut().filter_map(|op| match &mut op.act {
+            Act::Say(content) => Some(content),
+            Act::Connect | Act::Disconnect => None,
+        });
+        for (content, new) in says.zip(contents) {
+            // An empty one is refused.
+            *content = format!("{new}.");
+        }
+        let text = plan.to_yaml();
+        let read = Plan::from_yaml("plan.yaml", &text).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(read, plan);
+    }
+
+    #[test]
+    fn dropping_a_fault_of_a_random_plan_leaves_a_valid_one(seed: u64, fault in 0_usize..4) {
+        if let Some(smaller) = random(seed).without_fault(fault) {
+            smaller.validate()?;
+        }
+    }
+}

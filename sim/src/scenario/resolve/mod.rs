@@ -1,0 +1,243 @@
+//! What is written becomes what is meant: text to times, words to clients and links, defaults where nothing is said.
+//!
+//! Goes on after a mistake, so that all are told at once: what could not be understood is `None`, and no rule judges it.
+
+mod faults;
+mod work;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+use std::time::Duration;
+
+use squall::chat::ChatOptions;
+use squall::engine::Heartbeat;
+
+use crate::units::{Span, SpanRange};
+
+use super::diagnostic::{Diagnostic, Diagnostics, Findings};
+use super::limits::{self, CLIENTS_MAX, SEEDS_MAX, TICK, TIME_MAX};
+use super::schema::{ClientText, Entries, ExpectText, NetworkText, ScenarioText, ServerText, TimeText};
+use super::terms::{ClientPlan, Name, NetworkPlan, ServerPlan};
+use super::yaml::{self, Spanned};
+use super::{Expect, Scenario, rules};
+
+/// How long a commit takes where nothing is said.
+const FSYNC: SpanRange = SpanRange { low: Duration::from_millis(1), high: Duration::from_millis(20) };
+
+/// How long a chunk travels where nothing is said.
+const LATENCY: SpanRange = SpanRange { low: Duration::from_millis(10), high: Duration::from_millis(80) };
+
+/// With how many seeds a scenario is run where nothing is said.
+const SEEDS: u32 = 20;
+
+/// Understands a whole file.
+pub(super) fn resolve(file: &str, text: &str, written: ScenarioText) -> Result<Scenario, Diagnostics> {
+    let mut resolver = Resolver::new(file, text, &written);
+    resolver.name(&written.name);
+    resolver.about(&written.about);
+    let server = resolver.server(&written.server);
+    let network = resolver.network(&written.network);
+    let clients = resolver.clients(&written.clients);
+    let work: Vec<_> = written.work.value.iter().map(|step| resolver.step(step)).collect();
+    let faults: Vec<_> = written.faults.iter().map(|fault| resolver.fault(fault)).collect();
+    let settle = written.settle.as_ref().map(|settle| resolver.span(settle));
+    let expect = resolver.expect(&written.expect);
+    let seeds = resolver.seeds(written.seeds.as_ref());
+
+    let told = rules::Told {
+        written: &written,
+        server: server.as_ref(),
+        network: network.as_ref(),
+        clients: &clients,
+        work: &work,
+        faults: &faults,
+    };
+    rules::judge(&told, &mut resolver);
+    resolver.findings.finish()?;
+
+    let understood = "what could not be understood is a finding, and there is none";
+    Ok(Scenario {
+        name: written.name.value,
+        about: written.about.value,
+        guarantee: written.guarantee,
+        server: server.expect(understood),
+        clients: clients.into_iter().map(|(name, client)| (name, client.expect(understood))).collect(),
+        network: network.expect(understood),
+        work: work.into_iter().map(|step| step.expect(understood)).collect(),
+        faults: faults.into_iter().map(|fault| fault.expect(understood)).collect(),
+        settle: settle.map(|settle| Span(settle.expect(understood))),
+        expect,
+        seeds,
+    })
+}
+
+/// Understands the parts of one file, and collects what is wrong with them.
+pub(super) struct Resolver<'a> {
+    text: &'a str,
+    findings: Findings<'a>,
+    /// The clients that the file declares, also those with a wrong name.
+    declared: BTreeSet<String>,
+    /// Who stands in the work.
+    working: BTreeSet<String>,
+}
+
+impl<'a> Resolver<'a> {
+    fn new(file: &'a str, text: &'a str, written: &ScenarioText) -> Self {
+        let declared = written.clients.value.0.iter().map(|(name, _)| name.value.clone()).collect();
+        let working = written
+            .work
+            .value
+            .iter()
+            .flat_map(|step| step.value.who.value.names())
+            .map(str::to_owned)
+            .collect();
+        Self { text, findings: Findings::new(file, text), declared, working }
+    }
+
+    /// Something is wrong with a value.
+    pub(super) fn wrong<T>(&mut self, value: &Spanned<T>, title: impl AsRef<str>) -> &mut Diagnostic {
+        self.wrong_at(self.place(value), title)
+    }
+
+    fn wrong_at(&mut self, place: Range<usize>, title: impl AsRef<str>) -> &mut Diagnostic {
+        self.findings.add(place, title)
+    }
+
+    fn place<T>(&self, value: &Spanned<T>) -> Range<usize> {
+        yaml::bytes_of(self.text, value)
+    }
+
+    fn span(&mut self, text: &TimeText) -> Option<Duration> {
+        let range = self.range(text)?;
+        if range.low != range.high {
+            self.wrong(text, "a range cannot stand here").label("a single duration is expected");
+            return None;
+        }
+        Some(range.low)
+    }
+
+    fn range(&mut self, text: &TimeText) -> Option<SpanRange> {
+        match text.value.parse::<SpanRange>() {
+            Ok(range) if range.high <= TIME_MAX => Some(range),
+            Ok(_) => {
+                let limit = format!("at most {}", Span(TIME_MAX));
+                self.wrong(text, "the duration is too long").label(limit);
+                None
+            }
+            Err(error) => {
+                self.wrong(text, error);
+                None
+            }
+        }
+    }
+
+    fn span_or(&mut self, text: Option<&TimeText>, default: Duration) -> Option<Duration> {
+        text.map_or(Some(default), |text| self.span(text))
+    }
+
+    fn range_or(&mut self, text: Option<&TimeText>, default: SpanRange) -> Option<SpanRange> {
+        text.map_or(Some(default), |text| self.range(text))
+    }
+
+    /// At least a tick, or told so.
+    fn not_below_tick(&mut self, text: Option<&TimeText>, low: Duration, what: &str) -> Option<()> {
+        match text {
+            Some(text) if low < TICK => {
+                let label = format!("at least {}, the tick of the simulated network", Span(TICK));
+                self.wrong(text, format!("{what} is too short")).label(label);
+                None
+            }
+            Some(_) | None => Some(()),
+        }
+    }
+
+    fn name(&mut self, name: &Spanned<String>) {
+        let file = self.findings.file();
+        let stem = FilePath::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        if stem.as_deref() != Some(name.value.as_str()) {
+            let stem = stem.unwrap_or_default();
+            self.wrong(name, "the scenario's name and the file's name differ")
+                .label(format!("the file is called `{stem}`"))
+                .help(format!("write `name: {stem}`, or rename the file"));
+        }
+    }
+
+    fn about(&mut self, about: &Spanned<String>) {
+        if about.value.trim().is_empty() {
+            self.wrong(about, "`about` says nothing").label("what happens, and what must hold?");
+        }
+    }
+
+    fn server(&mut self, written: &ServerText) -> Option<ServerPlan> {
+        let default = Heartbeat::default();
+        let interval = self.span_or(written.ping_interval.as_ref(), default.ping_interval);
+        let timeout = self.span_or(written.ping_timeout.as_ref(), default.ping_timeout);
+        let fsync = self.range_or(written.fsync.as_ref(), FSYNC);
+        let interval = interval?;
+        self.not_below_tick(written.ping_interval.as_ref(), interval, "`ping_interval`")?;
+        Some(ServerPlan { ping_interval: Span(interval), ping_timeout: Span(timeout?), fsync: fsync? })
+    }
+
+    fn network(&mut self, written: &NetworkText) -> Option<NetworkPlan> {
+        let latency = self.range_or(written.latency.as_ref(), LATENCY)?;
+        self.not_below_tick(written.latency.as_ref(), latency.low, "`latency`")?;
+        Some(NetworkPlan { latency })
+    }
+
+    fn clients(&mut self, written: &Spanned<Entries<ClientText>>) -> Vec<(Name, Option<ClientPlan>)> {
+        let entries = &written.value.0;
+        if entries.is_empty() {
+            self.wrong(written, "there are no clients").label("name at least one");
+        }
+        if let Some((excess, _)) = entries.get(CLIENTS_MAX) {
+            let title = format!("there are {} clients", entries.len());
+            self.wrong(excess, title).label(format!("at most {CLIENTS_MAX}"));
+        }
+        entries.iter().map(|(name, client)| (self.client_name(name), self.client(client))).collect()
+    }
+
+    fn client_name(&mut self, name: &Spanned<String>) -> Name {
+        if !limits::is_client_name(&name.value) {
+            self.wrong(name, format!("a client cannot be called `{}`", name.value))
+                .label("a small letter, then small letters, digits, `_`, `-`; not `server` or `world`");
+        }
+        Arc::from(name.value.as_str())
+    }
+
+    fn client(&mut self, written: &ClientText) -> Option<ClientPlan> {
+        let ack_timeout = self.span_or(written.ack_timeout.as_ref(), ChatOptions::default().ack_timeout)?;
+        Some(ClientPlan { send: written.send, receive: written.receive, ack_timeout: Span(ack_timeout) })
+    }
+
+    fn expect(&mut self, written: &ExpectText) -> Expect {
+        let mut reached = Vec::new();
+        for state in &written.reached {
+            if !is_state(&state.value) {
+                self.wrong(state, format!("`{}` is not the name of a state", state.value))
+                    .label("words joined by dots, such as `chat.repeat`");
+            } else if reached.contains(&state.value) {
+                self.wrong(state, format!("`{}` stands twice", state.value)).label("the second one");
+            } else {
+                reached.push(state.value.clone());
+            }
+        }
+        Expect { reached }
+    }
+
+    fn seeds(&mut self, written: Option<&Spanned<u32>>) -> u32 {
+        let Some(seeds) = written else { return SEEDS };
+        if !(1..=SEEDS_MAX).contains(&seeds.value) {
+            self.wrong(seeds, "a scenario runs with one seed or more").label(format!("1 to {SEEDS_MAX}"));
+        }
+        seeds.value
+    }
+}
+
+fn is_state(name: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '_'))
+    };
+    name.contains('.') && name.split('.').all(is_word)
+}

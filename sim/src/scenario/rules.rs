@@ -1,0 +1,173 @@
+//! What must hold between the parts of a scenario, so that a run of it ends and means something.
+//!
+//! Judges what is drawn in ranges by the worst of it: a scenario that passes has no seed whose plan does not.
+
+use std::time::Duration;
+
+use crate::units::Span;
+
+use super::limits::{self, CONTENT_BYTES_TOTAL_MAX, OPS_MAX, TIME_MAX};
+use super::resolve::Resolver;
+use super::schema::{ScenarioText, StepActText};
+use super::terms::{ClientPlan, Name, NetworkPlan, ServerPlan};
+use super::{FaultStep, Step, StepAct};
+
+/// What is written, and what of it is understood, part by part.
+pub(super) struct Told<'a> {
+    pub(super) written: &'a ScenarioText,
+    pub(super) server: Option<&'a ServerPlan>,
+    pub(super) network: Option<&'a NetworkPlan>,
+    pub(super) clients: &'a [(Name, Option<ClientPlan>)],
+    pub(super) work: &'a [Option<Step>],
+    pub(super) faults: &'a [Option<FaultStep>],
+}
+
+/// Adds what is wrong to the findings.
+pub(super) fn judge(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    timers_outlast_a_healthy_network(told, resolver);
+    something_is_said(told, resolver);
+    the_work_is_bounded(told, resolver);
+    all_ends_in_time(told, resolver);
+    everyone_ends_connected(told, resolver);
+    the_server_stops_once_at_a_time(told, resolver);
+}
+
+fn timers_outlast_a_healthy_network(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    let Some(network) = told.network else { return };
+    let written = &told.written.network.latency;
+    if let (Some(why), Some(latency)) = (limits::never_connects(network), written) {
+        resolver.wrong(latency, "nobody can connect over such a network").label(why);
+        return;
+    }
+    let Some(server) = told.server else { return };
+    if let Some(why) = limits::never_holds(server, network) {
+        // Either of the two is written, or it would not be wrong.
+        let blamed = told.written.server.ping_timeout.as_ref().or(written.as_ref());
+        if let Some(blamed) = blamed {
+            resolver.wrong(blamed, "every connection would end by ping timeout").label(why);
+        }
+    }
+    for ((name, client), (_, client_written)) in told.clients.iter().zip(&told.written.clients.value.0) {
+        let late = client.as_ref().and_then(|client| limits::never_acknowledged(client, server, network));
+        let blamed = client_written.ack_timeout.as_ref();
+        let blamed = blamed.or(told.written.server.fsync.as_ref()).or(written.as_ref());
+        if let (Some(why), Some(blamed)) = (late, blamed) {
+            resolver.wrong(blamed, format!("`{name}` would give up on every message")).label(why);
+        }
+    }
+}
+
+fn something_is_said(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    let work = &told.written.work;
+    let says = |act: &StepActText| matches!(act, StepActText::Say(_));
+    if !work.value.iter().any(|step| says(&step.value.act.value)) {
+        resolver
+            .wrong(work, "nobody says anything")
+            .label("no `say` in this work")
+            .help("add `{ at: 1s, who: alice, do: { say: { count: 10 } } }`: a run without a message proves nothing");
+    }
+}
+
+fn the_work_is_bounded(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    let (mut ops, mut bytes) = (0, 0);
+    for step in told.work.iter().flatten() {
+        let people = step.who.len() as u64;
+        match &step.act {
+            StepAct::Connect | StepAct::Disconnect => ops += people,
+            StepAct::Say(say) => {
+                ops += people * u64::from(say.count);
+                bytes += people * u64::from(say.count) * u64::from(say.bytes.unwrap_or(0));
+            }
+        }
+    }
+    let work = &told.written.work;
+    if ops > OPS_MAX {
+        resolver
+            .wrong(work, format!("too much to do: {ops} ops"))
+            .label(format!("at most {OPS_MAX} together"));
+    }
+    if bytes > CONTENT_BYTES_TOTAL_MAX {
+        resolver
+            .wrong(work, format!("too much to say: {bytes} bytes"))
+            .label(format!("at most {CONTENT_BYTES_TOTAL_MAX} together"));
+    }
+}
+
+fn all_ends_in_time(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    let late = format!("at most {} after the start", Span(TIME_MAX));
+    for (step, written) in told.work.iter().zip(&told.written.work.value) {
+        let end = step.as_ref().map_or(Duration::ZERO, |step| match &step.act {
+            StepAct::Connect | StepAct::Disconnect => step.at.high,
+            StepAct::Say(say) => step.at.high + say.every.high * (say.count - 1),
+        });
+        if end > TIME_MAX {
+            let title = format!("this may go on until {}", Span(end));
+            resolver.wrong(&written.value.at, title).label(&late);
+        }
+    }
+    for (fault, written) in told.faults.iter().zip(&told.written.faults) {
+        let end = fault.as_ref().map_or(Duration::ZERO, latest_end);
+        if end > TIME_MAX {
+            let title = format!("this may last until {}", Span(end));
+            resolver.wrong(&written.value.at, title).label(&late);
+        }
+    }
+}
+
+/// Under `exactly_once` everyone is owed every message, so that a client who stays away can never be given what is owed.
+fn everyone_ends_connected(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    let steps = told.work.iter().zip(&told.written.work.value).enumerate();
+    for (place, (step, written)) in steps {
+        let Some(step) = step else { continue };
+        if step.act != StepAct::Disconnect {
+            continue;
+        }
+        for name in &step.who {
+            // A step that was not understood might be the one: it is not held against the story.
+            let comes_back = told.work.iter().enumerate().any(|(later, other)| {
+                other.as_ref().is_none_or(|other| {
+                    let surely_after =
+                        other.at.low > step.at.high || (other.at.low == step.at.high && later > place);
+                    other.act == StepAct::Connect && surely_after && other.who.contains(name)
+                })
+            });
+            if !comes_back {
+                resolver
+                    .wrong(&written.value.act, format!("`{name}` may stay away for good"))
+                    .label("no `connect` is sure to follow")
+                    .help(format!(
+                        "everyone is owed every message, so this could never settle: let `{name}` connect again \
+                         after {}",
+                        Span(step.at.high)
+                    ));
+            }
+        }
+    }
+}
+
+/// What is stopped cannot be stopped again before it runs.
+fn the_server_stops_once_at_a_time(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    let stops: Vec<_> = told
+        .faults
+        .iter()
+        .zip(&told.written.faults)
+        .filter_map(|(fault, written)| fault.as_ref().map(|fault| (fault, written)))
+        .filter(|(fault, _)| fault.what.stops().is_some())
+        .collect();
+    for (place, (fault, written)) in stops.iter().enumerate() {
+        let overlaps =
+            |other: &FaultStep| other.at.low <= latest_end(fault) && fault.at.low <= latest_end(other);
+        if let Some((other, _)) = stops[..place].iter().find(|(other, _)| overlaps(other)) {
+            resolver.wrong(&written.value.what, "the server may be down at that time").label(format!(
+                "`{}` at {} may last until {}",
+                other.what,
+                other.at,
+                Span(latest_end(other))
+            ));
+        }
+    }
+}
+
+fn latest_end(fault: &FaultStep) -> Duration {
+    fault.at.high + fault.lasts.map_or(Duration::ZERO, |lasts| lasts.high)
+}

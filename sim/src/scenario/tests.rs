@@ -1,0 +1,283 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// A sound story that says everything that can be said.
+pub(crate) const GOOD: &str = "\
+name: good
+about: Two clients, and the network between them stalls.
+guarantee: exactly_once
+server: { ping_interval: 5s, ping_timeout: 4s, fsync: 1ms..20ms }
+clients: { alice: {}, bob: { send: outbox, receive: resume, ack_timeout: 5s } }
+network: { latency: 10ms..80ms }
+work:
+  - { at: 0s, who: [alice, bob], do: connect }
+  - { at: 1s..2s, who: alice, do: { say: { count: 20, every: 100ms, bytes: 200 } } }
+  - { at: 2s..3s, who: bob, do: disconnect }
+  - { at: 9s, who: bob, do: connect }
+faults:
+  - { at: 1500ms, lasts: 4s, what: { stall: { between: [alice, server] } } }
+  - { at: 2s..4s, lasts: 1s..8s, what: { stall: { from: alice, to: server } } }
+  - { at: 2s, lasts: 4s, what: { partition: { between: [alice, server] } } }
+  - { at: 2s, what: { reset: { between: [bob, server] } } }
+  - { at: 2s, lasts: 1s..2s, what: { kill: server } }
+  - { at: 5s, lasts: 2s, what: { shutdown: server } }
+settle: 60s
+expect: { reached: [chat.repeat] }
+seeds: 7
+";
+
+/// What is said of a text under the name `bad.yaml`.
+fn errors(text: &str) -> String {
+    parse("scenarios/bad.yaml", text).expect_err("the text is bad").to_string()
+}
+
+/// What is said of the good story after something in it was replaced.
+fn spoilt(good: &str, bad: &str) -> String {
+    assert!(GOOD.contains(good), "{good:?} is not in the good story");
+    errors(&GOOD.replace("name: good", "name: bad").replace(good, bad))
+}
+
+#[test]
+fn a_good_story_is_understood() {
+    let scenario = parse("scenarios/good.yaml", GOOD).unwrap();
+    assert_eq!(scenario.work[0].who.len(), 2);
+    assert_eq!(scenario.faults[3].lasts, None);
+    assert_eq!(scenario.faults[1].what.to_string(), "stall alice -> server");
+    assert_eq!(scenario.settle.unwrap().to_string(), "1m");
+    assert_eq!((scenario.seeds, scenario.expect.reached.len()), (7, 1));
+}
+
+/// Every YAML file of the repository's scenarios.
+pub(crate) fn scenario_files() -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the scenarios are there") {
+            let path = entry.expect("the folder can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn every_scenario_of_the_repository_is_sound() {
+    let files = scenario_files();
+    assert!(files.len() >= 9, "{files:?}");
+    for file in files {
+        load(&file).unwrap_or_else(|errors| panic!("{errors}"));
+    }
+}
+
+#[test]
+fn the_stories_that_the_readme_tells_are_sound() {
+    let readme = include_str!("../../../scenarios/README.md");
+    let stories: Vec<&str> = readme
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|block| block.split("```").next())
+        .filter(|block| block.starts_with("name: "))
+        .collect();
+    assert!(!stories.is_empty());
+    for story in stories {
+        let name = story.lines().next().unwrap_or_default().trim_start_matches("name: ").split(' ').next();
+        let file = format!("{}.yaml", name.unwrap_or_default());
+        parse(&file, story).unwrap_or_else(|errors| panic!("{errors}"));
+    }
+}
+
+#[test]
+fn what_is_not_said_has_a_default() {
+    let text = "\
+name: short
+about: Alice talks.
+guarantee: exactly_once
+clients: { alice: {} }
+work: [{ at: 1s, who: alice, do: { say: { count: 2 } } }]
+";
+    insta::assert_debug_snapshot!(parse("short.yaml", text).unwrap());
+}
+
+macro_rules! tells {
+    ($($claim:ident: $errors:expr;)*) => {$(
+        #[test]
+        fn $claim() {
+            insta::assert_snapshot!($errors);
+        }
+    )*};
+}
+
+tells! {
+    a_misspelt_key_is_pointed_at: spoilt("ping_timeout:", "ping_timout:");
+    an_unknown_key_lists_the_known_ones: spoilt("settle:", "patience:");
+    a_misspelt_verb_is_pointed_at: spoilt("do: { say:", "do: { sya:");
+    an_unknown_fault_lists_the_known_ones: spoilt("what: { reset:", "what: { earthquake:");
+    an_unknown_guarantee_is_refused: spoilt("exactly_once", "at_most_twice");
+    a_missing_key_is_named: spoilt("guarantee: exactly_once\n", "");
+    a_key_that_stands_twice_is_refused: spoilt("seeds: 7", "seeds: 7\nseeds: 8");
+    a_client_that_stands_twice_is_refused: spoilt("alice: {}", "alice: {}, alice: {}");
+    a_wrong_type_is_named: spoilt("count: 20", "count: many");
+    a_list_where_a_name_is_due: spoilt("kill: server", "kill: [server]");
+    a_number_where_a_name_or_a_list_is_due: spoilt("who: [alice, bob]", "who: { alice: 1 }");
+    an_unknown_client_is_guessed: spoilt("who: alice", "who: alcie");
+    an_unknown_client_on_a_link_is_guessed: spoilt("from: alice", "from: alic");
+    a_duration_without_unit_is_refused: spoilt("lasts: 4s", "lasts: 4");
+    a_wrong_unit_is_refused: spoilt("every: 100ms", "every: 100 parsecs");
+    a_range_the_wrong_way_round_is_refused: spoilt("1s..8s", "8s..1s");
+    a_range_where_one_duration_is_due: spoilt("settle: 60s", "settle: 60s..70s");
+    nobody_says_anything: spoilt("{ say: { count: 20, every: 100ms, bytes: 200 } }", "connect");
+    the_name_differs_from_the_files: errors(&GOOD.replace("name: good", "name: worse"));
+    a_stall_without_an_end: spoilt("lasts: 1s..8s, ", "");
+    a_reset_that_lasts: spoilt("{ at: 2s, what: { reset", "{ at: 2s, lasts: 1s, what: { reset");
+    a_fault_shorter_than_the_tick: spoilt("lasts: 1s..8s", "lasts: 1ms..8s");
+    a_stall_that_says_too_much: spoilt("from: alice, to: server", "from: alice, between: [alice, server]");
+    only_the_server_is_killed: spoilt("kill: server", "kill: alice");
+    a_link_between_clients: spoilt("[bob, server]", "[bob, alice]");
+    a_link_of_one_process: spoilt("[bob, server]", "[server, server]");
+    a_fault_on_a_client_that_does_nothing: errors(&GOOD
+        .replace("name: good", "name: bad")
+        .replace("alice: {}", "alice: {}, carol: {}")
+        .replace("[bob, server]", "[carol, server]"));
+    a_count_of_nothing: spoilt("count: 20", "count: 0");
+    a_count_without_measure: spoilt("count: 20", "count: 20000");
+    a_message_larger_than_the_chat_takes: spoilt("bytes: 200", "bytes: 70000");
+    latency_below_the_tick: spoilt("10ms..80ms", "1ms..80ms");
+    latency_over_which_nobody_connects: spoilt("10ms..80ms", "10ms..3s");
+    a_heartbeat_that_no_connection_survives: spoilt("ping_timeout: 4s", "ping_timeout: 100ms");
+    an_ack_timeout_that_no_message_meets: spoilt("ack_timeout: 5s", "ack_timeout: 100ms");
+    a_name_twice_in_who: spoilt("[alice, bob], do", "[alice, bob, alice], do");
+    an_empty_who: spoilt("who: [alice, bob]", "who: []");
+    a_client_called_server: spoilt("alice: {}", "alice: {}, server: {}");
+    a_client_with_a_wrong_name: spoilt("alice: {}", "alice: {}, Bob Dylan: {}");
+    no_clients: spoilt("{ alice: {}, bob: { send: outbox, receive: resume, ack_timeout: 5s } }", "{}");
+    the_server_does_not_work: spoilt("who: alice", "who: server");
+    too_many_ops: spoilt("[alice, bob], do: connect", "[alice, bob], do: { say: { count: 10000 } } }\n".to_owned()
+        .repeat(6).replace("}\n[", "}\n  - { at: 0s, who: [").trim_end_matches(" }\n"));
+    too_many_bytes: spoilt("count: 20, every: 100ms, bytes: 200", "count: 1000, bytes: 60000");
+    a_burst_without_end: spoilt("every: 100ms", "every: 2h");
+    a_time_without_measure: spoilt("settle: 60s", "settle: 1000years");
+    a_client_that_stays_away: spoilt("  - { at: 9s, who: bob, do: connect }\n", "");
+    a_client_that_may_stay_away: spoilt("at: 9s, who: bob", "at: 2500ms..9s, who: bob");
+    the_server_may_be_down_already: spoilt("at: 5s, lasts: 2s", "at: 3s..5s, lasts: 2s");
+    a_state_with_a_wrong_name: spoilt("[chat.repeat]", "[chat.repeat, Chat Repeat, chat.repeat]");
+    no_seeds: spoilt("seeds: 7", "seeds: 0");
+    about_nothing: spoilt("Two clients, and the network between them stalls.", "' '");
+    an_empty_file: errors("");
+    a_file_of_comments: errors("# later\n");
+    a_list: errors("- name: bad\n- about: nothing\n");
+    a_scalar: errors("bad");
+    a_tab: errors("name: bad\n\tabout: x\n");
+    a_quote_that_never_ends: errors("name: bad\nabout: 'Alice\n");
+    two_documents: errors("name: bad\n---\nname: worse\n");
+    an_unknown_alias: spoilt("who: alice", "who: *alice");
+    everything_at_once: errors("\
+name: worse
+about: All of it is told.
+guarantee: exactly_once
+clients: { alice: {}, bob: { ack_timeout: 5 } }
+network: { latency: 1ms }
+work:
+  - { at: 1, who: [alicia, bob], do: connect }
+  - { at: 1s, who: alice, do: { say: { count: 0, every: 3 lightyears } } }
+  - { at: 2s, who: alice, do: disconnect }
+faults:
+  - { at: 1s, what: { stall: { between: [alice, bob] } } }
+  - { at: 1s, lasts: 1s, what: { kill: bob } }
+");
+}
+
+#[test]
+fn an_error_knows_its_line_and_column() {
+    let errors = parse("bad.yaml", &GOOD.replace("who: alice,", "who: alcie,")).unwrap_err();
+    let unknown = errors.list.iter().find(|error| error.title.starts_with("unknown client")).unwrap();
+    assert_eq!((unknown.line, unknown.column), (9, 24));
+    assert_eq!(&GOOD[unknown.mark.clone().unwrap()], "alice");
+}
+
+#[test]
+fn colour_is_only_there_when_it_is_asked_for() {
+    let errors = parse("bad.yaml", "").unwrap_err();
+    assert!(!errors.render(false).contains('\u{1b}'));
+    assert!(errors.render(true).contains('\u{1b}'));
+}
+
+#[test]
+fn a_file_that_is_not_there_or_not_text_is_refused() {
+    let missing = load("scenarios/no-such-file.yaml").unwrap_err().to_string();
+    assert!(
+        missing.contains("failed to read the file") && missing.contains("no-such-file.yaml"),
+        "{missing}"
+    );
+    let folder = load(env!("CARGO_MANIFEST_DIR")).unwrap_err().to_string();
+    assert!(folder.contains("failed to read the file"), "{folder}");
+
+    let path = std::env::temp_dir().join(format!("squall-{}-not-utf8.yaml", std::process::id()));
+    std::fs::write(&path, b"name: x\nabout: \xff\xfe\n").unwrap();
+    let binary = load(&path).unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(binary.list[0].title, "the file is not UTF-8");
+    assert_eq!((binary.list[0].line, binary.list[0].column), (2, 8));
+    binary.render(true);
+}
+
+#[test]
+fn a_hostile_file_is_refused_at_once() {
+    let doubling = |levels: usize| {
+        let mut text = "a0: &a0 [x, x]\n".to_owned();
+        for level in 1..levels {
+            text.push_str(&format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1));
+        }
+        text
+    };
+    let hostile = [
+        format!("name: bad\nabout: x\nguarantee: exactly_once\nclients: {{}}\nwork: []\n{}", doubling(40)),
+        doubling(40),
+        "[".repeat(100_000),
+        "{a: ".repeat(100_000),
+        "- ".repeat(100_000),
+        "? ".repeat(100_000),
+        (0..1_000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect(),
+        format!("name: {}", "x".repeat(2 << 20)),
+        "name: &a [*a]".to_owned(),
+        "*".repeat(1_000),
+        format!("work: [{}]", "x, ".repeat(200_000)),
+    ];
+    for text in hostile {
+        let told = errors(&text);
+        assert!(told.starts_with("error: "), "{told}");
+        assert!(told.len() < 4_000, "{} bytes about a file of {}", told.len(), text.len());
+    }
+}
+
+/// A story with parts of it cut out, doubled, or replaced: nearly right, where mistakes hide.
+fn nearly_good() -> impl Strategy<Value = String> {
+    let edit =
+        (0..GOOD.len(), 0_usize..40, prop_oneof![any::<String>(), "[ -~\n]{0,20}", Just(String::new())]);
+    proptest::collection::vec(edit, 1..4).prop_map(|edits| {
+        let mut text = GOOD.to_owned();
+        for (start, length, new) in edits {
+            let start = text.floor_char_boundary(start);
+            let end = text.floor_char_boundary(start + length);
+            text.replace_range(start..end, &new);
+        }
+        text
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_understood_or_refused(text in prop_oneof![any::<String>(), "[ -~\n\t]*", nearly_good()]) {
+        if let Err(errors) = parse("good.yaml", &text) {
+            errors.render(true);
+            for error in &errors.list {
+                let lines = text.split('\n').count();
+                prop_assert!((1..=lines).contains(&error.line), "{} of {lines}", error.line);
+            }
+        }
+    }
+}
