@@ -14,10 +14,10 @@ fn plans() -> impl Strategy<Value = Plan> {
     (any::<u64>(), keep(), keep()).prop_map(|(seed, ops, faults)| {
         let mut plan = plan::random(seed);
         for index in (0..plan.ops.len()).rev().filter(|index| !ops[index % ops.len()]) {
-            plan = plan.without_op(index);
+            plan = plan.without_op(index).unwrap_or(plan);
         }
         for index in (0..plan.faults.len()).rev().filter(|index| !faults[index % faults.len()]) {
-            plan = plan.without_fault(index);
+            plan = plan.without_fault(index).unwrap_or(plan);
         }
         plan
     })
@@ -32,9 +32,8 @@ proptest! {
 
     #[test]
     fn no_plan_breaks_a_promise(plan in plans()) {
-        prop_assume!(plan.validate().is_ok());
         let yaml = plan.to_yaml();
-        let run = judged(plan, &Chat::default(), &RunOptions::default()).unwrap();
+        let run = judged(plan, &Chat::default(), &RunOptions::default());
         prop_assert_eq!(run.harness_failure(), None, "{}", yaml);
         prop_assert!(run.judgement.violation().is_none(), "{:?}\n{}", run.judgement.violation(), yaml);
     }

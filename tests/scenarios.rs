@@ -40,7 +40,7 @@ fn run(subject: &Subject) -> Result<(), Failed> {
         Ok(count) => 0..count.parse::<u64>().map_err(|error| format!("SQUALL_SEEDS={count}: {error}"))?,
         Err(_) => subject.default_seeds(),
     };
-    let tally = hunt(&|seed| subject.plan(seed), &Chat::default(), seeds, 1, &|_| ())?;
+    let tally = hunt(&|seed| subject.plan(seed), &Chat::default(), seeds, 1, &|_| ());
     let exit = tally.exit(subject.must_reach());
     if exit == report::ExitCode::Held {
         return Ok(());

@@ -59,13 +59,10 @@ impl Judged {
 }
 
 /// Runs one plan and judges its history.
-///
-/// # Errors
-/// When the world cannot run at all.
-pub fn judged(plan: Plan, app: &dyn App, options: &RunOptions) -> Result<Judged, world::WorldError> {
-    let outcome = world::run(&plan, app, options)?;
+pub fn judged(plan: Plan, app: &dyn App, options: &RunOptions) -> Judged {
+    let outcome = world::run(&plan, app, options);
     let judgement = judge(&plan, &outcome.history, &outcome.ending);
-    Ok(Judged { plan, outcome, judgement })
+    Judged { plan, outcome, judgement }
 }
 
 /// What all seeds of a scenario came to.
@@ -178,26 +175,23 @@ fn divergence(subject: &Subject, seed: u64, [first, second]: &[History; 2]) -> S
 }
 
 /// Runs seeds on `jobs` threads. The first seed runs twice, and the two digests are compared.
-///
-/// # Errors
-/// When the world cannot run at all.
 pub fn hunt(
     draw: &(dyn Fn(u64) -> Plan + Sync),
     app: &dyn App,
     seeds: Range<u64>,
     jobs: usize,
     done: &(dyn Fn(u64) + Sync),
-) -> Result<Tally, world::WorldError> {
+) -> Tally {
     let next = AtomicU64::new(seeds.start);
     let tally = Mutex::new(Tally::default());
-    let work = || -> Result<(), world::WorldError> {
+    let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds.end {
-                return Ok(());
+                return;
             }
-            let judged = judged(draw(seed), app, &RunOptions::default())?;
-            let diverged = if seed == seeds.start { run_again(&judged, app)? } else { None };
+            let judged = judged(draw(seed), app, &RunOptions::default());
+            let diverged = if seed == seeds.start { run_again(&judged, app) } else { None };
             let mut tally = tally.lock().expect("a worker that panics ends the hunt");
             if let Some(histories) = diverged {
                 tally.diverged = Some((seed, histories));
@@ -207,17 +201,16 @@ pub fn hunt(
             done(seed);
         }
     };
-    std::thread::scope(|scope| -> Result<(), world::WorldError> {
-        let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().expect("a seed's panics are caught in its own thread"))
-    })?;
-    Ok(tally.into_inner().expect("all workers have ended"))
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(work);
+        }
+    });
+    tally.into_inner().expect("all workers have ended")
 }
 
-fn run_again(first: &Judged, app: &dyn App) -> Result<Option<Box<[History; 2]>>, world::WorldError> {
-    let second = world::run(&first.plan, app, &RunOptions::default())?;
+fn run_again(first: &Judged, app: &dyn App) -> Option<Box<[History; 2]>> {
+    let second = world::run(&first.plan, app, &RunOptions::default());
     let same = second.history.digest == first.outcome.history.digest;
-    Ok((!same).then(|| Box::new([first.outcome.history.clone(), second.history])))
+    (!same).then(|| Box::new([first.outcome.history.clone(), second.history]))
 }

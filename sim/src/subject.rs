@@ -43,7 +43,7 @@ impl Subject {
     /// The seeds to run where none were asked for.
     pub fn default_seeds(&self) -> std::ops::Range<u64> {
         match &self.content {
-            Content::Scenario(scenario) => 0..scenario.seeds,
+            Content::Scenario(scenario) => 0..u64::from(scenario.seeds),
             Content::Plan(plan) => plan.seed..plan.seed + 1,
         }
     }
@@ -101,8 +101,7 @@ fn load_file(path: &Path, color: bool) -> Result<Subject, String> {
         std::fs::read(path).map_err(|error| format!("error: failed to read {}: {error}", path.display()))?;
     let is_plan = String::from_utf8_lossy(&text).lines().any(|line| line.starts_with("version:"));
     let content = if is_plan {
-        let text = String::from_utf8(text).map_err(|error| format!("error: {}: {error}", path.display()))?;
-        let plan = Plan::from_yaml(&text).map_err(|error| format!("error: {}: {error}", path.display()))?;
+        let plan = Plan::load(path).map_err(|diagnostics| diagnostics.render(color))?;
         Content::Plan(Box::new(plan))
     } else {
         let scenario = scenario::load(path).map_err(|diagnostics| diagnostics.render(color))?;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::report::ExitCode;
+use crate::world::{self, RunOptions};
 
 /// Runs the real Socket.IO server and clients in a simulated network and says which delivery promise broke.
 #[derive(Debug, Parser)]
@@ -47,6 +48,10 @@ enum Command {
 impl Cli {
     /// Does what was asked.
     pub fn execute(self) -> ExitCode {
+        if let Err(why) = world::preflight(&RunOptions::default()) {
+            anstream::eprintln!("error: {why}");
+            return ExitCode::HarnessFailed;
+        }
         match self.command {
             Command::Run(run) => run.execute(),
             Command::Replay(replay) => replay.execute(),

@@ -9,7 +9,7 @@ use crate::app::chat::Chat;
 use crate::hunt::{Judged, judged};
 use crate::report::ExitCode;
 use crate::subject::{Subject, load};
-use crate::world::RunOptions;
+use crate::world::{self, RunOptions};
 
 /// Run one seed again and print all that happened.
 #[derive(Debug, Args)]
@@ -51,13 +51,12 @@ impl Replay {
             anstream::print!("{}", plan.to_yaml());
             return ExitCode::Held;
         }
-        match judged(plan, &Chat::default(), &RunOptions { log: self.log.clone() }) {
-            Ok(judged) => report(&subject, seed, &judged),
-            Err(error) => {
-                anstream::eprintln!("error: {error}");
-                ExitCode::HarnessFailed
-            }
+        let options = RunOptions { log: self.log.clone(), log_to: None };
+        if let Err(why) = world::preflight(&options) {
+            anstream::eprintln!("error: {why}");
+            return ExitCode::Usage;
         }
+        report(&subject, seed, &judged(plan, &Chat::default(), &options))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::check::Anomaly;
 use crate::hunt::judged;
 use crate::report::ExitCode;
 use crate::subject::{Subject, load};
-use crate::world::{RunOptions, WorldError};
+use crate::world::RunOptions;
 
 use super::default_scenarios;
 
@@ -34,24 +34,15 @@ impl Hunt {
         };
         let mut exit = ExitCode::Held;
         for sabotage in Sabotage::ALL {
-            match find(sabotage, &subjects) {
-                Ok(Found { runs, by: Some((scenario, seed)), .. }) => {
-                    let breaks = sabotage.breaks();
-                    anstream::println!(
-                        "{:22} found as {breaks} by {scenario} at seed {seed}, in run {runs}",
-                        sabotage.as_str()
-                    );
+            let Found { runs, by, others } = find(sabotage, &subjects);
+            let (name, breaks) = (sabotage.as_str(), sabotage.breaks());
+            match by {
+                Some((scenario, seed)) => {
+                    anstream::println!("{name:<22} found as {breaks} by {scenario}, seed {seed}, in run {runs}");
                 }
-                Ok(Found { runs, others, .. }) => {
-                    let (name, breaks) = (sabotage.as_str(), sabotage.breaks());
-                    anstream::println!(
-                        "{name:22} NOT FOUND as {breaks} in {runs} runs; other names: {others:?}"
-                    );
+                None => {
+                    anstream::println!("{name:<22} NOT FOUND as {breaks} in {runs} runs; other names: {others:?}");
                     exit = ExitCode::Broken;
-                }
-                Err(error) => {
-                    anstream::eprintln!("error: {error}");
-                    return ExitCode::HarnessFailed;
                 }
             }
         }
@@ -69,21 +60,21 @@ struct Found {
     others: Vec<Anomaly>,
 }
 
-fn find(sabotage: Sabotage, subjects: &[Subject]) -> Result<Found, WorldError> {
+fn find(sabotage: Sabotage, subjects: &[Subject]) -> Found {
     let mut found = Found { runs: 0, by: None, others: Vec::new() };
     for subject in subjects {
         for seed in subject.default_seeds() {
-            let judged = judged(subject.plan(seed), &Chat::sabotaged(sabotage), &RunOptions::default())?;
+            let judged = judged(subject.plan(seed), &Chat::sabotaged(sabotage), &RunOptions::default());
             found.runs += 1;
             match judged.judgement.violation() {
                 Some(violation) if violation.anomaly == sabotage.breaks() => {
                     found.by = Some((subject.name(), seed));
-                    return Ok(found);
+                    return found;
                 }
                 Some(violation) => found.others.push(violation.anomaly),
                 None => {}
             }
         }
     }
-    Ok(found)
+    found
 }
