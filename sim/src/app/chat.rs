@@ -57,9 +57,10 @@ impl App for Chat {
             record_sockets(&machine, &server);
             put_chat_on(&machine, &server, sabotage, seed).await;
             let listener = machine.net.listen(PORT).expect("a process listens once on its own machine");
+            let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => server.shutdown(GRACE).await,
+                () = stopped => server.shutdown(GRACE).await,
                 served = server.serve(listener) => served.expect("a simulated listener does not fail"),
             }
         })

@@ -61,6 +61,7 @@ impl Owed {
                 self.on_delivered(&record.host, Message::seen(id.as_ref(), *offset));
             }
             Kind::Suppressed { .. }
+            | Kind::Trouble { .. }
             | Kind::Connected
             | Kind::Disconnected { .. }
             | Kind::Did { .. }

@@ -38,10 +38,14 @@ impl Hunt {
             let (name, breaks) = (sabotage.as_str(), sabotage.breaks());
             match by {
                 Some((scenario, seed)) => {
-                    anstream::println!("{name:<22} found as {breaks} by {scenario}, seed {seed}, in run {runs}");
+                    anstream::println!(
+                        "{name:<22} found as {breaks} by {scenario}, seed {seed}, in run {runs}"
+                    );
                 }
                 None => {
-                    anstream::println!("{name:<22} NOT FOUND as {breaks} in {runs} runs; other names: {others:?}");
+                    anstream::println!(
+                        "{name:<22} NOT FOUND as {breaks} in {runs} runs; other names: {others:?}"
+                    );
                     exit = ExitCode::Broken;
                 }
             }
