@@ -50,9 +50,11 @@ impl Machine {
     }
 }
 
+type Ask = Box<dyn Fn() -> Vec<String> + Send>;
+
 /// Says what a process waits for, one line a waiter, from the user to the cause.
 #[derive(Clone, Default)]
-pub struct Probe(Arc<Mutex<Option<Box<dyn Fn() -> Vec<String> + Send>>>>);
+pub struct Probe(Arc<Mutex<Option<Ask>>>);
 
 impl Probe {
     /// Sets what to ask.
@@ -71,6 +73,8 @@ pub trait App: Send + Sync {
     /// The server's process. `stop` turns true when it is asked to shut down.
     fn server(&self, machine: Machine, plan: &Plan, stop: watch::Receiver<bool>) -> BoxFuture<()>;
 
-    /// A client's process. Ops of the plan arrive when their time has come.
+    /// A client's process. Ops of the plan arrive when their time has come; those that came while the client was down
+    /// arrive first, after a connect if that is what its user last wanted. No more will come when it is asked to shut
+    /// down.
     fn client(&self, machine: Machine, plan: &Plan, ops: mpsc::UnboundedReceiver<Act>) -> BoxFuture<()>;
 }

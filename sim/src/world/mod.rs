@@ -1,14 +1,51 @@
 //! A plan becomes a history: machines, links and faults. The backends live here and nowhere else.
+//!
+//! In: a [`Plan`] and an [`App`]. Out: an [`Outcome`], the same for the same plan, in any thread and process. A run is one
+//! fresh thread; nothing that happens in it escapes, a panic included.
+//!
+//! | module | is |
+//! |---|---|
+//! | `drive` | the loop: ops, faults, and when it is over |
+//! | `faults` | what breaks and how it heals |
+//! | `roster` | machines, their disks, and the lives on them |
+//! | `process` | one life, behind the gate that death closes |
+//! | `env`, [`net`] | what a process takes from the world |
+//! | `kernel` | sockets, buffers and links, ungated |
+//! | `turmoil` | the backend: hosts, time, and streams between hosts |
+//! | `host` | a runtime of the backend: tasks and timers |
+//! | `moment` | the virtual time, and whose code runs, for everything in the thread |
+//! | `interposer` | `getrandom` and `clock_gettime`, for code that takes no `Env` |
+//! | `panics`, `log` | what is said past the history |
 
+mod drive;
+mod env;
+mod faults;
+mod host;
+#[cfg(target_os = "linux")]
+mod interposer;
+mod kernel;
+mod log;
+mod moment;
 pub mod net;
+mod panics;
+mod process;
+mod roster;
+#[cfg(test)]
+mod tests;
+mod turmoil;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::app::App;
 use crate::check::Ending;
 use crate::history::{History, Recorder};
-use crate::plan::Plan;
+use crate::plan::{FaultAct, Name, Path, Plan};
+use drive::Drive;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -19,14 +56,150 @@ pub struct Outcome {
     pub ending: Ending,
     /// Virtual time.
     pub elapsed: Duration,
-    /// For each fault of the plan, how often it touched traffic: a chunk held, a connection reset or closed, a connect refused.
+    /// For each fault of the plan, how often it touched traffic: something held, a connection reset or closed.
     pub touched: BTreeMap<usize, u64>,
-    /// What panicked in the run, if anything did: it fails the seed.
+    /// What panicked in the run, or kept it from running, if anything did: it fails the seed.
     pub panics: Vec<String>,
+    /// The most tasks that ran at one time past `Env.spawn`: more than zero is a defect of what was put to the test, for
+    /// no fault could reach them.
+    pub stray_tasks: u64,
+    /// Every value of a tracing field `reached`.
+    pub reached: BTreeSet<String>,
+}
+
+/// Where the lines of a log go.
+pub type LogWriter = Arc<Mutex<dyn Write + Send>>;
+
+/// What of a run does not change its outcome.
+#[derive(Clone, Default)]
+pub struct RunOptions {
+    /// What to log, as `RUST_LOG` has it: `squall=debug`. Nothing when absent.
+    pub log: Option<String>,
+    /// Where to; stderr when absent.
+    pub log_to: Option<LogWriter>,
+}
+
+impl fmt::Debug for RunOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunOptions").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+/// Enough for SQLite, hyper and a debug build.
+const STACK: usize = 8 << 20;
+
+/// Whether runs are possible and repeatable in this program, with these options.
+///
+/// # Errors
+/// With the cure, when they are not.
+pub fn preflight(options: &RunOptions) -> Result<(), String> {
+    if !cfg!(tokio_unstable) {
+        return Err("this program was built without `--cfg tokio_unstable`, so `select!` would not repeat. It stands in \
+                    .cargo/config.toml, but the environment variable RUSTFLAGS overrides that: unset it, or add \
+                    `--cfg tokio_unstable` to it"
+            .to_owned());
+    }
+    options.log.as_deref().map_or(Ok(()), |directives| log::filter(directives).map(drop))
 }
 
 /// Runs a plan to its end, on a fresh thread.
-pub fn run(_plan: &Plan, _app: &(dyn App + Sync)) -> Outcome {
-    let _ = Recorder::new();
-    todo!()
+pub fn run(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions) -> Outcome {
+    if let Err(why) = preflight(options).and_then(|()| check(plan)) {
+        return Outcome::none(why);
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name(format!("seed {}", plan.seed)).stack_size(STACK);
+        match thread.spawn_scoped(scope, || live(plan, app, options)) {
+            Ok(running) => running.join().unwrap_or_else(|_| Outcome::none("the world panicked".to_owned())),
+            Err(error) => Outcome::none(format!("failed to start a thread: {error}")),
+        }
+    })
+}
+
+impl Outcome {
+    /// Of a run that never was.
+    fn none(why: String) -> Self {
+        Self {
+            history: Recorder::new().finish(),
+            ending: Ending::Unsettled { wait_chain: vec![why.clone()] },
+            elapsed: Duration::ZERO,
+            touched: BTreeMap::new(),
+            panics: vec![why],
+            stray_tasks: 0,
+            reached: BTreeSet::new(),
+        }
+    }
+}
+
+/// A plan may come from a file: what it names must be there.
+fn check(plan: &Plan) -> Result<(), String> {
+    if plan.network.latency.low < turmoil::TICK {
+        return Err(format!("a latency below {:?} cannot be simulated", turmoil::TICK));
+    }
+    let names: BTreeSet<Name> = roster::names(plan).collect();
+    if names.len() != plan.clients.len() + 1 || names.len() > usize::from(u16::MAX) {
+        return Err("a plan has one server, and clients with other names, 65,000 at most".to_owned());
+    }
+    if let Some(place) =
+        plan.faults.iter().position(|fault| fault.until.is_some_and(|until| until <= fault.at))
+    {
+        return Err(format!("fault #{place} of the plan ends before it has begun"));
+    }
+    let users = plan.ops.iter().map(|op| &op.who).filter(|who| !plan.clients.contains_key(*who));
+    let victims = plan.faults.iter().flat_map(|fault| match &fault.what {
+        FaultAct::Stall(Path::Between(names) | Path::OneWay(names)) => names.as_slice(),
+        FaultAct::Partition(pair) | FaultAct::Reset(pair) => pair.between.as_slice(),
+        FaultAct::Kill(name) | FaultAct::Shutdown(name) => std::slice::from_ref(name),
+    });
+    match users.chain(victims.filter(|name| !names.contains(*name))).next() {
+        Some(unknown) => Err(format!("the plan speaks of {unknown}, who is not in it")),
+        None => Ok(()),
+    }
+}
+
+/// The whole life of the thread of a run.
+fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions) -> Outcome {
+    // First of all: what the thread draws before would be drawn for good.
+    #[cfg(target_os = "linux")]
+    interposer::enable(plan.seed);
+    panics::keep();
+    let listening = match log::Listening::start(options) {
+        Ok(listening) => listening,
+        Err(why) => return Outcome::none(why),
+    };
+    let recorder = Recorder::new();
+    let mut outcome = match catch_unwind(AssertUnwindSafe(|| Drive::start(plan, app, &recorder))) {
+        Ok(Ok(drive)) => to_the_end(drive, &recorder),
+        Ok(Err(why)) => Outcome::none(why),
+        Err(_) => Outcome::none("the world failed to start".to_owned()),
+    };
+    outcome.panics.extend(panics::so_far());
+    outcome.reached = listening.reached();
+    outcome
+}
+
+/// Runs, takes what came of it, and only then takes the world apart: what its parts do as they fall is no history.
+fn to_the_end(mut drive: Drive<'_>, recorder: &Recorder) -> Outcome {
+    let mut failures = Vec::new();
+    let ending = match catch_unwind(AssertUnwindSafe(|| drive.finish())) {
+        Ok(Ok(ending)) => ending,
+        Ok(Err(why)) => {
+            failures.push(why.clone());
+            Ending::Unsettled { wait_chain: vec![why] }
+        }
+        Err(_) => Ending::Unsettled { wait_chain: panics::so_far() },
+    };
+    let outcome = Outcome {
+        history: recorder.finish(),
+        ending,
+        elapsed: drive.now(),
+        touched: drive.touched(),
+        panics: failures,
+        stray_tasks: drive.stray_tasks,
+        reached: BTreeSet::new(),
+    };
+    drive.silence();
+    // Should something panic as it falls, the hook has kept what it said.
+    drop(catch_unwind(AssertUnwindSafe(|| drop(drive))));
+    outcome
 }

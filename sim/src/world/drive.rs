@@ -1,0 +1,199 @@
+//! The loop of a run: tick by tick, what users do, what breaks and what heals, until nothing is owed or time is over.
+//!
+//! Ops and faults happen between two ticks, at the first one at or after their time. At one moment faults end before
+//! others begin, and users act last.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::faults::{self, Moment, SHUTDOWN_GRACE};
+use super::kernel::Network;
+use super::roster::{self, Roster};
+use super::turmoil::{Backend, CLIENTS_HOST, SERVER_HOST};
+use super::{moment, panics};
+use crate::app::App;
+use crate::check::{Ending, Owed};
+use crate::history::{Kind, Recorder};
+use crate::plan::{FaultAct, Name, Plan, SERVER};
+
+/// How long nothing must have been owed before the run is over: time for a late duplicate to show itself.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// Who records what happens to no process.
+const WORLD: &str = "world";
+
+/// A run that goes on.
+pub(super) struct Drive<'a> {
+    plan: &'a Plan,
+    roster: Roster<'a>,
+    network: Arc<Network>,
+    backend: Backend,
+    recorder: Recorder,
+    world: Name,
+    /// What is still to happen, the latest first.
+    schedule: Vec<(Duration, Event)>,
+    owed: Owed,
+    observed: usize,
+    settled_since: Option<Duration>,
+    pub(super) stray_tasks: u64,
+}
+
+/// Something of the plan. At one moment they happen in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Fault(Moment, usize),
+    Op(usize),
+}
+
+impl<'a> Drive<'a> {
+    /// Every process has started; no time has passed.
+    ///
+    /// # Errors
+    /// When the backend or a disk fails.
+    pub(super) fn start(
+        plan: &'a Plan,
+        app: &'a (dyn App + Sync),
+        recorder: &Recorder,
+    ) -> Result<Self, String> {
+        let (backend, carriers) = Backend::start()?;
+        moment::set(backend.now());
+        let machines = roster::names(plan).map(|name| {
+            let host = if *name == *SERVER { SERVER_HOST } else { CLIENTS_HOST };
+            (name, host)
+        });
+        let network =
+            Network::new(plan.seed, plan.network.latency, machines.collect(), backend.hosts(), carriers);
+        let mut roster = Roster::new(plan, app, &network, recorder)?;
+        roster.start_all();
+        Ok(Self {
+            plan,
+            roster,
+            network,
+            backend,
+            recorder: recorder.clone(),
+            world: WORLD.into(),
+            schedule: schedule(plan),
+            owed: Owed::new(plan),
+            observed: 0,
+            settled_since: None,
+            stray_tasks: 0,
+        })
+    }
+
+    /// Runs to the end.
+    ///
+    /// # Errors
+    /// When the backend fails.
+    pub(super) fn finish(&mut self) -> Result<Ending, String> {
+        loop {
+            let now = self.backend.now();
+            moment::set(now);
+            self.play(now);
+            if let Some(ending) = self.ending(now) {
+                return Ok(ending);
+            }
+            self.backend.step()?;
+            let strays: u64 = self.backend.hosts().iter().map(super::host::Host::strays).sum();
+            self.stray_tasks = self.stray_tasks.max(strays);
+        }
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.backend.now()
+    }
+
+    /// How often each fault of the plan touched traffic.
+    pub(super) fn touched(&self) -> BTreeMap<usize, u64> {
+        let mut touched: BTreeMap<usize, u64> = (0..self.plan.faults.len()).map(|fault| (fault, 0)).collect();
+        touched.extend(self.network.links.touched());
+        touched
+    }
+
+    /// From now on no process does anything more.
+    pub(super) fn silence(&self) {
+        self.roster.silence();
+    }
+
+    /// What is due happens.
+    fn play(&mut self, now: Duration) {
+        while let Some((_, event)) = self.schedule.pop_if(|(at, _)| *at <= now) {
+            match event {
+                Event::Op(op) => self.roster.act(&self.plan.ops[op].who, self.plan.ops[op].act.clone()),
+                Event::Fault(moment, fault) => self.play_fault(moment, fault),
+            }
+        }
+    }
+
+    fn play_fault(&mut self, moment: Moment, place: usize) {
+        let fault = &self.plan.faults[place];
+        if moment == Moment::Begins {
+            self.record(Kind::FaultBegan { fault: place });
+        }
+        tracing::debug!(?moment, fault = place, what = ?fault.what, "fault");
+        faults::apply(&mut self.roster, &self.network, fault, place, moment);
+        let takes_no_time = matches!(fault.what, FaultAct::Reset(_));
+        if moment == Moment::Ends || takes_no_time && fault.until.is_none() {
+            self.record(Kind::FaultEnded { fault: place });
+        }
+    }
+
+    fn record(&self, kind: Kind) {
+        self.recorder.record(moment::now(), &self.world, 0, 0, kind);
+    }
+
+    /// Whether the run is over, and how.
+    fn ending(&mut self, now: Duration) -> Option<Ending> {
+        let owed = &mut self.owed;
+        self.observed = self.recorder.since(self.observed, |record| owed.observe(record));
+        if !panics::none() {
+            return Some(Ending::Unsettled { wait_chain: panics::so_far() });
+        }
+        let calm_since = last_change(self.plan);
+        if now < calm_since {
+            return None;
+        }
+        if self.owed.is_settled() {
+            let since = *self.settled_since.get_or_insert(now);
+            return (now >= since + QUIET).then_some(Ending::Settled);
+        }
+        self.settled_since = None;
+        let out_of_time = now >= calm_since + self.plan.settle.0;
+        out_of_time.then(|| Ending::Unsettled { wait_chain: self.wait_chain() })
+    }
+
+    /// Who waits for what: from what users miss, through what processes wait for, to the links that are blocked.
+    fn wait_chain(&self) -> Vec<String> {
+        let mut chain = self.owed.describe();
+        chain.extend(self.roster.waits());
+        for (from, to, faults) in self.network.links.blocked() {
+            let (from, to) = (self.network.name(from), self.network.name(to));
+            let by: Vec<String> = faults.iter().map(|fault| format!("#{fault}")).collect();
+            chain.push(format!("{from} -> {to}: blocked by fault {}", by.join(", ")));
+        }
+        chain
+    }
+}
+
+/// Everything that is to happen, the latest first.
+fn schedule(plan: &Plan) -> Vec<(Duration, Event)> {
+    let ops = plan.ops.iter().enumerate().map(|(place, op)| (op.at.0, Event::Op(place)));
+    let faults = plan.faults.iter().enumerate().flat_map(|(place, fault)| {
+        let (at, until) = (fault.at.0, fault.until.map(|until| until.0));
+        let insists = matches!(fault.what, FaultAct::Shutdown(_)).then_some(at + SHUTDOWN_GRACE);
+        [(Some(at), Moment::Begins), (until, Moment::Ends), (insists, Moment::Insists)]
+            .into_iter()
+            .filter_map(move |(at, moment)| at.map(|at| (at, Event::Fault(moment, place))))
+    });
+    let mut all: Vec<_> = ops.chain(faults).collect();
+    all.sort();
+    all.reverse();
+    all
+}
+
+/// When the plan changes the world for the last time.
+fn last_change(plan: &Plan) -> Duration {
+    let ops = plan.ops.iter().map(|op| op.at.0);
+    let faults = plan.faults.iter().flat_map(|fault| [Some(fault.at.0), fault.until.map(|until| until.0)]);
+    ops.chain(faults.flatten()).max().unwrap_or_default()
+}

@@ -1,0 +1,172 @@
+//! Randomness and time of the operating system, as the code of a run gets them.
+//!
+//! This program's `getrandom` and `clock_gettime` stand before libc's. In a thread that has called [`enable`] they answer
+//! with keyed bytes and virtual time; in every other thread they pass the call on. So even code that takes no `Env`, such
+//! as `HashMap`, `Instant::now` or a WebSocket's masks, repeats bit for bit, and nobody outside of a run notices.
+//!
+//! Each run needs a fresh thread: std and rand keep what they drew for as long as their thread lives.
+#![expect(
+    unsafe_code,
+    reason = "to stand before functions of libc is to define and to call foreign functions"
+)]
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_int, c_void};
+use std::mem::transmute;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
+
+use libc::{clockid_t, size_t, ssize_t, timespec};
+
+use super::moment;
+use crate::draw::{Stream, draw};
+
+/// What monotonic clocks show at the start of a run. Not zero, so that code may subtract from it.
+const MONOTONIC: Duration = Duration::from_secs(1_000_000);
+
+/// The state of one thread. Plain data, so that it can be asked while a thread begins or ends.
+#[derive(Clone, Copy)]
+struct Chance {
+    seed: u64,
+    drawn: u64,
+}
+
+thread_local! {
+    static CHANCE: Cell<Option<Chance>> = const { Cell::new(None) };
+}
+
+/// From now on this thread gets virtual time and bytes that depend on `seed` alone.
+pub(super) fn enable(seed: u64) {
+    CHANCE.set(Some(Chance { seed, drawn: 0 }));
+}
+
+type GetRandom = unsafe extern "C" fn(*mut c_void, size_t, u32) -> ssize_t;
+type ClockGetTime = unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int;
+
+/// Stands before libc's `getrandom`.
+///
+/// # Safety
+/// As libc's: `buffer` is valid for writes of `length` bytes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: u32) -> ssize_t {
+    if let Some(mut chance) = CHANCE.get() {
+        // SAFETY: the caller promises that these bytes may be written; they may hold anything, and `MaybeUninit` says so.
+        let bytes =
+            unsafe { std::slice::from_raw_parts_mut(buffer.cast::<std::mem::MaybeUninit<u8>>(), length) };
+        for chunk in bytes.chunks_mut(8) {
+            let drawn = draw(chance.seed, Stream::Entropy, "thread", chance.drawn).to_le_bytes();
+            chance.drawn += 1;
+            for (byte, drawn) in chunk.iter_mut().zip(drawn) {
+                byte.write(drawn);
+            }
+        }
+        CHANCE.set(Some(chance));
+        return ssize_t::try_from(length).unwrap_or(ssize_t::MAX);
+    }
+    static NEXT: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+    let next = next(&NEXT, c"getrandom");
+    if next.is_null() {
+        // SAFETY: this is the system call behind the function, with the caller's own arguments.
+        return unsafe { libc::syscall(libc::SYS_getrandom, buffer, length, flags) as ssize_t };
+    }
+    // SAFETY: libc declares `getrandom` with exactly this signature.
+    let next = unsafe { transmute::<*mut c_void, GetRandom>(next) };
+    // SAFETY: the caller's own arguments, passed on.
+    unsafe { next(buffer, length, flags) }
+}
+
+/// Stands before libc's `clock_gettime`.
+///
+/// # Safety
+/// As libc's: `time` is valid for a write.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
+    if CHANCE.get().is_some()
+        && let Some(start) = start(clock)
+    {
+        let now = start + moment::now();
+        let seconds = libc::time_t::try_from(now.as_secs()).unwrap_or(libc::time_t::MAX);
+        // SAFETY: the caller promises that `time` may be written.
+        unsafe { time.write(timespec { tv_sec: seconds, tv_nsec: now.subsec_nanos().into() }) };
+        return 0;
+    }
+    static NEXT: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+    let next = next(&NEXT, c"clock_gettime");
+    if next.is_null() {
+        // SAFETY: this is the system call behind the function, with the caller's own arguments.
+        return unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) as c_int };
+    }
+    // SAFETY: libc declares `clock_gettime` with exactly this signature.
+    let next = unsafe { transmute::<*mut c_void, ClockGetTime>(next) };
+    // SAFETY: the caller's own arguments, passed on.
+    unsafe { next(clock, time) }
+}
+
+/// What a clock shows at the start of a run; none for those that measure work, not time.
+fn start(clock: clockid_t) -> Option<Duration> {
+    match clock {
+        libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => Some(moment::EPOCH),
+        libc::CLOCK_MONOTONIC
+        | libc::CLOCK_MONOTONIC_COARSE
+        | libc::CLOCK_MONOTONIC_RAW
+        | libc::CLOCK_BOOTTIME => Some(MONOTONIC),
+        _ => None,
+    }
+}
+
+/// The function that this program's own stands before, looked up once. Null where there is none, in a static program.
+/// A lookup each time, or the bare system call, would double the time that a run takes: tokio asks often.
+fn next(known: &AtomicPtr<c_void>, name: &CStr) -> *mut c_void {
+    let mut next = known.load(Ordering::Relaxed);
+    if next.is_null() {
+        // SAFETY: the name ends with a zero byte, and `RTLD_NEXT` needs nothing else.
+        next = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
+        known.store(next, Ordering::Relaxed);
+    }
+    next
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{BuildHasher, RandomState};
+    use std::time::{Instant, SystemTime};
+
+    use super::*;
+
+    /// In a thread of its own: which numbers `RandomState` draws, and how far the clocks move.
+    #[expect(clippy::disallowed_methods, reason = "the subject is what these give")]
+    fn observe(seed: Option<u64>) -> (u64, Duration, Option<SystemTime>) {
+        std::thread::scope(|scope| {
+            let observed = scope.spawn(|| {
+                if let Some(seed) = seed {
+                    enable(seed);
+                }
+                moment::set(Duration::from_secs(5));
+                let hash = RandomState::new().hash_one("key");
+                let start = Instant::now();
+                moment::set(Duration::from_secs(7));
+                (hash, start.elapsed(), seed.map(|_| SystemTime::now()))
+            });
+            observed.join().expect("nothing in it panics")
+        })
+    }
+
+    #[test]
+    fn a_seed_fixes_randomness_and_virtual_time_is_what_clocks_show() {
+        let (hash, elapsed, date) = observe(Some(1));
+
+        assert_eq!((hash, elapsed, date), observe(Some(1)));
+        assert_ne!(hash, observe(Some(2)).0);
+        assert_eq!(elapsed, Duration::from_secs(2));
+        assert_eq!(date, Some(moment::wall() + Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn threads_outside_of_a_run_notice_nothing() {
+        let (hash, elapsed, _) = observe(None);
+
+        assert_ne!(hash, observe(None).0);
+        assert!(elapsed < Duration::from_secs(2), "the real clock does not follow the virtual one");
+    }
+}

@@ -1,0 +1,30 @@
+//! The kernels of the simulated machines: sockets, back-pressure in bytes, and the links between them.
+//!
+//! In: what processes write, carriers between hosts, and what faults do to links. Out: what processes read. A kernel is
+//! no part of a process: it lives on when the process dies. One code for every backend: it knows carriers, tasks and
+//! timers, and nothing of turmoil.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`socket`] | one end of a connection: buffers and state |
+//! | [`pump`] | its task: handshake, then sending |
+//! | [`path`] | one direction: latency and order |
+//! | [`link`] | whether anything passes between two machines |
+//! | [`network`] | all machines: listeners, sockets, what arrives |
+//! | [`interface`] | a host's carriers |
+//! | [`frame`] | what is written on them |
+
+mod frame;
+mod interface;
+mod link;
+mod network;
+mod path;
+mod pump;
+mod socket;
+
+pub(super) use frame::MachineId;
+pub(super) use interface::Carrier;
+pub(super) use network::Network;
+#[cfg(test)]
+pub(super) use socket::BUFFER;
+pub(super) use socket::Socket;

@@ -1,0 +1,124 @@
+//! What the code under test says through `tracing`: marks it has reached, always; lines of a log, when asked for.
+//!
+//! A mark is an event with a field `reached`, such as `trace!(reached = "catch_up.replayed")`. Only places in the code that
+//! have that field cost anything.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use tracing::field::{Field, Visit};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use super::{LogWriter, RunOptions, moment};
+
+/// Listens to this thread until it is dropped.
+pub(super) struct Listening {
+    reached: Arc<Mutex<BTreeSet<String>>>,
+    _guard: DefaultGuard,
+}
+
+impl Listening {
+    /// # Errors
+    /// When the directives of the log are none.
+    pub(super) fn start(options: &RunOptions) -> Result<Self, String> {
+        let reached: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+        let marks = Marks(Arc::clone(&reached))
+            .with_filter(filter_fn(|metadata| metadata.fields().field(REACHED).is_some()));
+        let lines = match &options.log {
+            None => None,
+            Some(directives) => {
+                let to = options.log_to.clone();
+                let lines = tracing_subscriber::fmt::layer()
+                    .with_timer(Stamp)
+                    .with_ansi(false)
+                    .with_writer(move || Lines(to.clone()))
+                    .with_filter(filter(directives)?);
+                Some(lines)
+            }
+        };
+        let guard = tracing::subscriber::set_default(Registry::default().with(marks).with(lines));
+        Ok(Self { reached, _guard: guard })
+    }
+
+    /// Every mark that was reached.
+    pub(super) fn reached(&self) -> BTreeSet<String> {
+        self.reached.lock().expect("no one panics while holding it").clone()
+    }
+}
+
+/// What a log shows.
+///
+/// # Errors
+/// When these are no directives.
+pub(super) fn filter(directives: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(directives).map_err(|error| format!("{directives:?} says not what to log: {error}"))
+}
+
+const REACHED: &str = "reached";
+
+struct Marks(Arc<Mutex<BTreeSet<String>>>);
+
+impl<S: Subscriber> Layer<S> for Marks {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        event.record(&mut Mark(&self.0));
+    }
+}
+
+struct Mark<'a>(&'a Mutex<BTreeSet<String>>);
+
+impl Mark<'_> {
+    fn reach(&self, field: &Field, mark: &str) {
+        if field.name() == REACHED {
+            let mut reached = self.0.lock().expect("no one panics while holding it");
+            if !reached.contains(mark) {
+                reached.insert(mark.to_owned());
+            }
+        }
+    }
+}
+
+impl Visit for Mark<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.reach(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.reach(field, &format!("{value:?}"));
+    }
+}
+
+/// `[12.340s alice#1]`
+struct Stamp;
+
+impl FormatTime for Stamp {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        let now = moment::now();
+        let label = moment::label();
+        let who = label.as_deref().unwrap_or("world");
+        write!(writer, "[{}.{:03}s {who}]", now.as_secs(), now.subsec_millis())
+    }
+}
+
+/// Where lines go: to the given writer, or to stderr.
+struct Lines(Option<LogWriter>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.0 {
+            Some(writer) => writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).write(bytes),
+            None => io::stderr().lock().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

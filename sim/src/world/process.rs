@@ -1,0 +1,180 @@
+//! One life of one process: everything it runs stands behind a gate that death closes.
+//!
+//! A dead process polls nothing more: its tasks are woken and dropped, and its streams go nowhere, even in the rest of the
+//! poll in which it died. Its machine's kernel lives on and closes its connections.
+//! A panic in any task ends the process, as it would with `panic = "abort"`.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use squall::io::env::BoxFuture;
+
+use super::host::Host;
+use super::kernel::{MachineId, Network};
+use super::moment;
+use crate::history::{Kind, Recorder};
+use crate::plan::Name;
+
+/// One life of one process.
+pub(super) struct Process {
+    pub(super) name: Name,
+    /// Which life of it, counted from one.
+    pub(super) life: u32,
+    /// Both, as logs name it: `alice#1`.
+    pub(super) label: Arc<str>,
+    pub(super) machine: MachineId,
+    pub(super) network: Arc<Network>,
+    pub(super) recorder: Recorder,
+    dead: AtomicBool,
+    spawned: AtomicU64,
+    /// Of its tasks, so that death reaches those that wait.
+    wakers: Mutex<BTreeMap<u64, Waker>>,
+    /// How it will have ended when its main future does.
+    ends: Mutex<&'static str>,
+}
+
+impl Process {
+    /// A process that runs nothing yet.
+    pub(super) fn new(
+        name: &Name,
+        life: u32,
+        machine: MachineId,
+        network: &Arc<Network>,
+        recorder: &Recorder,
+    ) -> Self {
+        Self {
+            name: Name::clone(name),
+            life,
+            label: format!("{name}#{life}").into(),
+            machine,
+            network: Arc::clone(network),
+            recorder: recorder.clone(),
+            dead: AtomicBool::new(false),
+            spawned: AtomicU64::new(0),
+            wakers: Mutex::default(),
+            ends: Mutex::new("ended by itself"),
+        }
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn host(&self) -> &Host {
+        self.network.host(self.machine)
+    }
+
+    /// Runs its main future: when it ends, the process is gone.
+    pub(super) fn run(self: &Arc<Self>, main: BoxFuture<()>) {
+        self.gate(main, true);
+    }
+
+    /// Runs another of its tasks.
+    pub(super) fn spawn(self: &Arc<Self>, task: BoxFuture<()>) {
+        self.gate(task, false);
+    }
+
+    fn gate(self: &Arc<Self>, future: BoxFuture<()>, is_main: bool) {
+        let task = self.spawned.fetch_add(1, Ordering::Relaxed);
+        self.host().spawn(Gate { process: Arc::clone(self), task, is_main, future: Some(future) });
+    }
+
+    /// Says that it was asked to stop, so that its end is no surprise.
+    pub(super) fn expect_shutdown(&self) {
+        *self.ends.lock().expect("no one panics while holding it") = "shut down";
+    }
+
+    /// It is gone, now. Says how many of its connections that closed.
+    pub(super) fn end(&self, how: &str) -> u64 {
+        if self.dead.swap(true, Ordering::Relaxed) {
+            return 0;
+        }
+        let closed = self.network.close_all(self.machine);
+        self.recorder.record(moment::now(), &self.name, self.life, 0, Kind::Exited { how: how.to_owned() });
+        tracing::debug!(process = %self.label, how, closed, "process exited");
+        let wakers = std::mem::take(&mut *self.wakers.lock().expect("no one panics while holding it"));
+        wakers.into_values().for_each(Waker::wake);
+        closed
+    }
+
+    /// Nothing of it does anything more, and nobody hears of it: the run is over.
+    pub(super) fn silence(&self) {
+        self.dead.store(true, Ordering::Relaxed);
+    }
+}
+
+/// One task of a process.
+struct Gate {
+    process: Arc<Process>,
+    task: u64,
+    is_main: bool,
+    /// None when it has ended.
+    future: Option<BoxFuture<()>>,
+}
+
+impl Future for Gate {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let process = Arc::clone(&self.process);
+        let _running = moment::enter(&process.label);
+        let ended = !process.is_dead() && self.poll_alive(context);
+        if ended || process.is_dead() {
+            self.drop_future();
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl Gate {
+    /// Polls the task. True when it has ended, in whatever way.
+    fn poll_alive(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(future) = &mut self.future else { return true };
+        self.process
+            .wakers
+            .lock()
+            .expect("no one panics while holding it")
+            .entry(self.task)
+            .and_modify(|waker| waker.clone_from(context.waker()))
+            .or_insert_with(|| context.waker().clone());
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Pending) => false,
+            Ok(Poll::Ready(())) => {
+                if self.is_main {
+                    let how = *self.process.ends.lock().expect("no one panics while holding it");
+                    self.process.end(how);
+                }
+                true
+            }
+            Err(_) => {
+                // The hook has kept what it said.
+                self.process.end("panicked");
+                true
+            }
+        }
+    }
+
+    /// What a task drops belongs to the process, a panic included.
+    fn drop_future(&mut self) {
+        self.process.wakers.lock().expect("no one panics while holding it").remove(&self.task);
+        if let Some(future) = self.future.take()
+            && catch_unwind(AssertUnwindSafe(|| drop(future))).is_err()
+        {
+            self.process.end("panicked");
+        }
+    }
+}
+
+impl Drop for Gate {
+    /// Reached with a future only when the runtime goes, at the end of the run.
+    fn drop(&mut self) {
+        let _running = moment::enter(&Arc::clone(&self.process.label));
+        self.drop_future();
+    }
+}

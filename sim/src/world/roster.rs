@@ -1,0 +1,241 @@
+//! Every machine of a run with its disk, and the life that runs on it now, if one does.
+//!
+//! A life gets everything fresh but its name and its disk. What a user does while the client is down waits for the next
+//! life: its user sits before a dead screen and tries again. A client that comes back is first told to connect if that is
+//! what its user last wanted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{mpsc, watch};
+
+use super::env::env;
+use super::kernel::{MachineId, Network};
+use super::moment;
+use super::net::ProcessNet;
+use super::process::Process;
+use crate::app::{App, Machine, Probe};
+use crate::history::{Kind, Recorder};
+use crate::plan::{Act, Name, Plan, SERVER};
+
+/// How a process ends that was asked to stop and did not.
+const OVERDUE: &str = "killed: it did not shut down in time";
+
+/// Every machine of a run.
+pub(super) struct Roster<'a> {
+    plan: &'a Plan,
+    app: &'a (dyn App + Sync),
+    network: Arc<Network>,
+    recorder: Recorder,
+    places: BTreeMap<Name, Place>,
+}
+
+/// One machine and who lives there.
+struct Place {
+    machine: MachineId,
+    database: String,
+    /// The disk is memory that SQLite shares between connections and frees with the last one: this one stays.
+    _disk: Connection,
+    lives: u32,
+    running: Option<Running>,
+    /// The faults that keep it down.
+    down: Vec<usize>,
+    /// Which life each fault asked to stop.
+    asked: BTreeMap<usize, u32>,
+    /// Whether its user last asked to connect.
+    wants_connection: bool,
+    waiting: VecDeque<Act>,
+}
+
+struct Running {
+    process: Arc<Process>,
+    probe: Probe,
+    /// None when it was asked to stop: a client's user is gone.
+    acts: Option<mpsc::UnboundedSender<Act>>,
+    stop: watch::Sender<bool>,
+}
+
+impl<'a> Roster<'a> {
+    /// Every machine of the plan, with an empty disk. Nothing runs.
+    ///
+    /// # Errors
+    /// When SQLite cannot make a disk.
+    pub(super) fn new(
+        plan: &'a Plan,
+        app: &'a (dyn App + Sync),
+        network: &Arc<Network>,
+        recorder: &Recorder,
+    ) -> Result<Self, String> {
+        // Disks of runs at the same time in one program must differ. The number is seen nowhere else.
+        static RUNS: AtomicU64 = AtomicU64::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let mut places = BTreeMap::new();
+        for name in names(plan) {
+            let machine = network.find(&name).ok_or_else(|| format!("the network has no machine {name}"))?;
+            let database = format!("file:/squall-{run}-{}?vfs=memdb", machine.0);
+            let disk = Connection::open_with_flags(
+                &database,
+                OpenFlags::SQLITE_OPEN_READ_WRITE
+                    | OpenFlags::SQLITE_OPEN_CREATE
+                    | OpenFlags::SQLITE_OPEN_URI,
+            )
+            .map_err(|error| format!("SQLite failed to make a disk for {name}: {error}"))?;
+            let place = Place {
+                machine,
+                database,
+                _disk: disk,
+                lives: 0,
+                running: None,
+                down: Vec::new(),
+                asked: BTreeMap::new(),
+                wants_connection: false,
+                waiting: VecDeque::new(),
+            };
+            places.insert(name, place);
+        }
+        Ok(Self { plan, app, network: Arc::clone(network), recorder: recorder.clone(), places })
+    }
+
+    /// Starts every process: the server first.
+    pub(super) fn start_all(&mut self) {
+        for name in names(self.plan) {
+            self.start(&name);
+        }
+    }
+
+    fn start(&mut self, name: &Name) {
+        let Some(place) = self.places.get_mut(name) else { return };
+        place.lives += 1;
+        let process = Arc::new(Process::new(name, place.lives, place.machine, &self.network, &self.recorder));
+        let probe = Probe::default();
+        let machine = Machine {
+            name: Name::clone(name),
+            process: place.lives,
+            env: env(&process, self.plan.seed, self.plan.server.fsync),
+            net: ProcessNet::new(&process),
+            database: place.database.clone(),
+            recorder: self.recorder.clone(),
+            probe: probe.clone(),
+        };
+        self.recorder.record(moment::now(), name, place.lives, 0, Kind::Started);
+        let (stop, stopping) = watch::channel(false);
+        let (acts, ops) = mpsc::unbounded_channel();
+        let reconnects = std::iter::repeat_n(Act::Connect, usize::from(place.wants_connection));
+        for act in reconnects.chain(std::mem::take(&mut place.waiting)) {
+            place.wants_connection = wants_connection(&act).unwrap_or(place.wants_connection);
+            drop(acts.send(act));
+        }
+        let main = {
+            // The app may create timers before its future is polled.
+            let _inside = process.host().enter();
+            let _running = moment::enter(&process.label);
+            match &**name {
+                SERVER => self.app.server(machine, self.plan, stopping),
+                _ => self.app.client(machine, self.plan, ops),
+            }
+        };
+        process.run(main);
+        place.running = Some(Running { process, probe, acts: Some(acts), stop });
+    }
+
+    /// A user does something.
+    pub(super) fn act(&mut self, who: &Name, act: Act) {
+        let Some(place) = self.places.get_mut(who) else { return };
+        match place.alive().and_then(|running| running.acts.as_ref()) {
+            Some(acts) => {
+                let wants = wants_connection(&act);
+                // Where its main future no longer listens, there is no one to do it.
+                drop(acts.send(act));
+                place.wants_connection = wants.unwrap_or(place.wants_connection);
+            }
+            None => place.waiting.push_back(act),
+        }
+    }
+
+    /// A process is gone, and stays so until [`Roster::revive`]. Says how many connections that closed.
+    pub(super) fn kill(&mut self, name: &Name, fault: usize) -> u64 {
+        let Some(place) = self.places.get_mut(name) else { return 0 };
+        place.down.push(fault);
+        place.alive().map_or(0, |running| running.process.end("killed"))
+    }
+
+    /// A process is asked to stop, and not started again until [`Roster::revive`]. Says how many connections it has.
+    pub(super) fn shut_down(&mut self, name: &Name, fault: usize) -> u64 {
+        let Some(place) = self.places.get_mut(name) else { return 0 };
+        place.down.push(fault);
+        let Some(running) = place.running.as_mut().filter(|running| !running.process.is_dead()) else {
+            return 0;
+        };
+        place.asked.insert(fault, running.process.life);
+        running.process.expect_shutdown();
+        running.acts = None;
+        running.stop.send_replace(true);
+        self.network.open(place.machine)
+    }
+
+    /// The life that this fault asked to stop has had its time: it is gone, if it still runs.
+    pub(super) fn insist(&mut self, name: &Name, fault: usize) {
+        let Some(place) = self.places.get_mut(name) else { return };
+        let asked = place.asked.remove(&fault);
+        if let Some(running) = place.alive().filter(|running| Some(running.process.life) == asked) {
+            running.process.end(OVERDUE);
+        }
+    }
+
+    /// A fault no longer keeps a process down: when the last one ends, it is started again.
+    pub(super) fn revive(&mut self, name: &Name, fault: usize) {
+        let Some(place) = self.places.get_mut(name) else { return };
+        place.down.retain(|other| *other != fault);
+        if !place.down.is_empty() {
+            return;
+        }
+        if let Some(running) = place.alive() {
+            running.process.end(OVERDUE);
+        }
+        self.start(name);
+    }
+
+    /// What every process waits for, or how it comes that it waits for nothing.
+    pub(super) fn waits(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (name, place) in &self.places {
+            match place.alive() {
+                Some(running) => {
+                    let label = &running.process.label;
+                    lines.extend(running.probe.ask().into_iter().map(|line| format!("{label}: {line}")));
+                }
+                None => lines.push(format!("{name}: is not running")),
+            }
+        }
+        lines
+    }
+
+    /// The run is over: no process does anything more.
+    pub(super) fn silence(&self) {
+        for running in self.places.values().filter_map(|place| place.running.as_ref()) {
+            running.process.silence();
+        }
+    }
+}
+
+impl Place {
+    fn alive(&self) -> Option<&Running> {
+        self.running.as_ref().filter(|running| !running.process.is_dead())
+    }
+}
+
+/// Every process of a plan: the server, then the clients by name.
+pub(super) fn names(plan: &Plan) -> impl Iterator<Item = Name> {
+    std::iter::once(Name::from(SERVER)).chain(plan.clients.keys().cloned())
+}
+
+/// What an act says of its user's wish to be connected.
+fn wants_connection(act: &Act) -> Option<bool> {
+    match act {
+        Act::Connect => Some(true),
+        Act::Disconnect => Some(false),
+        Act::Say(_) => None,
+    }
+}

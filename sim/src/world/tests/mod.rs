@@ -1,0 +1,204 @@
+//! The world as processes see it, from both ends of a connection, with apps of a few lines.
+
+mod determinism;
+mod faults;
+mod processes;
+mod traffic;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use squall::io::env::BoxFuture;
+use squall::io::net::{Connector, Listener};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{mpsc, watch};
+
+use super::net::ProcessStream;
+use super::{Outcome, RunOptions, run};
+use crate::app::{App, Machine};
+use crate::plan::{
+    Act, AppKind, Backend, ClientPlan, Fault, FaultAct, Guarantee, Name, NetworkPlan, Op, Pair, Path, Plan,
+    Receive, SERVER, Send as SendMode, ServerPlan,
+};
+use crate::units::Span;
+
+const PORT: u16 = 80;
+
+fn span(text: &str) -> Span {
+    text.parse().expect("a duration")
+}
+
+/// A server and one client, 20 ms apart. The run lasts until `lasts` and the quiet after it.
+fn plan(lasts: &str, faults: Vec<Fault>) -> Plan {
+    let alice = Name::from("alice");
+    let options = ClientPlan { send: SendMode::Outbox, receive: Receive::Resume, ack_timeout: span("10s") };
+    Plan {
+        version: 1,
+        scenario: "test".to_owned(),
+        seed: 7,
+        backend: Backend::Turmoil,
+        app: AppKind::Chat,
+        guarantee: Guarantee::ExactlyOnce,
+        server: ServerPlan {
+            ping_interval: span("25s"),
+            ping_timeout: span("20s"),
+            fsync: "5ms".parse().expect("a range"),
+        },
+        clients: BTreeMap::from([(alice.clone(), options)]),
+        network: NetworkPlan { latency: "20ms".parse().expect("a range") },
+        ops: vec![Op { at: span(lasts), who: alice, act: Act::Say("the end".to_owned()) }],
+        faults,
+        settle: span("10s"),
+    }
+}
+
+fn fault(at: &str, until: &str, what: FaultAct) -> Fault {
+    Fault { at: span(at), until: Some(span(until)), what }
+}
+
+fn instant(at: &str, what: FaultAct) -> Fault {
+    Fault { at: span(at), until: None, what }
+}
+
+fn stall() -> FaultAct {
+    FaultAct::Stall(Path::Between(["alice".into(), SERVER.into()]))
+}
+
+fn one_way(from: &str, to: &str) -> FaultAct {
+    FaultAct::Stall(Path::OneWay([from.into(), to.into()]))
+}
+
+fn partition() -> FaultAct {
+    FaultAct::Partition(Pair { between: ["alice".into(), SERVER.into()] })
+}
+
+fn reset() -> FaultAct {
+    FaultAct::Reset(Pair { between: [SERVER.into(), "alice".into()] })
+}
+
+fn kill(name: &str) -> FaultAct {
+    FaultAct::Kill(name.into())
+}
+
+fn shutdown(name: &str) -> FaultAct {
+    FaultAct::Shutdown(name.into())
+}
+
+/// What processes noticed, in order.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    fn note(&self, machine: &Machine, what: impl AsRef<str>) {
+        let line = format!("{} {}: {}", machine.env.clock.monotonic(), machine.name, what.as_ref());
+        self.0.lock().expect("no one panics while holding it").push(line);
+    }
+
+    /// All of them, or those of one process.
+    fn of(&self, name: &str) -> Vec<String> {
+        let notes = self.0.lock().expect("no one panics while holding it");
+        let of = format!(" {name}: ");
+        notes.iter().filter(|note| note.contains(&of)).map(|note| note.replace(&of, " ")).collect()
+    }
+}
+
+type ServerMain = dyn Fn(Machine, watch::Receiver<bool>) -> BoxFuture<()> + Send + Sync;
+type ClientMain = dyn Fn(Machine, mpsc::UnboundedReceiver<Act>) -> BoxFuture<()> + Send + Sync;
+
+/// An app of two functions.
+struct Scene {
+    server: Box<ServerMain>,
+    client: Box<ClientMain>,
+}
+
+impl App for Scene {
+    fn server(&self, machine: Machine, _plan: &Plan, stop: watch::Receiver<bool>) -> BoxFuture<()> {
+        (self.server)(machine, stop)
+    }
+
+    fn client(&self, machine: Machine, _plan: &Plan, ops: mpsc::UnboundedReceiver<Act>) -> BoxFuture<()> {
+        (self.client)(machine, ops)
+    }
+}
+
+/// Plays a plan with a server and a client of a few lines; a client that is through with its lines goes on, idle.
+fn play<S, C>(
+    plan: &Plan,
+    server: impl Fn(Machine, watch::Receiver<bool>) -> S + Send + Sync + 'static,
+    client: impl Fn(Machine) -> C + Send + Sync + 'static,
+) -> Outcome
+where
+    S: Future<Output = ()> + Send + 'static,
+    C: Future<Output = ()> + Send + 'static,
+{
+    let scene = Scene {
+        server: Box::new(move |machine, stop| Box::pin(server(machine, stop))),
+        client: Box::new(move |machine, ops| {
+            let lines = client(machine);
+            Box::pin(async move {
+                let _ops = ops;
+                lines.await;
+                std::future::pending().await
+            })
+        }),
+    };
+    run(plan, &scene, &RunOptions::default())
+}
+
+/// A server that sends back what it gets, and notes what it sees.
+fn echo(notes: &Notes) -> impl Fn(Machine, watch::Receiver<bool>) -> BoxFuture<()> + Send + Sync + 'static {
+    let notes = notes.clone();
+    move |machine, _stop| {
+        let notes = notes.clone();
+        Box::pin(async move {
+            let mut listener = machine.net.listen(PORT).expect("the port is free");
+            while let Ok((mut stream, _)) = listener.accept().await {
+                notes.note(&machine, "accepted");
+                let (notes, env) = (notes.clone(), machine.env.clone());
+                let machine = machine.clone();
+                env.spawn(async move {
+                    loop {
+                        let heard = hear(&mut stream).await;
+                        notes.note(&machine, &heard);
+                        if heard.starts_with('!') || stream.write_all(heard.as_bytes()).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        })
+    }
+}
+
+/// What a read gives: text, or `!` and how it failed.
+async fn hear(stream: &mut ProcessStream) -> String {
+    let mut bytes = vec![0; 256 << 10];
+    match stream.read(&mut bytes).await {
+        Ok(0) => "!EOF".to_owned(),
+        Ok(length) => String::from_utf8(bytes[..length].to_vec()).expect("the scenes speak text"),
+        Err(error) => format!("!{:?}", error.kind()),
+    }
+}
+
+/// What a write gives: `wrote`, or `!` and how it failed.
+async fn say(stream: &mut ProcessStream, text: &str) -> String {
+    match stream.write_all(text.as_bytes()).await {
+        Ok(()) => "wrote".to_owned(),
+        Err(error) => format!("!{:?}", error.kind()),
+    }
+}
+
+async fn connect(machine: &Machine) -> Result<ProcessStream, String> {
+    machine.net.connect(SERVER, PORT).await.map_err(|error| format!("!{:?}", error.kind()))
+}
+
+async fn connected(machine: &Machine) -> ProcessStream {
+    connect(machine).await.expect("someone listens")
+}
+
+/// Waits for a moment of the run.
+async fn at(machine: &Machine, ms: u64) {
+    machine.env.clock.sleep_until(squall::engine::Time::from_start(Duration::from_millis(ms))).await;
+}

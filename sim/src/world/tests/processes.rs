@@ -1,0 +1,280 @@
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Waker};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::io::AsyncWrite;
+
+use super::*;
+use crate::check::Ending;
+use crate::history::Kind;
+use crate::world::LogWriter;
+
+/// Says so when it is dropped.
+struct Dropped(Arc<AtomicU64>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_killed_process_drops_all_its_tasks_and_does_nothing_more() {
+    let notes = Notes::default();
+    let plan = plan("4s", vec![instant("1s", kill("alice"))]);
+    let (dropped, acted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (drops, acts) = (Arc::clone(&dropped), Arc::clone(&acted));
+
+    play(&plan, echo(&notes), move |machine| {
+        for _ in 0..3 {
+            let (held, acts, other) = (Dropped(Arc::clone(&drops)), Arc::clone(&acts), machine.clone());
+            machine.env.spawn(async move {
+                let _held = held;
+                at(&other, 1500).await;
+                acts.store(true, Ordering::Relaxed);
+            });
+        }
+        std::future::pending()
+    });
+
+    assert_eq!(dropped.load(Ordering::Relaxed), 3);
+    assert!(!acted.load(Ordering::Relaxed));
+}
+
+/// Tries to write as it is dropped.
+struct LastWords {
+    stream: ProcessStream,
+    fenced: Arc<AtomicBool>,
+}
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        let written = pin!(&mut self.stream).poll_write(&mut context, b"last words");
+        self.fenced.store(written.is_pending(), Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_dead_process_writes_nothing_even_in_the_poll_in_which_it_died() {
+    let notes = Notes::default();
+    let plan = plan("2s", vec![]);
+    let fenced = Arc::new(AtomicBool::new(false));
+    let fence = Arc::clone(&fenced);
+    let scene = Scene {
+        server: Box::new(echo(&notes)),
+        client: Box::new(move |machine, _ops| {
+            let fenced = Arc::clone(&fence);
+            Box::pin(async move {
+                at(&machine, 10).await;
+                let stream = connected(&machine).await;
+                let words = LastWords { stream, fenced };
+                // Dropped by a task that finds its process gone.
+                machine.env.spawn(async move {
+                    let _words = words;
+                    std::future::pending().await
+                });
+                at(&machine, 1000).await;
+            })
+        }),
+    };
+
+    let outcome = run(&plan, &scene, &RunOptions::default());
+
+    assert!(fenced.load(Ordering::Relaxed));
+    assert_eq!(notes.of("server"), ["0.070s accepted", "1.020s !EOF"]);
+    let exited = Kind::Exited { how: "ended by itself".to_owned() };
+    assert!(outcome.history.records.iter().any(|record| record.kind == exited));
+}
+
+#[test]
+fn a_panic_in_a_task_ends_the_run_and_is_reported_with_its_process() {
+    let outcome = play(
+        &plan("60s", vec![]),
+        |_, _| std::future::pending(),
+        |machine| async move {
+            let clock = machine.clone();
+            machine.env.spawn(async move {
+                at(&clock, 1000).await;
+                panic!("a bug");
+            });
+        },
+    );
+
+    assert_eq!(outcome.panics.len(), 1, "{:?}", outcome.panics);
+    assert!(outcome.panics[0].starts_with("alice#1 panicked at "), "{:?}", outcome.panics);
+    assert!(outcome.panics[0].ends_with(": a bug"), "{:?}", outcome.panics);
+    assert!(matches!(outcome.ending, Ending::Unsettled { .. }));
+    assert_eq!(outcome.elapsed, Duration::from_millis(1010));
+}
+
+#[test]
+fn a_panic_of_the_app_as_it_starts_is_reported_too() {
+    let outcome =
+        play(&plan("1s", vec![]), |_, _| std::future::pending(), |_| -> BoxFuture<()> { panic!("no start") });
+
+    assert!(outcome.panics.iter().any(|panic| panic.ends_with(": no start")), "{:?}", outcome.panics);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the subject is what happens to who does this")]
+fn a_task_past_env_is_counted() {
+    let clean = play(&plan("1s", vec![]), echo(&Notes::default()), |_| std::future::ready(()));
+    let stray = play(&plan("1s", vec![]), echo(&Notes::default()), |_| async {
+        drop(tokio::spawn(std::future::pending::<()>()));
+    });
+
+    assert_eq!(clean.stray_tasks, 0);
+    assert_eq!(stray.stray_tasks, 1);
+}
+
+fn open(machine: &Machine) -> Connection {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(&machine.database, flags).expect("the disk is there")
+}
+
+#[test]
+fn the_disk_outlives_its_processes_and_belongs_to_one_machine_of_one_run() {
+    let plan = plan("4s", vec![fault("1s", "2s", kill("alice"))]);
+    let lives: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&lives);
+    let scene = Arc::new(Scene {
+        server: Box::new(|_, _| Box::pin(std::future::pending())),
+        client: Box::new(move |machine, _ops| {
+            let disk = open(&machine);
+            disk.execute_batch("CREATE TABLE IF NOT EXISTS lives (n); INSERT INTO lives VALUES (1)")
+                .expect("writes");
+            let lives: u32 =
+                disk.query_row("SELECT count(*) FROM lives", [], |row| row.get(0)).expect("reads");
+            seen.lock().expect("no one panics").push(format!("{}#{} {lives}", machine.name, machine.process));
+            Box::pin(std::future::pending())
+        }),
+    });
+
+    for _ in 0..2 {
+        let outcome = run(&plan, &*scene, &RunOptions::default());
+        assert_eq!(outcome.panics, Vec::<String>::new());
+    }
+
+    assert_eq!(*lives.lock().expect("no one panics"), ["alice#1 1", "alice#2 2", "alice#1 1", "alice#2 2"]);
+}
+
+#[test]
+fn blocking_jobs_run_one_at_a_time_in_order_and_take_an_fsync_each() {
+    let notes = Notes::default();
+    let client = notes.clone();
+
+    play(&plan("1s", vec![]), echo(&notes), move |machine| {
+        let notes = client.clone();
+        async move {
+            let [first, second] = [1, 2].map(|n| {
+                let (notes, worker) = (notes.clone(), machine.clone());
+                machine.env.blocking.run(Box::new(move || notes.note(&worker, format!("job {n}"))))
+            });
+            // Who does not wait for the first does not keep it from being done.
+            drop(first);
+            second.await;
+            notes.note(&machine, "durable");
+        }
+    });
+
+    assert_eq!(notes.of("alice"), ["0.000s job 1", "0.005s job 2", "0.010s durable"]);
+}
+
+#[test]
+fn what_a_user_does_while_the_client_is_down_waits_for_its_next_life() {
+    let mut plan = plan("4s", vec![fault("1s", "3s", kill("alice"))]);
+    let op = |at: &str, act| Op { at: span(at), who: "alice".into(), act };
+    plan.ops.extend([op("500ms", Act::Connect), op("2s", Act::Say("hello".to_owned()))]);
+    let notes = Notes::default();
+    let client = notes.clone();
+    let scene = Scene {
+        server: Box::new(|_, _| Box::pin(std::future::pending())),
+        client: Box::new(move |machine, mut ops| {
+            let notes = client.clone();
+            Box::pin(async move {
+                while let Some(act) = ops.recv().await {
+                    notes.note(&machine, format!("{act:?}"));
+                }
+            })
+        }),
+    };
+
+    run(&plan, &scene, &RunOptions::default());
+
+    let said =
+        [r#"0.500s Connect"#, r#"3.000s Connect"#, r#"3.000s Say("hello")"#, r#"4.000s Say("the end")"#];
+    assert_eq!(notes.of("alice"), said);
+}
+
+#[test]
+fn a_run_that_does_not_settle_says_who_waits_for_what() {
+    let mut plan = plan("1s", vec![instant("500ms", partition())]);
+    plan.settle = span("5s");
+    let outcome = play(
+        &plan,
+        |_, _| std::future::ready(()),
+        |machine| async move {
+            machine.probe.set(|| vec!["waits for an answer".to_owned()]);
+            let id = squall::store::MessageId("m-1".to_owned());
+            let said = Kind::Sent { id, room: "general".into(), n: 1, content: 0 };
+            machine.record(0, said);
+        },
+    );
+
+    let Ending::Unsettled { wait_chain } = outcome.ending else { panic!("it settled") };
+    assert_eq!(
+        wait_chain,
+        [
+            "alice: 1 message not acknowledged: m-1",
+            "alice#1: waits for an answer",
+            "server: is not running",
+            "server -> alice: blocked by fault #0",
+            "alice -> server: blocked by fault #0",
+        ]
+    );
+    assert_eq!(outcome.elapsed, Duration::from_secs(6));
+}
+
+#[test]
+fn marks_are_collected_and_lines_are_stamped() {
+    let log: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let log_to: LogWriter = log.clone();
+    let options = RunOptions { log: Some("squall_sim::world::tests=info".to_owned()), log_to: Some(log_to) };
+    let scene = Scene {
+        server: Box::new(|_, _| Box::pin(std::future::pending())),
+        client: Box::new(|machine, _ops| {
+            Box::pin(async move {
+                at(&machine, 120).await;
+                tracing::trace!(reached = "a.place");
+                tracing::info!("hello");
+            })
+        }),
+    };
+
+    let outcome = run(&plan("1s", vec![]), &scene, &options);
+
+    assert_eq!(outcome.reached.into_iter().collect::<Vec<_>>(), ["a.place"]);
+    let log = String::from_utf8(log.lock().expect("no one panics").clone()).expect("text");
+    assert!(log.starts_with("[0.120s alice#1]") && log.trim_end().ends_with("hello"), "{log}");
+}
+
+#[test]
+fn plans_that_name_who_is_not_there_are_refused() {
+    let outcome = play(
+        &plan("1s", vec![instant("1s", kill("carol"))]),
+        |_, _| std::future::pending(),
+        |_| std::future::ready(()),
+    );
+
+    assert_eq!(outcome.panics, ["the plan speaks of carol, who is not in it"]);
+}
+
+#[test]
+fn directives_that_are_none_are_refused() {
+    let options = RunOptions { log: Some("=,=".to_owned()), log_to: None };
+
+    assert!(crate::world::preflight(&options).is_err());
+}

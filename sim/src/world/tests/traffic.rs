@@ -1,0 +1,162 @@
+use super::*;
+use crate::world::kernel::BUFFER;
+
+#[test]
+fn a_reader_that_does_not_read_stops_its_writer_after_two_buffers_and_loses_nothing() {
+    let notes = Notes::default();
+    let plan = plan("20s", vec![]);
+    let slow = notes.clone();
+    let server = move |machine: Machine, _stop| {
+        let notes = slow.clone();
+        async move {
+            let mut listener = machine.net.listen(PORT).expect("the port is free");
+            let (mut stream, _) = listener.accept().await.expect("accepts");
+            at(&machine, 5000).await;
+            let mut all = Vec::new();
+            stream.read_to_end(&mut all).await.expect("nothing breaks");
+            let intact = all.iter().enumerate().all(|(place, byte)| *byte == (place % 251) as u8);
+            notes.note(&machine, format!("{} bytes, intact: {intact}", all.len()));
+        }
+    };
+    let fast = notes.clone();
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&written);
+
+    play(&plan, server, move |machine| {
+        let (notes, log) = (fast.clone(), Arc::clone(&log));
+        async move {
+            at(&machine, 10).await;
+            let mut stream = connected(&machine).await;
+            let bytes: Vec<u8> = (0..1_000_000_u32).map(|place| (place % 251) as u8).collect();
+            let mut done = 0;
+            while done < bytes.len() {
+                let end = bytes.len().min(done + 1000);
+                done += stream.write(&bytes[done..end]).await.expect("nothing breaks");
+                if machine.env.clock.monotonic().since_start() < Duration::from_secs(5) {
+                    *log.lock().expect("no one panics") = vec![done];
+                }
+            }
+            stream.shutdown().await.expect("nothing breaks");
+            notes.note(&machine, "done");
+            std::future::pending().await
+        }
+    });
+
+    assert_eq!(*written.lock().expect("no one panics"), [2 * BUFFER]);
+    let server = notes.of("server");
+    assert!(server[0].ends_with("1000000 bytes, intact: true"), "{server:?}");
+}
+
+#[test]
+fn latency_stays_in_its_range_and_keeps_order() {
+    let mut plan = plan("5s", vec![]);
+    plan.network.latency = "10ms..80ms".parse().expect("a range");
+    let arrivals: Arc<Mutex<Vec<(u8, Duration)>>> = Arc::default();
+    let seen = Arc::clone(&arrivals);
+    let server = move |machine: Machine, _stop| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let mut listener = machine.net.listen(PORT).expect("the port is free");
+            let (mut stream, _) = listener.accept().await.expect("accepts");
+            while let Ok(byte) = stream.read_u8().await {
+                seen.lock().expect("no one panics").push((byte, machine.env.clock.monotonic().since_start()));
+            }
+        }
+    };
+
+    play(&plan, server, |machine| async move {
+        at(&machine, 10).await;
+        let mut stream = connected(&machine).await;
+        for byte in 0..200_u8 {
+            at(&machine, 1000 + 13 * u64::from(byte)).await;
+            stream.write_u8(byte).await.expect("nothing breaks");
+        }
+        std::future::pending().await
+    });
+
+    let arrivals = arrivals.lock().expect("no one panics");
+    assert_eq!(arrivals.iter().map(|(byte, _)| *byte).collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
+    let latencies: Vec<u128> =
+        arrivals.iter().map(|(byte, at)| at.as_millis() - (1000 + 13 * u128::from(*byte))).collect();
+    assert!(latencies.iter().all(|latency| (10..=80).contains(latency)), "{latencies:?}");
+    assert!(latencies.iter().any(|latency| *latency < 25), "{latencies:?}");
+    assert!(latencies.iter().any(|latency| *latency > 65), "{latencies:?}");
+}
+
+#[test]
+fn what_is_shut_down_for_writing_can_still_be_read() {
+    let notes = Notes::default();
+    let plan = plan("3s", vec![]);
+    let server = |machine: Machine, _stop| async move {
+        let mut listener = machine.net.listen(PORT).expect("the port is free");
+        let (mut stream, _) = listener.accept().await.expect("accepts");
+        let mut question = String::new();
+        stream.read_to_string(&mut question).await.expect("nothing breaks");
+        machine.env.sleep(Duration::from_secs(1)).await;
+        stream.write_all(format!("{question}? yes").as_bytes()).await.expect("nothing breaks");
+    };
+    let client = notes.clone();
+
+    play(&plan, server, move |machine| {
+        let notes = client.clone();
+        async move {
+            at(&machine, 10).await;
+            let mut stream = connected(&machine).await;
+            stream.write_all(b"so").await.expect("nothing breaks");
+            stream.shutdown().await.expect("nothing breaks");
+            notes.note(&machine, say(&mut stream, "more").await);
+            notes.note(&machine, hear(&mut stream).await);
+            notes.note(&machine, hear(&mut stream).await);
+        }
+    });
+
+    assert_eq!(notes.of("alice"), ["0.050s !BrokenPipe", "1.090s so? yes", "1.090s !EOF"]);
+}
+
+#[test]
+fn a_listener_that_does_not_accept_holds_128_connections() {
+    let notes = Notes::default();
+    let plan = plan("10s", vec![]);
+    let server = |machine: Machine, _stop| async move {
+        let _listener = machine.net.listen(PORT).expect("the port is free");
+        std::future::pending().await
+    };
+    let client = notes.clone();
+
+    play(&plan, server, move |machine| {
+        let notes = client.clone();
+        async move {
+            at(&machine, 10).await;
+            for _ in 0..130 {
+                let (notes, other) = (notes.clone(), machine.clone());
+                machine.env.spawn(async move {
+                    let _stream = connected(&other).await;
+                    notes.note(&other, "connected");
+                    std::future::pending().await
+                });
+            }
+        }
+    });
+
+    assert_eq!(notes.of("alice").len(), 128);
+}
+
+#[test]
+fn names_that_no_machine_has_and_ports_that_are_taken_are_errors() {
+    let notes = Notes::default();
+    let client = notes.clone();
+
+    play(&plan("1s", vec![]), echo(&notes), move |machine| {
+        let notes = client.clone();
+        async move {
+            let nowhere = machine.net.connect("nowhere", PORT).await.err().map(|error| error.kind());
+            let first = machine.net.listen(PORT).expect("the port is free");
+            let taken = machine.net.listen(PORT).err().map(|error| error.kind());
+            drop(first);
+            let free = machine.net.listen(PORT).is_ok();
+            notes.note(&machine, format!("{nowhere:?} {taken:?} {free}"));
+        }
+    });
+
+    assert_eq!(notes.of("alice"), ["0.000s Some(NotFound) Some(AddrInUse) true"]);
+}

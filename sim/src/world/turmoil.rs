@@ -1,0 +1,122 @@
+//! The backend: turmoil brings hosts, time, and byte streams between hosts that keep order.
+//!
+//! In: nothing. Out: hosts that have started, one stream between them, and steps of [`TICK`]. Of turmoil's own faults none
+//! is used: what breaks is decided above, one code for every backend. So two of its properties suffice: a stream keeps
+//! order and loses nothing, and a byte written in one tick is read at the start of the next.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use ::turmoil::net::{TcpListener, TcpStream};
+use ::turmoil::{Builder, Sim};
+use tokio::runtime::Handle;
+
+use super::host::Host;
+use super::kernel::Carrier;
+use super::moment;
+
+/// One step, and the longest that a byte can be on its way from host to host.
+pub(super) const TICK: Duration = Duration::from_millis(10);
+
+/// Each costs about a microsecond a tick, busy or not. So the server has one, and all clients share one.
+const HOSTS: [&str; 2] = ["server", "clients"];
+
+/// The place of the server's host.
+pub(super) const SERVER_HOST: usize = 0;
+
+/// The place of the clients' host.
+pub(super) const CLIENTS_HOST: usize = 1;
+
+const PORT: u16 = 1;
+
+/// More than the start ever takes: bind, SYN, SYN-ACK.
+const START_TICKS: u32 = 10;
+
+/// The hosts of one run.
+pub(super) struct Backend {
+    sim: Sim<'static>,
+    hosts: Vec<Host>,
+    elapsed: Duration,
+}
+
+/// What the hosts hand out as they start.
+#[derive(Default)]
+struct Started {
+    handles: [Option<Handle>; 2],
+    streams: [Option<TcpStream>; 2],
+}
+
+impl Backend {
+    /// Starts the hosts and connects them. The run's time begins when this returns.
+    ///
+    /// # Errors
+    /// When turmoil fails.
+    pub(super) fn start() -> Result<(Self, Vec<Carrier>), String> {
+        let mut sim = Builder::new()
+            .tick_duration(TICK)
+            .min_message_latency(TICK)
+            .max_message_latency(TICK)
+            .fail_rate(0.0)
+            .tcp_capacity(1024)
+            .epoch(SystemTime::UNIX_EPOCH + moment::EPOCH)
+            .simulation_duration(Duration::from_secs(365 * 24 * 3600))
+            // Nothing is drawn from it that could matter: latency has no width and there are no failures. It seeds
+            // tokio's `select!`, for the code of users.
+            .rng_seed(0)
+            .build();
+        let started = Arc::new(Mutex::new(Started::default()));
+        for host in [SERVER_HOST, CLIENTS_HOST] {
+            let started = Arc::clone(&started);
+            sim.host(HOSTS[host], move || live(host, Arc::clone(&started)));
+        }
+        for _ in 0..START_TICKS {
+            sim.step().map_err(|error| format!("turmoil failed to start: {error}"))?;
+        }
+        let mut started = started.lock().expect("no one panics while holding it");
+        let mut hosts = Vec::new();
+        let mut carriers = Vec::new();
+        for host in [SERVER_HOST, CLIENTS_HOST] {
+            let (Some(handle), Some(stream)) = (started.handles[host].take(), started.streams[host].take())
+            else {
+                return Err(format!("turmoil did not connect its host {} in time", HOSTS[host]));
+            };
+            hosts.push(Host::new(handle));
+            let (reader, writer) = stream.into_split();
+            let peer = if host == SERVER_HOST { CLIENTS_HOST } else { SERVER_HOST };
+            carriers.push(Carrier { host, peer, reader: Box::new(reader), writer: Box::new(writer) });
+        }
+        Ok((Self { sim, hosts, elapsed: Duration::ZERO }, carriers))
+    }
+
+    /// The hosts, by place.
+    pub(super) fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// Virtual time, at which all hosts are between two steps.
+    pub(super) fn now(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// Every host lives for one tick.
+    ///
+    /// # Errors
+    /// When turmoil fails.
+    pub(super) fn step(&mut self) -> Result<(), String> {
+        self.sim.step().map_err(|error| format!("turmoil failed: {error}"))?;
+        self.elapsed += TICK;
+        Ok(())
+    }
+}
+
+/// What a host runs for itself: it connects and then leaves its runtime to the tasks it is given.
+async fn live(host: usize, started: Arc<Mutex<Started>>) -> ::turmoil::Result {
+    started.lock().expect("no one panics while holding it").handles[host] = Some(Handle::current());
+    let stream = if host == SERVER_HOST {
+        TcpListener::bind(("0.0.0.0", PORT)).await?.accept().await?.0
+    } else {
+        TcpStream::connect((HOSTS[SERVER_HOST], PORT)).await?
+    };
+    started.lock().expect("no one panics while holding it").streams[host] = Some(stream);
+    std::future::pending().await
+}
