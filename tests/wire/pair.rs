@@ -201,7 +201,8 @@ impl World {
 
     fn accept(&mut self, connection: ConnectionId) {
         let sid = Sid::generate(&*self.entropy, 0);
-        let handshake = Handshake { sid, heartbeat: Heartbeat::default(), max_payload: 1_000_000 };
+        let handshake =
+            Handshake { sid, upgrades: vec![], heartbeat: Heartbeat::default(), max_payload: 1_000_000 };
         let link = self.links.get_mut(&connection).expect("a link begins with its dial");
         link.server_session = Some((ServerSession::new(handshake), Decoder::default()));
         self.send(connection, Way::Down, Parcel::Accept);
@@ -301,6 +302,9 @@ impl World {
                     over = true;
                     self.work.push_back(Work::Hub(HubInput::Closed(connection, reason)));
                 }
+                Output::Respond(..) | Output::Ask(_) | Output::CloseProbe => {
+                    panic!("these sessions do not poll")
+                }
                 Output::Wait { until, .. } => break until,
             }
         };
@@ -341,6 +345,9 @@ impl World {
                 Output::Event(Event::Closed(reason)) => {
                     over = true;
                     self.work.push_back(Work::Manager(client, ManagerInput::Closed(reason)));
+                }
+                Output::Respond(..) | Output::Ask(_) | Output::CloseProbe => {
+                    panic!("these sessions do not poll")
                 }
                 Output::Wait { until, .. } => break until,
             }

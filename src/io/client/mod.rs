@@ -1,6 +1,8 @@
 //! The client: [`Client`] connects, connects again, and sends what was emitted meanwhile.
 
 mod dial;
+mod lane;
+mod requests;
 mod task;
 mod url;
 
@@ -10,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Sid, Time};
+use crate::engine::{Sid, Time, Transport};
 use crate::socket::{
     AckError, AckId, Args, DisconnectReason, ManagerCommand, ManagerWaiting, ReconnectOptions,
 };
@@ -33,6 +35,11 @@ pub struct ClientOptions {
     pub reconnect: ReconnectOptions,
     /// How long one attempt to connect may take; 20 s.
     pub timeout: Duration,
+    /// What to try: polling, then a WebSocket. A connection begins on the first; none means the default.
+    pub transports: Vec<Transport>,
+    /// Whether a connection that began by polling moves to a WebSocket, where [`ClientOptions::transports`] has one
+    /// later and the server offers it; `true`.
+    pub upgrade: bool,
 }
 
 impl Default for ClientOptions {
@@ -42,6 +49,8 @@ impl Default for ClientOptions {
             auth: None,
             reconnect: ReconnectOptions::default(),
             timeout: Duration::from_secs(20),
+            transports: vec![Transport::Polling, Transport::WebSocket],
+            upgrade: true,
         }
     }
 }

@@ -11,19 +11,18 @@ use bytestring::ByteString;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{self, ClientSession, CloseReason};
+use crate::engine::{self, ClientSession, CloseReason, Transport};
 use crate::io::Env;
 use crate::io::alarm::Alarm;
-use crate::io::env::BoxFuture;
 use crate::io::link::Link;
-use crate::io::net::{Connector, Stream};
-use crate::io::websocket::WebSocket;
+use crate::io::net::Connector;
 use crate::socket::{
     AckError, Args, Decoder, EmitId, Manager, ManagerCommand, ManagerEvent, ManagerInput, ManagerOptions,
     ManagerOutput,
 };
 
-use super::dial::{DialError, dial};
+use super::dial::Endpoint;
+use super::requests::Requests;
 use super::{ClientOptions, ConnectUrl, Event, Status};
 
 /// How many requests of the application are taken before the connection gets a turn.
@@ -46,29 +45,38 @@ pub(super) enum Request {
     Command(ManagerCommand),
 }
 
+/// How a connection begins.
+#[derive(Debug, Clone, Copy)]
+enum Transports {
+    WebSocket,
+    Polling { upgrade: bool },
+}
+
+impl Transports {
+    /// The first of the list is tried, and a WebSocket that comes later is upgraded to, as in the official client.
+    fn new(list: &[Transport], upgrade: bool) -> Self {
+        match list {
+            [Transport::WebSocket, ..] => Self::WebSocket,
+            [] => Self::Polling { upgrade },
+            [Transport::Polling, later @ ..] => {
+                Self::Polling { upgrade: upgrade && later.contains(&Transport::WebSocket) }
+            }
+        }
+    }
+}
+
 /// The connection that the manager asked for.
-enum Connection<S> {
+enum Connection<C: Connector> {
     None,
-    Dialling(BoxFuture<Result<WebSocket<S>, DialError>>),
-    Open(Box<Link<S, ClientSession>>, Decoder),
+    Open(Box<Link<C::Stream, ClientSession, Requests<C>>>, Decoder),
 }
 
-/// What a step of the connection was.
-enum Step<S> {
-    Dialled(Result<WebSocket<S>, DialError>),
-    Progress,
-}
-
-impl<S: Stream> Connection<S> {
+impl<C: Connector> Connection<C> {
     /// Takes one step. May be dropped and called again: nothing is lost.
-    async fn step(&mut self) -> Step<S> {
+    async fn step(&mut self) {
         match self {
             Self::None => future::pending().await,
-            Self::Dialling(attempt) => Step::Dialled(attempt.await),
-            Self::Open(link, _) => {
-                link.progress().await;
-                Step::Progress
-            }
+            Self::Open(link, _) => link.progress().await,
         }
     }
 }
@@ -76,15 +84,14 @@ impl<S: Stream> Connection<S> {
 /// A client, from its first connection to the end of its last handle.
 pub(super) struct ClientTask<C: Connector> {
     env: Env,
-    connector: Arc<C>,
-    url: Arc<ConnectUrl>,
-    path: Arc<str>,
+    endpoint: Arc<Endpoint<C>>,
+    transports: Transports,
     auth: Option<Value>,
     manager: Manager,
     /// What the manager is yet to hear, in order.
     inputs: VecDeque<ManagerInput>,
     alarm: Alarm,
-    connection: Connection<C::Stream>,
+    connection: Connection<C>,
     requests: mpsc::UnboundedReceiver<Request>,
     events: mpsc::UnboundedSender<Event>,
     status: Arc<Mutex<Status>>,
@@ -104,12 +111,11 @@ impl<C: Connector> ClientTask<C> {
         events: mpsc::UnboundedSender<Event>,
         status: Arc<Mutex<Status>>,
     ) -> Self {
-        let ClientOptions { path, auth, reconnect, timeout } = options;
+        let ClientOptions { path, auth, reconnect, timeout, transports, upgrade } = options;
         Self {
             env: env.clone(),
-            connector: Arc::new(connector),
-            url: Arc::new(url),
-            path: path.into(),
+            endpoint: Arc::new(Endpoint::new(connector, url, &path)),
+            transports: Transports::new(&transports, upgrade),
             auth,
             manager: Manager::new(ManagerOptions { reconnect, timeout }, env.entropy.clone()),
             inputs: VecDeque::new(),
@@ -134,7 +140,7 @@ impl<C: Connector> ClientTask<C> {
             tokio::select! {
                 biased;
                 // What has arrived goes before the moment to stop waiting for it.
-                step = self.connection.step() => self.on_step(step),
+                () = self.connection.step() => {}
                 request = self.requests.recv(), if !self.leaving => self.on_request(request),
                 () = self.alarm.expired() => self.inputs.push_back(ManagerInput::TimedOut),
             }
@@ -145,21 +151,6 @@ impl<C: Connector> ClientTask<C> {
                 self.on_request(Some(request));
                 self.settle();
             }
-        }
-    }
-
-    fn on_step(&mut self, step: Step<C::Stream>) {
-        match step {
-            Step::Dialled(Ok(socket)) => {
-                let link = Link::open(&self.env, ClientSession::new(), socket);
-                self.connection = Connection::Open(Box::new(link), Decoder::default());
-            }
-            Step::Dialled(Err(error)) => {
-                tracing::debug!(%error, url = %self.url, "attempt failed");
-                self.connection = Connection::None;
-                self.inputs.push_back(ManagerInput::Closed(CloseReason::TransportError));
-            }
-            Step::Progress => {}
         }
     }
 
@@ -206,7 +197,7 @@ impl<C: Connector> ClientTask<C> {
                     Ok(Some(packet)) => self.inputs.push_back(ManagerInput::Received(packet)),
                     Ok(None) => {}
                     Err(error) => {
-                        tracing::debug!(%error, url = %self.url, "server does not speak Socket.IO");
+                        tracing::debug!(%error, url = %self.endpoint.url(), "server does not speak Socket.IO");
                         parse_error = true;
                         link.close();
                         break;
@@ -251,19 +242,22 @@ impl<C: Connector> ClientTask<C> {
     }
 
     fn dial(&mut self) {
-        let (connector, url, path) = (self.connector.clone(), self.url.clone(), self.path.clone());
-        self.connection = Connection::Dialling(Box::pin(async move { dial(&*connector, &url, &path).await }));
+        let mut requests = Requests::new(&self.env, &self.endpoint);
+        let session = match self.transports {
+            Transports::WebSocket => {
+                requests.open_websocket(None);
+                ClientSession::new()
+            }
+            Transports::Polling { upgrade } => ClientSession::polling(upgrade),
+        };
+        let link = Link::new(&self.env, session, requests);
+        self.connection = Connection::Open(Box::new(link), Decoder::default());
     }
 
     fn close(&mut self) {
-        match &mut self.connection {
-            Connection::None => {}
-            Connection::Dialling(_) => {
-                self.connection = Connection::None;
-                self.inputs.push_back(ManagerInput::Closed(CloseReason::ForcedClose));
-            }
-            // Its end is heard like any other.
-            Connection::Open(link, _) => link.close(),
+        // Its end is heard like any other.
+        if let Connection::Open(link, _) = &mut self.connection {
+            link.close();
         }
     }
 

@@ -1,6 +1,7 @@
 //! The server: [`Server`] for the application, [`Socket`] for its handlers.
 //!
-//! Streams come in at [`Server::serve`]; each becomes a `connection`, whose packets go to the one `hub_task`, which starts
+//! Streams come in at [`Server::serve`] and speak `http`; a session begins there, by poll or as a WebSocket, and gets a
+//! `connection`, whom later requests find in `sessions`. Its packets go to the one `hub_task`, which starts
 //! a task of `handlers` for each socket. What the application sends goes the same way back, through the hub's one queue.
 
 mod connection;
@@ -9,6 +10,8 @@ mod http;
 mod hub_task;
 mod incoming;
 mod outgoing;
+mod route;
+mod sessions;
 mod socket;
 mod tasks;
 
@@ -27,11 +30,12 @@ use crate::socket::{Args, ConnectionId, HubCommand};
 
 use super::Env;
 use super::env::http_timer::HttpTimer;
-use super::net::Listener;
+use super::net::{BoxStream, Listener};
 
 use handlers::ConnectHandler;
 use http::Fallback;
 use hub_task::{HubTask, ToHub};
+use sessions::Sessions;
 use tasks::Tasks;
 
 pub use socket::{Ack, Incoming, Socket};
@@ -46,7 +50,8 @@ pub struct ServerOptions {
     pub path: String,
     /// How it notices that a client is gone; 25 s and 20 s.
     pub heartbeat: Heartbeat,
-    /// The largest message it takes, in bytes; 1,000,000. A larger one ends its connection with "transport error".
+    /// The largest message it takes, in bytes, and the largest body of a POST; 1,000,000. A larger message ends its
+    /// connection with "transport error", a larger body with "transport close".
     pub max_http_buffer_size: usize,
     /// How long a connection may stay without joining a namespace; 45 s.
     pub connect_timeout: Duration,
@@ -118,6 +123,7 @@ struct Shared {
     hub: mpsc::UnboundedSender<ToHub>,
     on_connect: Mutex<Vec<ConnectHandler>>,
     connections: AtomicU64,
+    sessions: Sessions,
     tasks: Tasks,
     stopping: watch::Sender<bool>,
     http_timer: HttpTimer,
@@ -159,6 +165,7 @@ impl Server {
             hub,
             on_connect: Mutex::default(),
             connections: AtomicU64::new(0),
+            sessions: Sessions::default(),
             tasks: Tasks::default(),
             stopping: watch::Sender::new(false),
             http_timer: HttpTimer::new(env.clock.clone()),
@@ -213,7 +220,7 @@ impl Server {
                 accepted = self.accept(&mut listener) => {
                     let (stream, peer) = accepted?;
                     let task = self.shared.tasks.start();
-                    let connection = connection::serve(self.shared.clone(), stream, peer);
+                    let connection = http::serve(self.shared.clone(), BoxStream::new(stream), peer);
                     self.shared.env.spawn(async move {
                         connection.await;
                         drop(task);
