@@ -1,1 +1,2 @@
+//! The chat end to end, server and clients, over a network in memory.
 

@@ -1,3 +1,5 @@
+//! Lives and deaths of processes, and what they take from their world.
+
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};

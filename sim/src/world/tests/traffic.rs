@@ -1,3 +1,5 @@
+//! Bytes between processes: order, latency, back-pressure.
+
 use super::*;
 use crate::world::kernel::BUFFER;
 
