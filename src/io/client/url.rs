@@ -18,7 +18,9 @@ pub struct ConnectUrl {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UrlError {
     /// Only `http` and `ws` are spoken.
-    #[error("{0:?} does not start with http:// or ws:// (TLS, which is https:// and wss://, is not supported)")]
+    #[error(
+        "{0:?} does not start with http:// or ws:// (TLS, which is https:// and wss://, is not supported)"
+    )]
     Scheme(String),
     /// There is no host in it, or the port is no number.
     #[error("{0:?} names no host, or a port that is not a number up to 65535")]
@@ -121,12 +123,21 @@ mod tests {
         for text in ["localhost:3000", "https://localhost", "wss://localhost", "", "ftp://localhost"] {
             assert_eq!(url(text), Err(UrlError::Scheme(text.to_owned())));
         }
-        for text in ["http://", "http://:80", "http://a:", "http://a:+1", "http://a:65536", "http://a:b", "http://a b"]
-        {
+        for text in [
+            "http://",
+            "http://:80",
+            "http://a:",
+            "http://a:+1",
+            "http://a:65536",
+            "http://a:b",
+            "http://a b",
+        ] {
             // An empty port is the default port (RFC 3986 §3.2.3), but more likely a slip.
             assert_eq!(url(text), Err(UrlError::Authority(text.to_owned())));
         }
-        for text in ["http://[::1", "http://[]", "http://[::1]3", "http://[localhost]", "http://::1", "http://u@a"] {
+        for text in
+            ["http://[::1", "http://[]", "http://[::1]3", "http://[localhost]", "http://::1", "http://u@a"]
+        {
             assert_eq!(url(text), Err(UrlError::Authority(text.to_owned())));
         }
         for text in ["http://a/chat", "http://a/?x", "http://a?x", "http://a#x", "http://a//"] {

@@ -64,7 +64,9 @@ impl Refusal {
     }
 
     fn response(self) -> Response<Full<Bytes>> {
-        let Some(code) = self.code() else { return response(StatusCode::NOT_FOUND, "text/plain", "Not found") };
+        let Some(code) = self.code() else {
+            return response(StatusCode::NOT_FOUND, "text/plain", "Not found");
+        };
         let body = json!({ "code": code, "message": self.to_string() }).to_string();
         response(StatusCode::BAD_REQUEST, "application/json", body)
     }
@@ -143,7 +145,10 @@ fn check<B>(path: &str, request: &Request<B>) -> Result<HeaderValue, Refusal> {
 }
 
 fn parameter<'query>(query: &'query str, name: &str) -> Option<&'query str> {
-    query.split('&').filter_map(|pair| pair.split_once('=')).find_map(|(key, value)| (key == name).then_some(value))
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find_map(|(key, value)| (key == name).then_some(value))
 }
 
 /// The answer to the opening handshake of a WebSocket (RFC 6455 §4.2.1), if the request is one.

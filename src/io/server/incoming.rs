@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn the_size_of_an_event_is_that_of_all_within() {
         let small = Event { name: "e".into(), args: Args(vec![json!([{}])]), ack: None };
-        let large = Event { name: "e".into(), args: Args(vec![json!([{ "k": "x".repeat(500) }])]), ack: None };
+        let large =
+            Event { name: "e".into(), args: Args(vec![json!([{ "k": "x".repeat(500) }])]), ack: None };
 
         assert!(cost(&large) - cost(&small) >= 501);
     }
