@@ -32,8 +32,10 @@ impl Listening {
         let reached: Arc<Mutex<BTreeSet<String>>> = Arc::default();
         let marks = Marks(Arc::clone(&reached))
             .with_filter(filter_fn(|metadata| metadata.fields().field(REACHED).is_some()));
-        let lines = match &options.log {
-            None => None,
+        let registry = Registry::default().with(marks);
+        // Not an optional layer: one that is absent would enable every span and event there is.
+        let guard = match &options.log {
+            None => tracing::subscriber::set_default(registry),
             Some(directives) => {
                 let to = options.log_to.clone();
                 let lines = tracing_subscriber::fmt::layer()
@@ -41,10 +43,9 @@ impl Listening {
                     .with_ansi(false)
                     .with_writer(move || Lines(to.clone()))
                     .with_filter(filter(directives)?);
-                Some(lines)
+                tracing::subscriber::set_default(registry.with(lines))
             }
         };
-        let guard = tracing::subscriber::set_default(Registry::default().with(marks).with(lines));
         Ok(Self { reached, _guard: guard })
     }
 
