@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 fn sim(args: &[&str]) -> Output {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    Command::new(env!("CARGO_BIN_EXE_squall-sim")).args(args).current_dir(root).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_squall-sim")).args(args).current_dir(root).output().expect("cargo built it")
 }
 
 fn exit_code(output: &Output) -> i32 {

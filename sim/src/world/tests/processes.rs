@@ -10,7 +10,6 @@ use tokio::io::AsyncWrite;
 use super::*;
 use crate::check::Ending;
 use crate::history::Kind;
-use crate::world::LogWriter;
 
 /// Says so when it is dropped.
 struct Dropped(Arc<AtomicU64>);
@@ -242,9 +241,7 @@ fn a_run_that_does_not_settle_says_who_waits_for_what() {
 
 #[test]
 fn marks_are_collected_and_lines_are_stamped() {
-    let log: Arc<Mutex<Vec<u8>>> = Arc::default();
-    let log_to: LogWriter = log.clone();
-    let options = RunOptions { log: Some("squall_sim::world::tests=info".to_owned()), log_to: Some(log_to) };
+    let options = RunOptions { log: Some("squall_sim::world::tests=info".to_owned()) };
     let scene = Scene {
         server: Box::new(|_, _| Box::pin(std::future::pending())),
         client: Box::new(|machine, _ops| {
@@ -259,8 +256,8 @@ fn marks_are_collected_and_lines_are_stamped() {
     let outcome = run(&plan("1s", vec![]), &scene, &options);
 
     assert_eq!(outcome.reached.into_iter().collect::<Vec<_>>(), ["a.place"]);
-    let log = String::from_utf8(log.lock().expect("no one panics").clone()).expect("text");
-    assert!(log.starts_with("[0.120s alice#1]") && log.trim_end().ends_with("hello"), "{log}");
+    let [line] = outcome.log.as_slice() else { panic!("not one line: {:?}", outcome.log) };
+    assert!(line.text.starts_with("[0.120s alice#1]") && line.text.ends_with("hello"), "{line:?}");
 }
 
 #[test]
@@ -276,7 +273,7 @@ fn plans_that_name_who_is_not_there_are_refused() {
 
 #[test]
 fn directives_that_are_none_are_refused() {
-    let options = RunOptions { log: Some("=,=".to_owned()), log_to: None };
+    let options = RunOptions { log: Some("=,=".to_owned()) };
 
     assert!(crate::world::preflight(&options).is_err());
 }
