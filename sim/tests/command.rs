@@ -4,7 +4,11 @@ use std::process::{Command, Output};
 
 fn sim(args: &[&str]) -> Output {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    Command::new(env!("CARGO_BIN_EXE_squall-sim")).args(args).current_dir(root).output().expect("cargo built it")
+    Command::new(env!("CARGO_BIN_EXE_squall-sim"))
+        .args(args)
+        .current_dir(root)
+        .output()
+        .expect("cargo built it")
 }
 
 fn exit_code(output: &Output) -> i32 {
@@ -36,7 +40,7 @@ fn a_mistake_in_a_scenario_is_exit_2_with_its_place() {
     let cases = [
         ("unknown-key", "guarantee: exactly_once", "guarantee: exactly_once\nsettel: 1s", ":4:1"),
         ("wrong-unit", "at: 1s", "at: 1 parsec", ":6:11"),
-        ("unknown-client", "who: alice", "who: allice", ":6:18"),
+        ("unknown-client", "who: alice", "who: allice", ":6:20"),
         ("empty-workload", "say: { count: 1 }", "say: { count: 0 }", ":6:"),
     ];
     for (name, from, to, place) in cases {
