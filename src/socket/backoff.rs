@@ -58,8 +58,9 @@ impl Backoff {
         let base = self.delay.saturating_mul(2_u32.saturating_pow(self.attempts));
         self.attempts = self.attempts.saturating_add(1);
         let millis = self.jittered(base.as_millis() as f64, entropy).min(self.delay_max.as_millis() as f64);
-        // The cast saturates: no factor that a user may have set, NaN included, gives more than a wrong delay.
-        Duration::from_millis(millis as u64)
+        // The cast saturates: no factor that a user may have set, NaN included, gives more than a wrong delay. The second
+        // cap is for a maximum so long that an `f64` rounds it up.
+        Duration::from_millis(millis as u64).min(self.delay_max)
     }
 
     /// One draw decides both how far and which way, as in the reference implementation: an even first decimal shortens.
@@ -123,6 +124,19 @@ mod tests {
             ReconnectOptions { reconnection_delay: Duration::from_secs(8), ..ReconnectOptions::default() };
 
         assert_eq!(delays(&options, 0.875, 1), [4_500], "8 s less 3.5 s is below the cap of 5 s");
+    }
+
+    #[test]
+    fn the_longest_delay_is_kept_to_the_millisecond() {
+        let max = Duration::from_millis((1 << 53) + 3);
+        let options = ReconnectOptions {
+            reconnection_delay: Duration::MAX,
+            reconnection_delay_max: max,
+            randomization_factor: 0.0,
+            ..ReconnectOptions::default()
+        };
+
+        assert_eq!(delays(&options, 0.0, 1), [max.as_millis()]);
     }
 
     #[test]

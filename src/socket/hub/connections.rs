@@ -24,10 +24,10 @@ impl Hub {
     }
 
     pub(super) fn on_timed_out(&mut self, now: Time) {
-        while let Some(&(until, connection)) = self.deadlines.first() {
-            if now < until {
-                break;
-            }
+        while let Some(&(until, connection)) = self.deadlines.first()
+            && until <= now
+        {
+            self.deadlines.pop_first();
             tracing::debug!(
                 reached = "hub.connect_timeout",
                 connection = connection.0,

@@ -26,8 +26,6 @@ pub(super) struct Emits {
 struct Waiter {
     emit: EmitId,
     until: Option<Time>,
-    /// Whether it left the send buffer, and so can be answered or lost.
-    sent: bool,
 }
 
 impl Emits {
@@ -48,32 +46,27 @@ impl Emits {
         let id = AckId(self.next_id);
         self.next_id += 1;
         self.deadlines.extend(until.map(|until| (until, id)));
-        self.waiting.insert(id, Waiter { emit, until, sent: false });
+        self.waiting.insert(id, Waiter { emit, until });
         id
     }
 
-    /// Everything in the send buffer, which is from now on sent.
+    /// Everything in the send buffer, in order.
     pub(super) fn take_buffer(&mut self) -> impl Iterator<Item = Encoded> + use<> {
-        let buffer = std::mem::take(&mut self.buffer);
-        for id in buffer.iter().filter_map(|&(ack, _)| ack) {
-            self.waiting.get_mut(&id).expect("who gives up leaves the send buffer too").sent = true;
-        }
-        buffer.into_iter().map(|(_, encoded)| encoded)
+        std::mem::take(&mut self.buffer).into_iter().map(|(_, encoded)| encoded)
     }
 
-    /// Who waited for this answer, if anyone does. What was not sent cannot be answered.
+    /// Who waited for this answer, if anyone does. Asked for while connected, when whoever waits was sent.
     pub(super) fn answer(&mut self, id: AckId) -> Option<EmitId> {
-        if !self.waiting.get(&id)?.sent {
-            return None;
-        }
+        debug_assert!(self.buffer.is_empty(), "while connected, nothing stays in the send buffer");
         self.settle(id)
     }
 
-    /// Who waited for an answer of the connection that is lost. Those in the send buffer go on waiting.
+    /// Who waited for an answer of the connection that is lost now, and so was sent. What is emitted from now on goes to
+    /// the send buffer and waits for the next connection.
     pub(super) fn lose(&mut self) -> Vec<EmitId> {
-        let sent = self.waiting.iter().filter(|(_, waiter)| waiter.sent).map(|(&id, _)| id);
-        let sent: Vec<AckId> = sent.collect();
-        sent.into_iter().filter_map(|id| self.settle(id)).collect()
+        debug_assert!(self.buffer.is_empty(), "while connected, nothing stays in the send buffer");
+        self.deadlines.clear();
+        std::mem::take(&mut self.waiting).into_values().map(|waiter| waiter.emit).collect()
     }
 
     /// Who has waited too long. What of theirs is in the send buffer is never sent.
@@ -100,12 +93,9 @@ impl Emits {
         self.deadlines.first().map(|&(until, _)| until)
     }
 
-    /// Who waits in the send buffer, and who waits for an answer.
+    /// How many wait for an acknowledgement, and how many of them in the send buffer.
     #[cfg(test)]
-    pub(super) fn unsettled(&self) -> (Vec<EmitId>, Vec<EmitId>) {
-        let those = |sent| {
-            self.waiting.values().filter(|waiter| waiter.sent == sent).map(|waiter| waiter.emit).collect()
-        };
-        (those(false), those(true))
+    pub(super) fn unsettled(&self) -> (usize, usize) {
+        (self.waiting.len(), self.buffer.iter().filter(|(ack, _)| ack.is_some()).count())
     }
 }

@@ -217,6 +217,41 @@ fn without_reconnection_a_loss_is_the_end() {
 }
 
 #[test]
+fn an_end_that_is_meant_forgets_the_attempts() {
+    let once = ReconnectOptions { reconnection_attempts: Some(1), ..ReconnectOptions::default() };
+    let failed_once = || {
+        let mut manager = manager_with(once.clone());
+        command(&mut manager, connect(), at(0));
+        close(&mut manager, at(0));
+        manager
+    };
+    let given_up = {
+        let mut manager = failed_once();
+        give(&mut manager, ManagerInput::TimedOut, at(1));
+        close(&mut manager, at(1));
+        manager
+    };
+    let disconnected = {
+        let mut manager = failed_once();
+        command(&mut manager, ManagerCommand::Disconnect, at(0));
+        manager
+    };
+    let refused = {
+        let mut manager = failed_once();
+        give(&mut manager, ManagerInput::TimedOut, at(1));
+        give(&mut manager, ManagerInput::Opened, at(1));
+        receive(&mut manager, packet(Kind::ConnectError(json!("no"))), at(1));
+        close(&mut manager, at(1));
+        manager
+    };
+
+    for mut manager in [given_up, disconnected, refused] {
+        assert_eq!(command(&mut manager, connect(), at(9)), [ManagerOutput::Dial]);
+        assert_eq!(close(&mut manager, at(9)).last(), Some(&reconnecting(1, 10)));
+    }
+}
+
+#[test]
 fn connecting_during_backoff_dials_at_once() {
     let mut manager = connected();
     close(&mut manager, at(1));
@@ -286,17 +321,6 @@ fn an_emit_that_times_out_in_the_send_buffer_is_never_sent() {
     assert_eq!(give(&mut manager, ManagerInput::TimedOut, at(5)), [settled(1, Err(AckError::TimedOut))]);
 
     assert_eq!(wire(&join(&mut manager, at(6))), [r#"21["kept"]"#]);
-}
-
-#[test]
-fn what_was_not_sent_cannot_be_answered() {
-    let mut manager = connected();
-    close(&mut manager, at(1));
-    command(&mut manager, emit_with_ack("a", 1, None), at(1));
-    command(&mut manager, connect(), at(1));
-    give(&mut manager, ManagerInput::Opened, at(1));
-
-    assert_eq!(receive(&mut manager, ack(0), at(1)), []);
 }
 
 #[test]
@@ -436,6 +460,32 @@ fn connecting_while_closing_waits_for_the_end_of_the_old_session() {
     assert_eq!(command(&mut manager, connect(), at(1)), []);
     assert_eq!(wait(&mut manager), (None, ManagerWaiting::Closing));
     assert_eq!(close(&mut manager, at(2)), [ManagerOutput::Dial]);
+}
+
+#[test]
+fn disconnecting_while_closing_calls_off_what_was_next() {
+    let mut dialling = connected();
+    command(&mut dialling, ManagerCommand::Disconnect, at(1));
+    command(&mut dialling, connect(), at(1));
+    let mut retrying = manager();
+    command(&mut retrying, connect(), at(0));
+    give(&mut retrying, ManagerInput::TimedOut, at(20));
+
+    for mut manager in [dialling, retrying] {
+        assert_eq!(command(&mut manager, ManagerCommand::Disconnect, at(21)), []);
+        assert_eq!(close(&mut manager, at(21)), []);
+        assert_eq!(wait(&mut manager), (None, ManagerWaiting::Command));
+    }
+}
+
+#[test]
+fn an_answer_before_the_namespace_has_answered_is_ignored() {
+    let mut manager = manager();
+    command(&mut manager, emit_with_ack("a", 1, None), at(0));
+    command(&mut manager, connect(), at(0));
+    give(&mut manager, ManagerInput::Opened, at(0));
+
+    assert_eq!(receive(&mut manager, ack(0), at(0)), []);
 }
 
 #[test]
