@@ -9,7 +9,11 @@
 mod committer;
 mod log;
 mod outbox;
+mod schema;
 mod sqlite;
+mod tail;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use committer::Log;
 pub use log::{Appended, Draft, LogOffset, MessageId, MessageLog, StoreError, Stored};

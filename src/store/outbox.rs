@@ -2,7 +2,34 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use crate::engine::Entropy;
+
+use super::schema::{self, Schema};
 use super::{MessageId, StoreError};
+
+/// `client` has one row. `next` is the number of the next message; it only ever grows, so that no id is given twice, even
+/// when the outbox is empty.
+const SCHEMA: Schema = Schema {
+    application_id: 0x5371_4f62,
+    what: "an outbox",
+    migrations: &["
+        CREATE TABLE client (
+            one INTEGER PRIMARY KEY CHECK (one = 1),
+            id TEXT NOT NULL,
+            next INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE pending (
+            n INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            room TEXT NOT NULL,
+            content TEXT NOT NULL
+        ) STRICT;
+    "],
+};
 
 /// A message that waits to be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,39 +65,172 @@ pub trait OutboxStorage: Send + 'static {
 }
 
 /// An outbox in an SQLite file, locked against other processes.
-pub struct SqliteOutbox {}
+pub struct SqliteOutbox {
+    connection: Connection,
+    client_id: String,
+}
 
 impl SqliteOutbox {
     /// Opens a file, or creates it with a fresh random client id.
     ///
     /// # Errors
     /// [`StoreError::Locked`] when another process has it.
-    pub fn open(_path: &Path, _entropy: &dyn crate::engine::Entropy) -> Result<Self, StoreError> {
-        todo!()
+    pub fn open(path: &Path, entropy: &dyn Entropy) -> Result<Self, StoreError> {
+        Self::with_connection(Connection::open(path)?, entropy)
     }
 
     /// Uses an open connection, such as one on another VFS.
     ///
     /// # Errors
     /// As [`SqliteOutbox::open`].
-    pub fn with_connection(
-        _connection: rusqlite::Connection,
-        _entropy: &dyn crate::engine::Entropy,
-    ) -> Result<Self, StoreError> {
-        todo!()
+    pub fn with_connection(mut connection: Connection, entropy: &dyn Entropy) -> Result<Self, StoreError> {
+        schema::prepare(&mut connection, &SCHEMA)?;
+        let known = connection.query_row("SELECT id FROM client", [], |row| row.get(0)).optional()?;
+        let client_id = match known {
+            Some(id) => id,
+            None => create_client(&connection, entropy)?,
+        };
+        Ok(Self { connection, client_id })
+    }
+
+    /// The client's persistent random id, with which each of its messages' ids begins.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
     }
 }
 
+/// 20 characters of url-safe base64: 120 random bits never meet by chance.
+fn create_client(connection: &Connection, entropy: &dyn Entropy) -> Result<String, StoreError> {
+    let mut bytes = [0_u8; 15];
+    entropy.fill(&mut bytes);
+    let id = URL_SAFE.encode(bytes);
+    connection.execute("INSERT INTO client (one, id, next) VALUES (1, ?1, 1)", [&id])?;
+    Ok(id)
+}
+
 impl OutboxStorage for SqliteOutbox {
-    fn push(&mut self, _room: &str, _content: &str) -> Result<MessageId, StoreError> {
-        todo!()
+    fn push(&mut self, room: &str, content: &str) -> Result<MessageId, StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let n: i64 = transaction
+            .prepare_cached("UPDATE client SET next = next + 1 RETURNING next - 1")?
+            .query_row([], |row| row.get(0))?;
+        let id = format!("{}-{n}", self.client_id);
+        transaction
+            .prepare_cached("INSERT INTO pending (n, id, room, content) VALUES (?1, ?2, ?3, ?4)")?
+            .execute((n, &id, room, content))?;
+        transaction.commit()?;
+        Ok(MessageId(id))
     }
 
     fn pending(&mut self) -> Result<Vec<Pending>, StoreError> {
-        todo!()
+        let mut select =
+            self.connection.prepare_cached("SELECT id, room, content FROM pending ORDER BY n")?;
+        let pending = select.query_map([], |row| {
+            Ok(Pending { id: MessageId(row.get(0)?), room: row.get(1)?, content: row.get(2)? })
+        })?;
+        Ok(pending.collect::<Result<_, rusqlite::Error>>()?)
     }
 
-    fn remove(&mut self, _id: &MessageId) -> Result<(), StoreError> {
-        todo!()
+    fn remove(&mut self, id: &MessageId) -> Result<(), StoreError> {
+        self.connection.prepare_cached("DELETE FROM pending WHERE id = ?1")?.execute([&id.0])?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    use crate::store::testing::CountingEntropy;
+
+    use super::*;
+
+    fn contents(outbox: &mut SqliteOutbox) -> Vec<String> {
+        outbox.pending().unwrap().into_iter().map(|pending| pending.content).collect()
+    }
+
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("outbox.db");
+        (directory, path)
+    }
+
+    #[test]
+    fn what_is_pending_survives_a_restart_in_order() {
+        let (_directory, path) = place();
+        let entropy = CountingEntropy::default();
+        let mut outbox = SqliteOutbox::open(&path, &entropy).unwrap();
+        for content in ["one", "two", "three"] {
+            outbox.push("general", content).unwrap();
+        }
+        let second = outbox.pending().unwrap()[1].id.clone();
+        outbox.remove(&second).unwrap();
+        drop(outbox);
+
+        let mut outbox = SqliteOutbox::open(&path, &entropy).unwrap();
+        assert_eq!(contents(&mut outbox), ["one", "three"]);
+    }
+
+    #[test]
+    fn no_id_is_given_twice_even_when_the_outbox_was_empty_at_a_restart() {
+        let (_directory, path) = place();
+        let entropy = CountingEntropy::default();
+        let mut ids = BTreeSet::new();
+        for _ in 0..3 {
+            let mut outbox = SqliteOutbox::open(&path, &entropy).unwrap();
+            for _ in 0..3 {
+                let id = outbox.push("general", "x").unwrap();
+                outbox.remove(&id).unwrap();
+                assert!(ids.insert(id));
+            }
+        }
+        let clients: BTreeSet<_> = ids.iter().map(|id| id.0.rsplit_once('-').unwrap().0).collect();
+        assert_eq!(clients.len(), 1, "the client's id persists");
+        assert!(clients.iter().all(|client| client.len() == 20), "{clients:?}");
+    }
+
+    #[test]
+    fn ids_of_two_outboxes_never_meet() {
+        let entropy = CountingEntropy::default();
+        let mut ids = BTreeSet::new();
+        for _ in 0..2 {
+            let connection = Connection::open_in_memory().unwrap();
+            let mut outbox = SqliteOutbox::with_connection(connection, &entropy).unwrap();
+            let id = outbox.push("general", "x").unwrap();
+            assert!(id.0.starts_with(outbox.client_id()), "{id}");
+            ids.insert(id);
+        }
+        assert_eq!(ids.len(), 2);
+    }
+
+    #[test]
+    fn a_push_that_fails_keeps_nothing_and_the_next_one_works() {
+        let (_directory, path) = place();
+        let mut outbox = SqliteOutbox::open(&path, &CountingEntropy::default()).unwrap();
+        let pages: u32 = outbox.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        outbox.connection.pragma_update(None, "max_page_count", pages).unwrap();
+
+        assert!(outbox.push("general", &"x".repeat(1 << 20)).is_err());
+
+        outbox.push("general", "small").unwrap();
+        assert_eq!(contents(&mut outbox), ["small"]);
+    }
+
+    #[test]
+    fn an_outbox_in_use_is_locked() {
+        let (_directory, path) = place();
+        let entropy = CountingEntropy::default();
+        let _first = SqliteOutbox::open(&path, &entropy).unwrap();
+        let second = SqliteOutbox::open(&path, &entropy).err();
+        assert!(matches!(second, Some(StoreError::Locked(_))), "{second:?}");
+    }
+
+    #[test]
+    fn a_message_log_is_not_an_outbox() {
+        let (_directory, path) = place();
+        drop(crate::store::SqliteLog::open(&path).unwrap());
+        let refused = SqliteOutbox::open(&path, &CountingEntropy::default()).err().unwrap();
+        assert!(refused.to_string().contains("is not an outbox of Squall"), "{refused}");
     }
 }
