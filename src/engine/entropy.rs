@@ -48,3 +48,29 @@ impl fmt::Debug for Sid {
         write!(f, "Sid({})", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The worst source there is.
+    struct Zero;
+
+    impl Entropy for Zero {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    #[test]
+    fn an_id_is_twenty_url_safe_characters() {
+        let id = Sid::generate(&Zero, u32::MAX);
+
+        assert_eq!(id.as_str(), "AAAAAAAAAAAAAAD_____");
+    }
+
+    #[test]
+    fn ids_of_one_server_differ_even_where_entropy_repeats() {
+        assert_ne!(Sid::generate(&Zero, 1), Sid::generate(&Zero, 2));
+    }
+}

@@ -79,3 +79,42 @@ impl Handshake {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::handshake;
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn fields_of_later_versions_are_ignored() {
+        let json = handshake().to_json().replace("{", "{\"later\":[1],");
+
+        assert_eq!(Handshake::from_json(&json), Ok(handshake()));
+    }
+
+    #[test]
+    fn numbers_that_are_no_milliseconds_are_refused() {
+        for wrong in ["-1", "1.5", "\"25000\"", "null", "18446744073709551616", "1e400"] {
+            let json = handshake().to_json().replace("25000", wrong);
+            assert!(Handshake::from_json(&json).is_err(), "accepted {wrong}");
+        }
+    }
+
+    #[test]
+    fn a_duration_too_long_for_the_wire_becomes_the_longest() {
+        let heartbeat = Heartbeat { ping_interval: Duration::MAX, ..Heartbeat::default() };
+
+        let json = Handshake { heartbeat, ..handshake() }.to_json();
+
+        assert!(json.contains("\"pingInterval\":18446744073709551615"), "{json}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_json_panics(text in ".*", number in "-?[0-9]{1,30}") {
+            drop(Handshake::from_json(&text));
+            drop(Handshake::from_json(&handshake().to_json().replace("20000", &number)));
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! Engine.IO v4, sans-IO: frames and time in, frames, events and deadlines out.
 //!
 //! One machine per connection: [`ServerSession`] and [`ClientSession`] share one contract. Hand in one [`Input`], then
-//! drain `poll_output` until it answers [`Output::Wait`]. One queue, and so one total order of outputs.
+//! drain `poll_output` until it answers [`Output::Wait`]. One queue, and so one total order of outputs. Frames that have
+//! arrived are handed in before [`Input::TimedOut`]: a pong that was in time to be read ends no session.
 //!
 //! Promise: after [`Event::Closed`] nothing more comes out. Peer input never panics.
 //! Knows no socket, clock, entropy, task or Socket.IO: time is an argument and a message body is opaque.
@@ -11,6 +12,8 @@ mod entropy;
 mod handshake;
 mod packet;
 mod server;
+#[cfg(test)]
+mod testing;
 mod time;
 
 pub use client::ClientSession;
@@ -29,7 +32,7 @@ pub enum Input {
     Received(Frame),
     /// The transport ended, by whomever.
     Closed(TransportEnd),
-    /// The moment of the last [`Output::Wait`] has come.
+    /// The moment of the last [`Output::Wait`] has come. Harmless when it has not.
     TimedOut,
     /// The layer above asks for something.
     Command(Command),
@@ -38,7 +41,7 @@ pub enum Input {
 /// What the layer above asks of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Send a message. Ignored once the session is closed, as in the reference implementation.
+    /// Send a message. Ignored before the session is open and, as in the reference implementation, once it is closed.
     Send(Message),
     /// Close the session after what was sent before; its reason is [`CloseReason::ForcedClose`].
     Close,
@@ -51,6 +54,15 @@ pub enum TransportEnd {
     Close,
     /// An I/O error, a reset, or bytes that are not WebSocket.
     Error,
+}
+
+impl From<TransportEnd> for CloseReason {
+    fn from(end: TransportEnd) -> Self {
+        match end {
+            TransportEnd::Close => Self::TransportClose,
+            TransportEnd::Error => Self::TransportError,
+        }
+    }
 }
 
 /// What the driver must do.
@@ -110,7 +122,8 @@ pub enum CloseReason {
     PingTimeout,
     /// This side closed it.
     ForcedClose,
-    /// The peer sent what is not Engine.IO.
+    /// The peer sent what is not Engine.IO. (A client whose session was open calls that [`Self::TransportError`], as
+    /// the reference implementation's does.)
     ParseError,
 }
 

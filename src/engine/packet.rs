@@ -147,3 +147,90 @@ impl Packet {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{arbitrary_frame, frame, handshake};
+    use super::super::{Heartbeat, Sid};
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn arbitrary_packet() -> impl Strategy<Value = Packet> {
+        let open = (".*", any::<u64>(), any::<u64>(), any::<u64>()).prop_map(
+            |(sid, interval, timeout, max_payload)| {
+                let heartbeat = Heartbeat {
+                    ping_interval: Duration::from_millis(interval),
+                    ping_timeout: Duration::from_millis(timeout),
+                };
+                Packet::Open(Handshake { sid: Sid::from_peer(sid), heartbeat, max_payload })
+            },
+        );
+        prop_oneof![
+            open,
+            Just(Packet::Close),
+            ".*".prop_map(|data| Packet::Ping(data.into())),
+            ".*".prop_map(|data| Packet::Pong(data.into())),
+            ".*".prop_map(|text| Packet::Message(Message::text(&text))),
+            proptest::collection::vec(any::<u8>(), 0..64)
+                .prop_map(|bytes| Packet::Message(Message::Binary(bytes.into()))),
+            Just(Packet::Upgrade),
+            Just(Packet::Noop),
+        ]
+    }
+
+    #[test]
+    fn packets_look_like_the_protocol_says() {
+        for (packet, text) in [
+            (Packet::Close, "1"),
+            (Packet::Ping("".into()), "2"),
+            (Packet::Ping("probe".into()), "2probe"),
+            (Packet::Pong("probe".into()), "3probe"),
+            (Packet::Message(Message::text("hello")), "4hello"),
+            (Packet::Upgrade, "5"),
+            (Packet::Noop, "6"),
+        ] {
+            assert_eq!(packet.encode(), frame(text));
+        }
+        assert_eq!(
+            Packet::Open(handshake()).encode(),
+            frame(
+                r#"0{"sid":"sid","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#
+            )
+        );
+    }
+
+    #[test]
+    fn bytes_travel_without_a_type() {
+        let bytes = Bytes::from_static(&[1, 2, 3]);
+
+        assert_eq!(Packet::Message(Message::Binary(bytes.clone())).encode(), Frame::Binary(bytes));
+    }
+
+    #[test]
+    fn what_is_no_packet_is_named() {
+        assert_eq!(Packet::decode(frame("")), Err(PacketError::Empty));
+        assert_eq!(Packet::decode(frame("7")), Err(PacketError::UnknownType('7')));
+        assert_eq!(Packet::decode(frame("\u{20ac}uro")), Err(PacketError::UnknownType('\u{20ac}')));
+        assert!(matches!(Packet::decode(frame("0null")), Err(PacketError::Handshake(_))));
+    }
+
+    #[test]
+    fn a_message_knows_its_length_on_the_wire() {
+        assert_eq!(Message::text("\u{e9}").wire_len(), 3);
+        assert_eq!(Message::Binary(Bytes::from_static(&[0; 5])).wire_len(), 5);
+    }
+
+    proptest! {
+        #[test]
+        fn a_packet_survives_the_wire(packet in arbitrary_packet()) {
+            prop_assert_eq!(Packet::decode(packet.encode()), Ok(packet));
+        }
+
+        #[test]
+        fn no_frame_panics(text in ".*", frame in arbitrary_frame()) {
+            drop(Packet::decode(Frame::Text(text.into())));
+            drop(Packet::decode(frame));
+        }
+    }
+}

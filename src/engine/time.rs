@@ -42,3 +42,30 @@ impl fmt::Display for Time {
         write!(f, "{}.{:03}s", self.0.as_secs(), self.0.subsec_millis())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_does_not_overflow() {
+        let end = Time::from_start(Duration::MAX);
+
+        assert_eq!(Time::from_start(Duration::from_secs(1)) + Duration::MAX, end);
+        assert_eq!(end + Duration::MAX, end);
+    }
+
+    #[test]
+    fn what_is_later_is_no_time_ago() {
+        let (early, late) =
+            (Time::from_start(Duration::from_secs(1)), Time::from_start(Duration::from_secs(3)));
+
+        assert_eq!(late.since(early), Duration::from_secs(2));
+        assert_eq!(early.since(late), Duration::ZERO);
+    }
+
+    #[test]
+    fn time_reads_as_seconds() {
+        assert_eq!(Time::from_start(Duration::from_micros(12_034_567)).to_string(), "12.034s");
+    }
+}

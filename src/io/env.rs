@@ -9,6 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::engine::{Entropy, Time};
 
+pub(super) mod http_timer;
+mod system;
+
 /// A boxed future, as the seams need it.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -49,12 +52,18 @@ pub struct Env {
 }
 
 impl Env {
-    /// The operating system and the tokio runtime this is called in. Blocking work has one thread of its own.
+    /// The operating system and the tokio runtime this is called in. Blocking work has one thread of its own, which ends
+    /// with the last clone.
     ///
     /// # Panics
-    /// Outside a tokio runtime.
+    /// Outside a tokio runtime, or where the operating system gives no thread.
     pub fn tokio() -> Self {
-        todo!()
+        Self {
+            clock: Arc::new(system::TokioClock::new()),
+            entropy: Arc::new(system::SystemEntropy),
+            spawn: Arc::new(system::TokioSpawn::new()),
+            blocking: Arc::new(system::BlockingThread::new()),
+        }
     }
 
     /// Runs a future as a task.

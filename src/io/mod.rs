@@ -6,11 +6,21 @@
 //! Knows nothing of what an event means, and no clock, thread, entropy or socket of the operating system but through
 //! [`Env::tokio`] and [`net::TcpNet`].
 
+mod alarm;
 mod client;
 pub mod env;
+mod link;
 pub mod net;
 mod server;
+#[cfg(test)]
+mod tests;
+mod websocket;
 
 pub use client::{Client, ClientOptions, ConnectUrl, Event, Status, UrlError};
 pub use env::Env;
 pub use server::{Ack, Incoming, Server, ServerOptions, Socket};
+
+/// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.
+fn assert_not_reserved(name: &str) {
+    assert!(!crate::socket::RESERVED_EVENTS.contains(&name), "{name:?} is a reserved event name");
+}

@@ -12,9 +12,12 @@ mod codec;
 mod hub;
 mod manager;
 mod packet;
+#[cfg(test)]
+mod testing;
+mod unanswered;
 
 pub use backoff::{Backoff, ReconnectOptions};
-pub use codec::{Decoder, Encoded, encode};
+pub use codec::{Decoder, Encoded, RESERVED_EVENTS, encode};
 pub use hub::{ConnectionId, Hub, HubCommand, HubEvent, HubInput, HubOutput};
 pub use manager::{
     AckError, EmitId, Manager, ManagerCommand, ManagerEvent, ManagerInput, ManagerOptions, ManagerOutput,

@@ -1,48 +1,26 @@
 //! The client: [`Client`] connects, connects again, and sends what was emitted meanwhile.
 
-use std::str::FromStr;
+mod dial;
+mod task;
+mod url;
+
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{Sid, Time};
-use crate::socket::{AckError, AckId, Args, DisconnectReason, ManagerWaiting, ReconnectOptions};
+use crate::socket::{
+    AckError, AckId, Args, DisconnectReason, ManagerCommand, ManagerWaiting, ReconnectOptions,
+};
 
 use super::Env;
 use super::net::Connector;
 
-/// Where a server is: `http://host[:port]`, default port 80.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectUrl {
-    /// A name or an address.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
+use task::{ClientTask, Request};
 
-/// A URL that no client can dial.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum UrlError {
-    /// Only `http` and `ws` are spoken.
-    #[error("{0:?} is not a URL that starts with http:// or ws://")]
-    Scheme(String),
-    /// There is no host in it, or the port is no number.
-    #[error("{0:?} names no host, or a port that is not a number up to 65535")]
-    Authority(String),
-    /// There is more behind the authority: namespaces and query strings are not supported.
-    #[error("{0:?} has a path or a query: give the server's address alone")]
-    Path(String),
-}
-
-impl FromStr for ConnectUrl {
-    type Err = UrlError;
-
-    fn from_str(_url: &str) -> Result<Self, UrlError> {
-        todo!()
-    }
-}
+pub use url::{ConnectUrl, UrlError};
 
 /// The options of a client. The names, defaults and meanings are the official client's.
 #[derive(Debug, Clone)]
@@ -112,61 +90,91 @@ pub struct Status {
 }
 
 /// A Socket.IO client of the main namespace. A handle: cheap to clone. When the last clone is dropped, it disconnects.
+///
+/// It takes messages of up to 16 MiB.
 #[derive(Clone)]
-pub struct Client {}
+pub struct Client {
+    requests: mpsc::UnboundedSender<Request>,
+    status: Arc<Mutex<Status>>,
+}
 
 impl Client {
     /// A client that has not connected, and what it will hear. Spawns its task. Events must be read: they are kept
     /// without bound.
     pub fn new<C: Connector>(
-        _env: &Env,
-        _connector: C,
-        _url: ConnectUrl,
-        _options: ClientOptions,
+        env: &Env,
+        connector: C,
+        url: ConnectUrl,
+        options: ClientOptions,
     ) -> (Self, mpsc::UnboundedReceiver<Event>) {
-        todo!()
+        let (requests, inbox) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::unbounded_channel();
+        let status = Arc::new(Mutex::new(Status { connected: false, waiting: ManagerWaiting::Command }));
+        let task = ClientTask::new(env, connector, url, options, inbox, sender, status.clone());
+        env.spawn(task.run());
+        (Self { requests, status }, events)
     }
 
     /// Connects now, and from then on by itself until [`Client::disconnect`].
     pub fn connect(&self) {
-        todo!()
+        self.request(Request::Connect);
     }
 
     /// Changes what is sent along at the next CONNECT.
-    pub fn set_auth(&self, _auth: Option<Value>) {
-        todo!()
+    pub fn set_auth(&self, auth: Option<Value>) {
+        self.request(Request::SetAuth(auth));
     }
 
     /// Sends an event; while the client is not connected it waits in the send buffer.
-    pub fn emit(&self, _name: &str, _args: impl Into<Args>) {
-        todo!()
+    ///
+    /// # Panics
+    /// When the name is reserved by Socket.IO, such as `connect`.
+    pub fn emit(&self, name: &str, args: impl Into<Args>) {
+        super::assert_not_reserved(name);
+        self.command(ManagerCommand::Emit { name: name.into(), args: args.into(), ack: None });
     }
 
     /// Sends an event and waits for the answer; `timeout` counts from now, connected or not.
     ///
     /// # Errors
     /// When no answer came in time, or the connection broke after the event was sent. Either way the event may have arrived.
+    ///
+    /// # Panics
+    /// When the name is reserved by Socket.IO, such as `connect`.
     pub async fn emit_with_ack(
         &self,
-        _name: &str,
-        _args: impl Into<Args>,
-        _timeout: Option<Duration>,
+        name: &str,
+        args: impl Into<Args>,
+        timeout: Option<Duration>,
     ) -> Result<Args, AckError> {
-        todo!()
+        super::assert_not_reserved(name);
+        let (answer, result) = oneshot::channel();
+        self.request(Request::EmitWithAck { name: name.into(), args: args.into(), timeout, answer });
+        // The client's task ends before its handles only with the process.
+        result.await.unwrap_or(Err(AckError::Disconnected))
     }
 
     /// Answers an event of the server.
-    pub fn ack(&self, _id: AckId, _args: impl Into<Args>) {
-        todo!()
+    pub fn ack(&self, id: AckId, args: impl Into<Args>) {
+        self.command(ManagerCommand::Ack { id, args: args.into() });
     }
 
     /// Disconnects, after what was sent before, and stays so until [`Client::connect`].
     pub fn disconnect(&self) {
-        todo!()
+        self.command(ManagerCommand::Disconnect);
     }
 
     /// How the client stands.
     pub fn status(&self) -> Status {
-        todo!()
+        *self.status.lock().expect("no one panics while holding it")
+    }
+
+    fn command(&self, command: ManagerCommand) {
+        self.request(Request::Command(command));
+    }
+
+    fn request(&self, request: Request) {
+        // The client's task ends before its handles only with the process.
+        drop(self.requests.send(request));
     }
 }

@@ -1,5 +1,20 @@
 //! The client's machine: connects, connects again, buffers what is emitted meanwhile, and tracks acknowledgements.
+//!
+//! Takes what happens on the one engine session there is and what the application asks, gives packets in their wire
+//! form, events and the next deadline. For the main namespace only.
+//!
+//! Promise: a session is dialled only when the one before is over, so that nothing late can be taken for something new;
+//! each `Connected` has exactly one `Disconnected`, all that is `Received` lies between the two; each [`EmitId`] is
+//! settled exactly once, or waits while it can still be answered. Knows no transport and nothing of what an event means.
 
+mod commands;
+mod connection;
+mod emits;
+mod packets;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +24,10 @@ use thiserror::Error;
 
 use crate::engine::{CloseReason, Entropy, Sid, Time};
 
-use super::{AckId, Args, DisconnectReason, Encoded, Packet, ReconnectOptions};
+use super::unanswered::Unanswered;
+use super::{AckId, Args, Backoff, DisconnectReason, Encoded, Packet, ReconnectOptions};
+
+use emits::Emits;
 
 /// The options of a client.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,11 +65,12 @@ pub enum AckError {
 pub enum ManagerInput {
     /// The engine session asked for by [`ManagerOutput::Dial`] is open.
     Opened,
-    /// A packet arrived.
+    /// A packet arrived. One that cannot be decoded is the driver's to answer: it closes the session, and says
+    /// [`CloseReason::ParseError`].
     Received(Packet),
     /// The engine session is over, or the attempt failed. Given once for each `Dial`.
     Closed(CloseReason),
-    /// The moment of the last `Wait` has come.
+    /// The moment of the last `Wait` has come. Harmless when it has not.
     TimedOut,
     /// The application asks for something.
     Command(ManagerCommand),
@@ -67,7 +86,8 @@ pub enum ManagerCommand {
     },
     /// Change what is sent along at the next CONNECT.
     SetAuth(Option<Value>),
-    /// Send an event. While the socket is not connected it waits in the send buffer.
+    /// Send an event. While the socket is not connected it waits in the send buffer. Its name is none of
+    /// [`super::RESERVED_EVENTS`].
     Emit {
         /// The event's name.
         name: ByteString,
@@ -98,7 +118,7 @@ pub enum ManagerEvent {
     },
     /// The namespace refused, with `{ message, data }`. The socket does not reconnect by itself.
     ConnectError(Value),
-    /// An attempt to connect failed or took too long.
+    /// An attempt to connect failed, or took too long (then [`CloseReason::ForcedClose`]).
     ConnectFailed(CloseReason),
     /// Waiting to try again.
     Reconnecting {
@@ -172,21 +192,90 @@ pub enum ManagerWaiting {
 }
 
 /// The client's machine, for the main namespace.
-pub struct Manager {}
+pub struct Manager {
+    options: ManagerOptions,
+    entropy: Arc<dyn Entropy>,
+    auth: Option<Value>,
+    connection: Connection,
+    backoff: Backoff,
+    emits: Emits,
+    /// What the server asked on this connection.
+    unanswered: Unanswered,
+    outputs: VecDeque<ManagerOutput>,
+}
+
+/// How the connection stands.
+#[derive(Debug)]
+enum Connection {
+    /// The application has not asked for one.
+    Idle,
+    /// Transport and engine handshake.
+    Dialing { until: Time },
+    /// CONNECT was sent. A server may emit before it answers; the application hears that after the answer.
+    Joining { early: Vec<Packet> },
+    /// The namespace answered.
+    Connected,
+    /// Told to close; `next` begins when the session is over.
+    Closing { next: Next },
+    /// The next attempt is scheduled.
+    Backoff { attempt: u32, at: Time },
+}
+
+/// What begins when a session is over.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    Idle,
+    Retry,
+    Dial,
+}
 
 impl Manager {
     /// A client that has not connected.
-    pub fn new(_options: ManagerOptions, _entropy: Arc<dyn Entropy>) -> Self {
-        todo!()
+    pub fn new(options: ManagerOptions, entropy: Arc<dyn Entropy>) -> Self {
+        let backoff = Backoff::new(&options.reconnect);
+        Self {
+            options,
+            entropy,
+            auth: None,
+            connection: Connection::Idle,
+            backoff,
+            emits: Emits::default(),
+            unanswered: Unanswered::default(),
+            outputs: VecDeque::new(),
+        }
     }
 
     /// Takes one input.
-    pub fn handle(&mut self, _input: ManagerInput, _now: Time) {
-        todo!()
+    pub fn handle(&mut self, input: ManagerInput, now: Time) {
+        debug_assert!(self.outputs.is_empty(), "outputs are drained before the next input");
+        match input {
+            ManagerInput::Opened => self.on_opened(),
+            ManagerInput::Received(packet) => self.on_packet(packet),
+            ManagerInput::Closed(reason) => self.on_closed(reason, now),
+            ManagerInput::TimedOut => self.on_timed_out(now),
+            ManagerInput::Command(command) => self.on_command(command, now),
+        }
     }
 
     /// The next thing to do. After [`ManagerOutput::Wait`], the next input.
     pub fn poll_output(&mut self) -> ManagerOutput {
-        todo!()
+        self.outputs.pop_front().unwrap_or_else(|| self.wait())
+    }
+
+    fn wait(&self) -> ManagerOutput {
+        let (stirs, why) = match self.connection {
+            Connection::Idle => (None, ManagerWaiting::Command),
+            Connection::Dialing { until } => (Some(until), ManagerWaiting::Handshake),
+            Connection::Joining { .. } => (None, ManagerWaiting::Namespace),
+            Connection::Connected => (None, ManagerWaiting::Traffic),
+            Connection::Closing { .. } => (None, ManagerWaiting::Closing),
+            Connection::Backoff { attempt, at } => (Some(at), ManagerWaiting::Backoff { attempt, at }),
+        };
+        let until = [stirs, self.emits.deadline()].into_iter().flatten().min();
+        ManagerOutput::Wait { until, why }
+    }
+
+    fn event(&mut self, event: ManagerEvent) {
+        self.outputs.push_back(ManagerOutput::Event(event));
     }
 }

@@ -1,0 +1,300 @@
+//! The one task of a client: it owns the manager and the connection that the manager asked for.
+//!
+//! Takes what the application asks and what the server sends; gives events to the application and messages to the server.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytestring::ByteString;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::engine::{self, ClientSession, CloseReason};
+use crate::io::Env;
+use crate::io::alarm::Alarm;
+use crate::io::env::BoxFuture;
+use crate::io::link::Link;
+use crate::io::net::{Connector, Stream};
+use crate::io::websocket::WebSocket;
+use crate::socket::{
+    AckError, Args, Decoder, EmitId, Manager, ManagerCommand, ManagerEvent, ManagerInput, ManagerOptions,
+    ManagerOutput,
+};
+
+use super::dial::{DialError, dial};
+use super::{ClientOptions, ConnectUrl, Event, Status};
+
+/// How many requests of the application are taken before the connection gets a turn.
+const REQUESTS_IN_A_ROW: usize = 32;
+
+/// What the application asks for.
+pub(super) enum Request {
+    /// Connect, with the `auth` that was set last.
+    Connect,
+    /// Change `auth`.
+    SetAuth(Option<Value>),
+    /// Send an event, and give back its answer.
+    EmitWithAck {
+        name: ByteString,
+        args: Args,
+        timeout: Option<Duration>,
+        answer: oneshot::Sender<Result<Args, AckError>>,
+    },
+    /// What the manager does alone.
+    Command(ManagerCommand),
+}
+
+/// The connection that the manager asked for.
+enum Connection<S> {
+    None,
+    Dialling(BoxFuture<Result<WebSocket<S>, DialError>>),
+    Open(Box<Link<S, ClientSession>>, Decoder),
+}
+
+/// What a step of the connection was.
+enum Step<S> {
+    Dialled(Result<WebSocket<S>, DialError>),
+    Progress,
+}
+
+impl<S: Stream> Connection<S> {
+    /// Takes one step. May be dropped and called again: nothing is lost.
+    async fn step(&mut self) -> Step<S> {
+        match self {
+            Self::None => future::pending().await,
+            Self::Dialling(attempt) => Step::Dialled(attempt.await),
+            Self::Open(link, _) => {
+                link.progress().await;
+                Step::Progress
+            }
+        }
+    }
+}
+
+/// A client, from its first connection to the end of its last handle.
+pub(super) struct ClientTask<C: Connector> {
+    env: Env,
+    connector: Arc<C>,
+    url: Arc<ConnectUrl>,
+    path: Arc<str>,
+    auth: Option<Value>,
+    manager: Manager,
+    /// What the manager is yet to hear, in order.
+    inputs: VecDeque<ManagerInput>,
+    alarm: Alarm,
+    connection: Connection<C::Stream>,
+    requests: mpsc::UnboundedReceiver<Request>,
+    events: mpsc::UnboundedSender<Event>,
+    status: Arc<Mutex<Status>>,
+    answers: BTreeMap<EmitId, oneshot::Sender<Result<Args, AckError>>>,
+    emits: u64,
+    /// No one is left who could ask for something.
+    leaving: bool,
+}
+
+impl<C: Connector> ClientTask<C> {
+    pub(super) fn new(
+        env: &Env,
+        connector: C,
+        url: ConnectUrl,
+        options: ClientOptions,
+        requests: mpsc::UnboundedReceiver<Request>,
+        events: mpsc::UnboundedSender<Event>,
+        status: Arc<Mutex<Status>>,
+    ) -> Self {
+        let ClientOptions { path, auth, reconnect, timeout } = options;
+        Self {
+            env: env.clone(),
+            connector: Arc::new(connector),
+            url: Arc::new(url),
+            path: path.into(),
+            auth,
+            manager: Manager::new(ManagerOptions { reconnect, timeout }, env.entropy.clone()),
+            inputs: VecDeque::new(),
+            alarm: Alarm::new(env.clock.clone()),
+            connection: Connection::None,
+            requests,
+            events,
+            status,
+            answers: BTreeMap::new(),
+            emits: 0,
+            leaving: false,
+        }
+    }
+
+    /// Runs until the last handle is dropped and the client has disconnected.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.settle();
+            if self.leaving && matches!(self.connection, Connection::None) {
+                return;
+            }
+            tokio::select! {
+                biased;
+                // What has arrived goes before the moment to stop waiting for it.
+                step = self.connection.step() => self.on_step(step),
+                request = self.requests.recv(), if !self.leaving => self.on_request(request),
+                () = self.alarm.expired() => self.inputs.push_back(ManagerInput::TimedOut),
+            }
+            self.settle();
+            // The connection went first: a server that floods must not keep the application from being heard.
+            for _ in 0..REQUESTS_IN_A_ROW {
+                let Ok(request) = self.requests.try_recv() else { break };
+                self.on_request(Some(request));
+                self.settle();
+            }
+        }
+    }
+
+    fn on_step(&mut self, step: Step<C::Stream>) {
+        match step {
+            Step::Dialled(Ok(socket)) => {
+                let link = Link::open(&self.env, ClientSession::new(), socket);
+                self.connection = Connection::Open(Box::new(link), Decoder::default());
+            }
+            Step::Dialled(Err(error)) => {
+                tracing::debug!(%error, url = %self.url, "attempt failed");
+                self.connection = Connection::None;
+                self.inputs.push_back(ManagerInput::Closed(CloseReason::TransportError));
+            }
+            Step::Progress => {}
+        }
+    }
+
+    fn on_request(&mut self, request: Option<Request>) {
+        let command = match request {
+            Some(Request::Connect) => ManagerCommand::Connect { auth: self.auth.clone() },
+            Some(Request::SetAuth(auth)) => {
+                self.auth.clone_from(&auth);
+                ManagerCommand::SetAuth(auth)
+            }
+            Some(Request::EmitWithAck { name, args, timeout, answer }) => {
+                let emit = EmitId(self.emits);
+                self.emits += 1;
+                self.answers.insert(emit, answer);
+                ManagerCommand::Emit { name, args, ack: Some((emit, timeout)) }
+            }
+            Some(Request::Command(command)) => command,
+            None => {
+                self.leaving = true;
+                ManagerCommand::Disconnect
+            }
+        };
+        self.inputs.push_back(ManagerInput::Command(command));
+    }
+
+    /// Lets the manager and the connection speak until both wait.
+    fn settle(&mut self) {
+        loop {
+            self.hear_connection();
+            let Some(input) = self.inputs.pop_front() else { return };
+            self.manager.handle(input, self.env.clock.monotonic());
+            self.do_what_the_manager_says();
+        }
+    }
+
+    /// What the session has said goes to the manager.
+    fn hear_connection(&mut self) {
+        let Connection::Open(link, decoder) = &mut self.connection else { return };
+        let mut parse_error = false;
+        while let Some(event) = link.next_event() {
+            match event {
+                engine::Event::Opened(_) => self.inputs.push_back(ManagerInput::Opened),
+                engine::Event::Received(message) => match decoder.receive(message) {
+                    Ok(Some(packet)) => self.inputs.push_back(ManagerInput::Received(packet)),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, url = %self.url, "server does not speak Socket.IO");
+                        parse_error = true;
+                        link.close();
+                        break;
+                    }
+                },
+                // It is the end, and told by `over`.
+                engine::Event::Closed(_) => {}
+            }
+        }
+        if let Some(reason) = link.over() {
+            let reason = if parse_error { CloseReason::ParseError } else { reason };
+            self.inputs.push_back(ManagerInput::Closed(reason));
+            self.let_go();
+        }
+    }
+
+    /// Lets the connection end by itself, so that the next one need not wait for it.
+    fn let_go(&mut self) {
+        if let Connection::Open(link, _) = std::mem::replace(&mut self.connection, Connection::None) {
+            self.env.spawn(link.finish());
+        }
+    }
+
+    fn do_what_the_manager_says(&mut self) {
+        loop {
+            match self.manager.poll_output() {
+                ManagerOutput::Dial => self.dial(),
+                ManagerOutput::Transmit(messages) => {
+                    if let Connection::Open(link, _) = &mut self.connection {
+                        messages.iter().for_each(|message| link.send(message.clone()));
+                    }
+                }
+                ManagerOutput::Close => self.close(),
+                ManagerOutput::Event(event) => self.tell(event),
+                ManagerOutput::Wait { until, why } => {
+                    self.alarm.set(until);
+                    self.update_status(|status| status.waiting = why);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn dial(&mut self) {
+        let (connector, url, path) = (self.connector.clone(), self.url.clone(), self.path.clone());
+        self.connection = Connection::Dialling(Box::pin(async move { dial(&*connector, &url, &path).await }));
+    }
+
+    fn close(&mut self) {
+        match &mut self.connection {
+            Connection::None => {}
+            Connection::Dialling(_) => {
+                self.connection = Connection::None;
+                self.inputs.push_back(ManagerInput::Closed(CloseReason::ForcedClose));
+            }
+            // Its end is heard like any other.
+            Connection::Open(link, _) => link.close(),
+        }
+    }
+
+    fn tell(&mut self, event: ManagerEvent) {
+        let event = match event {
+            ManagerEvent::Connected { sid } => {
+                self.update_status(|status| status.connected = true);
+                Event::Connected { sid }
+            }
+            ManagerEvent::ConnectError(error) => Event::ConnectError(error),
+            ManagerEvent::ConnectFailed(_) => Event::ConnectFailed,
+            ManagerEvent::Reconnecting { attempt, at } => Event::Reconnecting { attempt, at },
+            ManagerEvent::ReconnectFailed => Event::ReconnectFailed,
+            ManagerEvent::Disconnected(reason) => {
+                self.update_status(|status| status.connected = false);
+                Event::Disconnected(reason)
+            }
+            ManagerEvent::Received { name, args, ack } => Event::Received { name: name.into(), args, ack },
+            ManagerEvent::Acked { emit, result } => {
+                if let Some(answer) = self.answers.remove(&emit) {
+                    // Who asked may have stopped waiting.
+                    drop(answer.send(result));
+                }
+                return;
+            }
+        };
+        // The application may not care.
+        drop(self.events.send(event));
+    }
+
+    fn update_status(&self, update: impl FnOnce(&mut Status)) {
+        update(&mut self.status.lock().expect("no one panics while holding it"));
+    }
+}

@@ -1,0 +1,124 @@
+//! One connection, from its first byte to its last: HTTP, then a WebSocket with an engine session on it.
+//!
+//! Takes frames from the peer and messages from the hub; gives packets to the hub and frames to the peer. Reading never
+//! stops, whatever the handlers or the peer's reading do, so a pong is heard when it comes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::engine::{CloseReason, Event, Handshake, Message, ServerSession, Sid};
+use crate::io::link::Link;
+use crate::io::net::Stream;
+use crate::io::websocket::WebSocket;
+use crate::socket::{ConnectionId, Decoder};
+
+use super::hub_task::ToHub;
+use super::outgoing::{self, Outgoing};
+use super::{Shared, http};
+
+/// How many bytes are taken from the queue before they are flushed. What is not taken stays shared with others.
+const BATCH: usize = 64 << 10;
+
+/// Serves a stream until it is closed.
+pub(super) async fn serve<S: Stream>(shared: Arc<Shared>, stream: S, peer: SocketAddr) {
+    let socket = tokio::select! {
+        biased;
+        // Who has no session yet is owed no goodbye.
+        () = shared.stopped() => return,
+        socket = http::upgrade(&shared, stream) => socket,
+    };
+    if let Some(socket) = socket {
+        Connection::open(shared, socket, peer).run().await;
+    }
+}
+
+struct Connection<S> {
+    id: ConnectionId,
+    shared: Arc<Shared>,
+    link: Link<S, ServerSession>,
+    decoder: Decoder,
+    outgoing: outgoing::Receiver,
+}
+
+impl<S: Stream> Connection<S> {
+    fn open(shared: Arc<Shared>, socket: WebSocket<S>, peer: SocketAddr) -> Self {
+        let id = shared.next_connection();
+        let handshake = Handshake {
+            sid: Sid::generate(&*shared.env.entropy, id.0 as u32),
+            heartbeat: shared.options.heartbeat,
+            max_payload: shared.options.max_http_buffer_size as u64,
+        };
+        tracing::debug!(connection = id.0, %peer, "connection is open");
+        let link = Link::open(&shared.env, ServerSession::new(handshake), socket);
+        let (sender, outgoing) = outgoing::channel(shared.options.max_outgoing_bytes);
+        shared.tell_hub(ToHub::Opened(id, sender));
+        Self { id, shared, link, decoder: Decoder::default(), outgoing }
+    }
+
+    async fn run(mut self) {
+        let meter = self.outgoing.meter();
+        let reason = loop {
+            self.forward_events();
+            if let Some(reason) = self.link.over() {
+                break reason;
+            }
+            tokio::select! {
+                biased;
+                () = meter.aborted() => {
+                    self.tell_closed(CloseReason::ForcedClose);
+                    return;
+                }
+                next = self.outgoing.next(), if self.link.is_flushed() => self.send_batch(next),
+                () = self.link.progress() => {
+                    if self.link.is_flushed() {
+                        self.outgoing.written();
+                    }
+                }
+            }
+        };
+        self.tell_closed(reason);
+        // What still waits was for a session that is no more.
+        drop(self.outgoing);
+        self.link.finish().await;
+    }
+
+    fn forward_events(&mut self) {
+        while let Some(event) = self.link.next_event() {
+            match event {
+                Event::Received(message) => self.receive(message),
+                // The hub knows it since it was made, and hears of its end from `run`.
+                Event::Opened(_) | Event::Closed(_) => {}
+            }
+        }
+    }
+
+    fn receive(&mut self, message: Message) {
+        match self.decoder.receive(message) {
+            Ok(Some(packet)) => self.shared.tell_hub(ToHub::Received(self.id, packet)),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(connection = self.id.0, %error, "peer does not speak Socket.IO");
+                self.link.close();
+            }
+        }
+    }
+
+    /// Hands a batch to the session, to be flushed at once.
+    fn send_batch(&mut self, first: Outgoing) {
+        let mut next = Some(first);
+        while let Some(outgoing) = next {
+            match outgoing {
+                Outgoing::Messages(messages) => {
+                    messages.iter().for_each(|message| self.link.send(message.clone()));
+                }
+                Outgoing::Close => return self.link.close(),
+            }
+            next = if self.outgoing.taken() < BATCH { self.outgoing.try_next() } else { None };
+        }
+    }
+
+    fn tell_closed(&self, reason: CloseReason) {
+        tracing::debug!(connection = self.id.0, %reason, "connection is over");
+        self.shared.tell_hub(ToHub::Closed(self.id, reason));
+    }
+}

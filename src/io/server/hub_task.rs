@@ -1,0 +1,171 @@
+//! The one task that owns the hub: what connections and the application say becomes one order of inputs.
+//!
+//! Takes [`ToHub`] from everyone, gives messages to connections and events to sockets. It waits for no one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::engine::{CloseReason, Sid};
+use crate::io::alarm::Alarm;
+use crate::socket::{ConnectionId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput, Packet};
+
+use super::socket::Socket;
+use super::{Shared, incoming, outgoing};
+
+/// What the hub's task is told.
+pub(super) enum ToHub {
+    /// An engine session was opened; what the hub has for it goes there.
+    Opened(ConnectionId, outgoing::Sender),
+    /// A packet arrived on it.
+    Received(ConnectionId, Packet),
+    /// It is over.
+    Closed(ConnectionId, CloseReason),
+    /// The application asks for something.
+    Command(HubCommand),
+    /// To be answered when all that was said before is done.
+    Barrier(oneshot::Sender<()>),
+    /// End the connection of a socket at once, and say why in the log.
+    Abort(Sid, &'static str),
+    /// End all of them at once.
+    AbortAll,
+}
+
+/// A socket that is connected.
+struct Member {
+    socket: Socket,
+    events: incoming::Sender,
+}
+
+/// The hub and all it speaks to.
+pub(super) struct HubTask {
+    hub: Hub,
+    inputs: mpsc::UnboundedReceiver<ToHub>,
+    connections: BTreeMap<ConnectionId, outgoing::Sender>,
+    members: BTreeMap<Sid, Member>,
+    alarm: Alarm,
+    /// Weak, so that the task ends with the last who can say something to it.
+    shared: Weak<Shared>,
+}
+
+impl HubTask {
+    /// A hub without connections, for the server that `shared` is of.
+    pub(super) fn new(shared: &Arc<Shared>, inputs: mpsc::UnboundedReceiver<ToHub>) -> Self {
+        Self {
+            hub: Hub::new(shared.env.entropy.clone(), shared.options.connect_timeout),
+            inputs,
+            connections: BTreeMap::new(),
+            members: BTreeMap::new(),
+            alarm: Alarm::new(shared.env.clock.clone()),
+            shared: Arc::downgrade(shared),
+        }
+    }
+
+    /// Runs until no one is left who could say something.
+    pub(super) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                input = self.inputs.recv() => match input {
+                    Some(input) => self.on_input(input),
+                    None => return,
+                },
+                () = self.alarm.expired() => self.hand_in(HubInput::TimedOut),
+            }
+        }
+    }
+
+    fn on_input(&mut self, input: ToHub) {
+        match input {
+            ToHub::Opened(connection, outgoing) => {
+                self.connections.insert(connection, outgoing);
+                self.hand_in(HubInput::Opened(connection));
+            }
+            ToHub::Received(connection, packet) => self.hand_in(HubInput::Received(connection, packet)),
+            ToHub::Closed(connection, reason) => {
+                self.connections.remove(&connection);
+                self.hand_in(HubInput::Closed(connection, reason));
+            }
+            ToHub::Command(command) => self.hand_in(HubInput::Command(command)),
+            // Who asked may have stopped waiting.
+            ToHub::Barrier(done) => drop(done.send(())),
+            ToHub::Abort(socket, why) => {
+                if let Some(member) = self.members.get(&socket) {
+                    self.abort(member.socket.connection(), why);
+                }
+            }
+            ToHub::AbortAll => {
+                for outgoing in std::mem::take(&mut self.connections).into_values() {
+                    outgoing.abort();
+                }
+            }
+        }
+    }
+
+    fn hand_in(&mut self, input: HubInput) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        self.hub.handle(input, shared.env.clock.monotonic());
+        loop {
+            match self.hub.poll_output() {
+                HubOutput::Transmit(connection, messages) => self.transmit(connection, messages),
+                HubOutput::Close(connection) => {
+                    if let Some(outgoing) = self.connections.get(&connection) {
+                        outgoing.close();
+                    }
+                }
+                HubOutput::Event(event) => self.on_event(event, &shared),
+                HubOutput::Wait { until } => return self.alarm.set(until),
+            }
+        }
+    }
+
+    fn transmit(&mut self, connection: ConnectionId, messages: Encoded) {
+        let Some(outgoing) = self.connections.get(&connection) else { return };
+        if outgoing.send(messages).is_err() {
+            self.abort(connection, "its reader is slow: more than max_outgoing_bytes wait for it");
+        }
+    }
+
+    /// The connection's task tells the hub that it is over, as it does of every end.
+    fn abort(&mut self, connection: ConnectionId, why: &'static str) {
+        if let Some(outgoing) = self.connections.remove(&connection) {
+            tracing::warn!(connection = connection.0, why, "connection is closed");
+            outgoing.abort();
+        }
+    }
+
+    fn on_event(&mut self, event: HubEvent, shared: &Arc<Shared>) {
+        match event {
+            HubEvent::Connected { socket, connection, auth } => {
+                self.on_connected(socket, connection, auth, shared);
+            }
+            HubEvent::Received { socket, name, args, ack } => {
+                let Some(member) = self.members.get_mut(&socket) else { return };
+                if member.events.send(incoming::Event { name, args, ack }).is_err() {
+                    let connection = member.socket.connection();
+                    self.abort(
+                        connection,
+                        "its handlers are slow: more than max_incoming_bytes wait for them",
+                    );
+                }
+            }
+            HubEvent::Disconnected { socket, reason } => {
+                let Some(member) = self.members.remove(&socket) else { return };
+                tracing::debug!(%socket, %reason, "socket is disconnected");
+                member.socket.set_gone();
+                member.events.disconnected(reason);
+            }
+        }
+    }
+
+    fn on_connected(&mut self, id: Sid, connection: ConnectionId, auth: Value, shared: &Arc<Shared>) {
+        let Some(outgoing) = self.connections.get(&connection) else { return };
+        tracing::debug!(socket = %id, connection = connection.0, "socket is connected");
+        let (events, inbox) = incoming::channel(shared.options.max_incoming_bytes);
+        let socket = Socket::new(shared.clone(), id.clone(), connection, auth, outgoing.meter());
+        socket.start(inbox);
+        self.members.insert(id, Member { socket, events });
+    }
+}

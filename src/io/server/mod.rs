@@ -1,0 +1,259 @@
+//! The server: [`Server`] for the application, [`Socket`] for its handlers.
+//!
+//! Streams come in at [`Server::serve`]; each becomes a `connection`, whose packets go to the one `hub_task`, which starts
+//! a task of `handlers` for each socket. What the application sends goes the same way back, through the hub's one queue.
+
+mod connection;
+mod handlers;
+mod http;
+mod hub_task;
+mod incoming;
+mod outgoing;
+mod socket;
+mod tasks;
+
+use std::future::Future;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::engine::Heartbeat;
+use crate::socket::{Args, ConnectionId, HubCommand};
+
+use super::Env;
+use super::env::http_timer::HttpTimer;
+use super::net::Listener;
+
+use handlers::ConnectHandler;
+use hub_task::{HubTask, ToHub};
+use tasks::Tasks;
+
+pub use socket::{Ack, Incoming, Socket};
+
+/// How long to wait after a stream could not be accepted.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// The options of a server. The names, defaults and meanings are the official server's where it has them.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// The path of the endpoint, with or without a slash at its end; `/socket.io/`.
+    pub path: String,
+    /// How it notices that a client is gone; 25 s and 20 s.
+    pub heartbeat: Heartbeat,
+    /// The largest message it takes, in bytes; 1,000,000. A larger one ends its connection with "transport error".
+    pub max_http_buffer_size: usize,
+    /// How long a connection may stay without joining a namespace; 45 s.
+    pub connect_timeout: Duration,
+    /// How many bytes may wait for one slow reader before its connection is dropped, with "forced close" as the reason its
+    /// socket sees; 1 MiB. Each message counts 64 bytes more than it has. Not in the official server, which buffers
+    /// without bound.
+    pub max_outgoing_bytes: usize,
+    /// How many bytes of events may wait for the handlers of one socket before its connection is dropped, with "forced
+    /// close" as the reason; 1 MiB. What arrived before is still dispatched. Not in the official server, which buffers
+    /// without bound.
+    pub max_incoming_bytes: usize,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            path: "/socket.io/".to_owned(),
+            heartbeat: Heartbeat::default(),
+            max_http_buffer_size: 1_000_000,
+            connect_timeout: Duration::from_secs(45),
+            max_outgoing_bytes: 1 << 20,
+            max_incoming_bytes: 1 << 20,
+        }
+    }
+}
+
+/// A Socket.IO server. A handle: cheap to clone, usable from any task.
+///
+/// ```
+/// use serde_json::json;
+/// use squall::io::net::TcpNet;
+/// use squall::io::{ClientOptions, ServerOptions};
+/// use squall::{Client, Env, Server};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let env = Env::tokio();
+/// let server = Server::new(&env, ServerOptions::default());
+/// server.on_connect(|socket| async move {
+///     socket.on("echo", |_socket, event| async move { event.ack.send(event.args) });
+/// });
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let url = format!("http://{}", listener.local_addr()?).parse()?;
+/// let serving = tokio::spawn({
+///     let server = server.clone();
+///     async move { server.serve(listener).await }
+/// });
+///
+/// let (client, _events) = Client::new(&env, TcpNet, url, ClientOptions::default());
+/// client.connect();
+/// let answer = client.emit_with_ack("echo", vec![json!("hello")], None).await?;
+/// assert_eq!(answer.get::<String>(0)?, "hello");
+///
+/// server.shutdown(Duration::from_secs(1)).await;
+/// serving.await??;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+/// What all parts of a server share.
+struct Shared {
+    env: Env,
+    options: ServerOptions,
+    hub: mpsc::UnboundedSender<ToHub>,
+    on_connect: Mutex<Vec<ConnectHandler>>,
+    connections: AtomicU64,
+    tasks: Tasks,
+    stopping: watch::Sender<bool>,
+    http_timer: HttpTimer,
+}
+
+impl Shared {
+    fn tell_hub(&self, input: ToHub) {
+        // Without a hub there is nothing left to tell about.
+        drop(self.hub.send(input));
+    }
+
+    fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Ends when the server shuts down.
+    async fn stopped(&self) {
+        // The sender lives as long as `self`.
+        drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
+    }
+
+    fn connect_handlers(&self) -> std::sync::MutexGuard<'_, Vec<ConnectHandler>> {
+        self.on_connect.lock().expect("no one panics while holding it")
+    }
+}
+
+impl Server {
+    /// A server that listens nowhere yet. Spawns its hub.
+    pub fn new(env: &Env, options: ServerOptions) -> Self {
+        let (hub, inputs) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            env: env.clone(),
+            options,
+            hub,
+            on_connect: Mutex::default(),
+            connections: AtomicU64::new(0),
+            tasks: Tasks::default(),
+            stopping: watch::Sender::new(false),
+            http_timer: HttpTimer::new(env.clock.clone()),
+        });
+        env.spawn(HubTask::new(&shared, inputs).run());
+        Self { shared }
+    }
+
+    /// Runs for each socket that connects, before any event of it: the place to register its handlers. Several
+    /// registered functions run one after another, in order.
+    pub fn on_connect<F, Fut>(&self, handler: F)
+    where
+        F: Fn(Socket) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.shared.connect_handlers().push(Arc::new(move |socket| Box::pin(handler(socket))));
+    }
+
+    /// Sends an event to every socket.
+    ///
+    /// # Panics
+    /// When the name is reserved by Socket.IO, such as `connect`.
+    pub fn emit(&self, name: &str, args: impl Into<Args>) {
+        super::assert_not_reserved(name);
+        let command = HubCommand::Broadcast { name: name.into(), args: args.into() };
+        self.shared.tell_hub(ToHub::Command(command));
+    }
+
+    /// Accepts connections until [`Server::shutdown`] or an error of the listener itself.
+    ///
+    /// # Errors
+    /// When the listener fails for good.
+    pub async fn serve<L: Listener>(&self, mut listener: L) -> io::Result<()> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.shared.stopped() => return Ok(()),
+                () = self.shared.hub.closed() => return Err(io::Error::other("the server's hub has failed")),
+                accepted = self.accept(&mut listener) => {
+                    let (stream, peer) = accepted?;
+                    let task = self.shared.tasks.start();
+                    let connection = connection::serve(self.shared.clone(), stream, peer);
+                    self.shared.env.spawn(async move {
+                        connection.await;
+                        drop(task);
+                    });
+                }
+            }
+        }
+    }
+
+    async fn accept<L: Listener>(&self, listener: &mut L) -> io::Result<(L::Stream, std::net::SocketAddr)> {
+        loop {
+            match listener.accept().await {
+                Err(error) if is_transient(&error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    self.shared.env.sleep(ACCEPT_RETRY).await;
+                }
+                accepted => return accepted,
+            }
+        }
+    }
+
+    /// Disconnects every socket with [`DisconnectReason::ServerShuttingDown`], after what was sent before, and ends
+    /// [`Server::serve`]. Returns when all connections are closed and all handlers have ended, or after `grace`; then
+    /// the connections that are left are dropped, and handlers that still run are left alone. A server that was shut
+    /// down stays so.
+    ///
+    /// [`DisconnectReason::ServerShuttingDown`]: crate::socket::DisconnectReason::ServerShuttingDown
+    pub async fn shutdown(&self, grace: Duration) {
+        self.shared.stopping.send_replace(true);
+        self.shared.tell_hub(ToHub::Command(HubCommand::Shutdown));
+        tokio::select! {
+            biased;
+            () = self.shared.tasks.idle() => {}
+            () = self.shared.env.sleep(grace) => {
+                tracing::warn!("connections or handlers are left after {grace:?}");
+                self.shared.tell_hub(ToHub::AbortAll);
+            }
+        }
+        // They may hold this server, which holds them.
+        self.shared.connect_handlers().clear();
+    }
+}
+
+/// Whether an error of `accept` concerns one stream, or will pass: the peer gave up while it waited, the network had an
+/// error for it (which Linux reports here), or there are no more files or buffers until others are closed.
+fn is_transient(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    let kinds = [
+        Kind::ConnectionAborted,
+        Kind::ConnectionReset,
+        Kind::ConnectionRefused,
+        Kind::BrokenPipe,
+        Kind::NotConnected,
+        Kind::TimedOut,
+        Kind::Interrupted,
+        Kind::NetworkDown,
+        Kind::NetworkUnreachable,
+        Kind::HostUnreachable,
+        Kind::OutOfMemory,
+    ];
+    kinds.contains(&error.kind()) || matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+}

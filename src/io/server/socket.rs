@@ -1,0 +1,196 @@
+//! What handlers hold: [`Socket`], and the events it gets.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::Value;
+use tokio::sync::{oneshot, watch};
+
+use crate::engine::Sid;
+use crate::socket::{AckId, Args, ConnectionId, DisconnectReason, HubCommand};
+
+use super::Shared;
+use super::handlers::{self, Handlers};
+use super::hub_task::ToHub;
+use super::incoming;
+use super::outgoing::Meter;
+
+/// An event as a handler receives it.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Its name.
+    pub name: String,
+    /// Its arguments.
+    pub args: Args,
+    /// To answer it with; does nothing where the client asked for no answer.
+    pub ack: Ack,
+}
+
+/// The answer to an event. Dropped unused, the client gets none.
+#[derive(Debug)]
+pub struct Ack(Option<(Socket, AckId)>);
+
+impl Ack {
+    /// Answers.
+    pub fn send(self, args: impl Into<Args>) {
+        if let Some((socket, id)) = self.0 {
+            socket.tell_hub(|socket| HubCommand::Ack { socket, id, args: args.into() });
+        }
+    }
+}
+
+/// A client's connection to a namespace, on the server. A handle: cheap to clone, usable from any task.
+#[derive(Clone)]
+pub struct Socket(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    id: Sid,
+    connection: ConnectionId,
+    auth: Value,
+    outgoing: Arc<Meter>,
+    gone: watch::Sender<bool>,
+    handlers: Mutex<Handlers>,
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Socket({})", self.0.id)
+    }
+}
+
+impl Socket {
+    /// A socket that has just connected.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        id: Sid,
+        connection: ConnectionId,
+        auth: Value,
+        outgoing: Arc<Meter>,
+    ) -> Self {
+        let gone = watch::Sender::new(false);
+        Self(Arc::new(Inner { shared, id, connection, auth, outgoing, gone, handlers: Mutex::default() }))
+    }
+
+    /// Spawns the task of its handlers.
+    pub(super) fn start(&self, inbox: incoming::Receiver) {
+        let on_connect = self.0.shared.connect_handlers().clone();
+        self.spawn_counted(handlers::run(self.clone(), on_connect, inbox));
+    }
+
+    pub(super) fn connection(&self) -> ConnectionId {
+        self.0.connection
+    }
+
+    pub(super) fn handlers(&self) -> MutexGuard<'_, Handlers> {
+        self.0.handlers.lock().expect("no one panics while holding it")
+    }
+
+    pub(super) fn incoming(&self, event: incoming::Event) -> Incoming {
+        let ack = Ack(event.ack.map(|id| (self.clone(), id)));
+        Incoming { name: event.name.into(), args: event.args, ack }
+    }
+
+    /// Says that nothing can be sent to it any more.
+    pub(super) fn set_gone(&self) {
+        self.0.gone.send_replace(true);
+    }
+
+    async fn gone(&self) {
+        // The sender lives as long as `self`.
+        drop(self.0.gone.subscribe().wait_for(|gone| *gone).await);
+    }
+
+    /// Drops its connection, and says why in the log. The client may come back.
+    pub(super) fn abort(&self, why: &'static str) {
+        self.0.shared.tell_hub(ToHub::Abort(self.0.id.clone(), why));
+    }
+
+    fn tell_hub(&self, command: impl FnOnce(Sid) -> HubCommand) {
+        self.0.shared.tell_hub(ToHub::Command(command(self.0.id.clone())));
+    }
+
+    fn spawn_counted(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let task = self.0.shared.tasks.start();
+        self.0.shared.env.spawn(async move {
+            future.await;
+            drop(task);
+        });
+    }
+
+    /// Its id, new for each connection.
+    pub fn id(&self) -> &Sid {
+        &self.0.id
+    }
+
+    /// What the client sent along with CONNECT; `{}` where it sent nothing.
+    pub fn auth(&self) -> &Value {
+        &self.0.auth
+    }
+
+    /// Runs for each event of that name, in this socket's own task: one handler at a time, in the order in which the
+    /// events arrived, and none after a disconnect that arrived before it. What arrived before a disconnect is still
+    /// dispatched. A later registration for the same name replaces the earlier one. An event without a handler is
+    /// ignored. A handler that panics loses its socket the connection; no other socket is touched.
+    pub fn on<F, Fut>(&self, name: &str, handler: F)
+    where
+        F: Fn(Self, Incoming) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.handlers().on(name, Arc::new(move |socket, event| Box::pin(handler(socket, event))));
+    }
+
+    /// Runs when the socket is gone, after the last event was handled. Several registered functions run one after another.
+    pub fn on_disconnect<F, Fut>(&self, handler: F)
+    where
+        F: FnOnce(Self, DisconnectReason) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.handlers().on_disconnect(Box::new(move |socket, reason| Box::pin(handler(socket, reason))));
+    }
+
+    /// Sends an event. Does nothing where the socket is gone.
+    ///
+    /// # Panics
+    /// When the name is reserved by Socket.IO, such as `connect`.
+    pub fn emit(&self, name: &str, args: impl Into<Args>) {
+        crate::io::assert_not_reserved(name);
+        self.tell_hub(|socket| HubCommand::Emit { socket, name: name.into(), args: args.into() });
+    }
+
+    /// Runs a future beside the handlers, in a task of its own that ends when the socket is gone.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let socket = self.clone();
+        self.spawn_counted(async move {
+            tokio::select! {
+                biased;
+                () = socket.gone() => {}
+                () = future => {}
+            }
+        });
+    }
+
+    /// Ends when less than a quarter of [`max_outgoing_bytes`] waits to be written, all that was emitted before
+    /// counted: who sends much awaits it in between. Ends at once where the socket is gone.
+    ///
+    /// [`max_outgoing_bytes`]: super::ServerOptions::max_outgoing_bytes
+    pub async fn writable(&self) {
+        let (done, barrier) = oneshot::channel();
+        self.0.shared.tell_hub(ToHub::Barrier(done));
+        // Fails where the hub is no more, and with it the socket.
+        if barrier.await.is_err() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            () = self.gone() => {}
+            () = self.0.outgoing.room() => {}
+        }
+    }
+
+    /// Disconnects the socket, after what was sent before; with `close`, its connection too.
+    pub fn disconnect(&self, close: bool) {
+        self.tell_hub(|socket| HubCommand::Disconnect { socket, close });
+    }
+}

@@ -1,0 +1,233 @@
+//! Bytes on the wire, both ways, with times: server and client machines in conversation.
+
+#[path = "wire/pair.rs"]
+mod pair;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use squall::engine::{Sid, Time};
+use squall::socket::{
+    AckId, Args, DisconnectReason, EmitId, HubCommand, HubEvent, ManagerCommand, ManagerEvent,
+};
+
+use pair::World;
+
+const ALICE: usize = 0;
+const BOB: usize = 1;
+/// Longer than any answer takes, far shorter than a heartbeat.
+const MOMENT: Duration = Duration::from_millis(100);
+/// The interval and the timeout of a heartbeat.
+const PATIENCE: Duration = Duration::from_secs(25 + 20);
+
+fn args(values: &[Value]) -> Args {
+    Args(values.to_vec())
+}
+
+fn connect() -> ManagerCommand {
+    ManagerCommand::Connect { auth: None }
+}
+
+fn emit(name: &'static str, text: &str) -> ManagerCommand {
+    ManagerCommand::Emit { name: name.into(), args: args(&[json!(text)]), ack: None }
+}
+
+fn ask(emit: u64, text: &str, timeout: Option<Duration>) -> ManagerCommand {
+    ManagerCommand::Emit {
+        name: "ask".into(),
+        args: args(&[json!(text)]),
+        ack: Some((EmitId(emit), timeout)),
+    }
+}
+
+/// Connects a client; its socket's id.
+fn join(world: &mut World, client: usize) -> Sid {
+    world.client(client, connect());
+    world.run_for(MOMENT);
+    match &world.client_heard(client)[..] {
+        [(_, ManagerEvent::Connected { sid })] => sid.clone(),
+        other => panic!("connected, not {other:?}"),
+    }
+}
+
+fn events<E>(heard: Vec<(Time, E)>) -> Vec<E> {
+    heard.into_iter().map(|(_, event)| event).collect()
+}
+
+#[test]
+fn a_conversation_looks_like_the_protocol_says() {
+    let mut world = World::new(&["alice", "bob"]);
+
+    world.client(ALICE, ManagerCommand::Connect { auth: Some(json!({"serverOffset": 0})) });
+    world.client(ALICE, emit("chat message", "typed before connecting"));
+    world.run_for(MOMENT);
+    let bob = join(&mut world, BOB);
+    insta::assert_snapshot!(world.transcript(), @r#"
+    0.000s alice > server: GET, upgrade to websocket
+    0.010s server > alice: 101 switching protocols
+    0.010s server > alice: 0{"sid":"AAAAAAAAAAAAAAAAAAAA","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}
+    0.020s alice > server: 40{"serverOffset":0}
+    0.030s server > alice: 40{"sid":"AAAAAAAAAAEAAAAAAAAA"}
+    0.040s alice > server: 42["chat message","typed before connecting"]
+    0.100s bob > server: GET, upgrade to websocket
+    0.110s server > bob: 101 switching protocols
+    0.110s server > bob: 0{"sid":"AAAAAAAAAAIAAAAAAAAA","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}
+    0.120s bob > server: 40
+    0.130s server > bob: 40{"sid":"AAAAAAAAAAMAAAAAAAAB"}
+    "#);
+
+    let heard = events(world.server_heard());
+    let HubEvent::Connected { socket: alice, auth, .. } = &heard[0] else { panic!("{heard:?}") };
+    assert_eq!(auth, &json!({"serverOffset": 0}));
+    world.client(ALICE, ask(1, "are you there?", None));
+    world.run_for(MOMENT);
+    world.server(HubCommand::Ack { socket: alice.clone(), id: AckId(0), args: args(&[json!({"ok": true})]) });
+    world.server(HubCommand::Broadcast { name: "news".into(), args: args(&[json!("for all"), json!(1)]) });
+    world.server(HubCommand::Emit {
+        socket: bob.clone(),
+        name: "news".into(),
+        args: args(&[json!("for bob")]),
+    });
+    world.run_for(MOMENT);
+    insta::assert_snapshot!(world.transcript(), @r#"
+    0.200s alice > server: 420["ask","are you there?"]
+    0.300s server > alice: 430[{"ok":true}]
+    0.300s server > alice: 42["news","for all",1]
+    0.300s server > bob: 42["news","for all",1]
+    0.300s server > bob: 42["news","for bob"]
+    "#);
+
+    world.server(HubCommand::Disconnect { socket: bob, close: false });
+    world.run_for(MOMENT);
+    world.run_for(Duration::from_secs(30));
+    world.client(ALICE, ManagerCommand::Disconnect);
+    world.run_for(MOMENT);
+    insta::assert_snapshot!(world.transcript(), @r#"
+    0.400s server > bob: 41
+    0.410s bob > server: close frame
+    25.010s server > alice: 2
+    25.020s alice > server: 3
+    30.500s alice > server: 41
+    30.500s alice > server: close frame
+    "#);
+}
+
+#[test]
+fn silence_looks_like_a_ping_without_a_pong() {
+    let mut world = World::new(&["alice"]);
+    join(&mut world, ALICE);
+    world.run_for(Duration::from_secs(25));
+    world.transcript();
+
+    world.silence();
+    world.run_for(PATIENCE);
+
+    insta::assert_snapshot!(world.transcript(), @r#"
+    50.030s server > alice: (lost) 2
+    70.020s alice > server: (lost) close frame
+    70.030s server > alice: (lost) close frame
+    "#);
+}
+
+#[test]
+fn a_shutdown_says_nothing_but_goodbye_to_the_transport() {
+    let mut world = World::new(&["alice"]);
+    join(&mut world, ALICE);
+    world.transcript();
+
+    world.server(HubCommand::Shutdown);
+    world.run_for(Duration::from_secs(1) + MOMENT);
+
+    insta::assert_snapshot!(world.transcript(), @r#"
+    0.100s server > alice: close frame
+    1.110s alice > server: GET, upgrade to websocket
+    1.120s server > alice: 101 switching protocols
+    1.120s server > alice: 0{"sid":"AAAAAAAAAAIAAAAAAAAA","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}
+    1.120s server > alice: close frame
+    1.130s alice > server: 40
+    "#);
+}
+
+#[test]
+fn a_pair_connects_asks_answers_and_parts() {
+    let mut world = World::new(&["alice"]);
+    let alice = join(&mut world, ALICE);
+    world.client(ALICE, ask(7, "why?", Some(Duration::from_secs(5))));
+    world.run_for(MOMENT);
+    world.server(HubCommand::Ack { socket: alice.clone(), id: AckId(0), args: args(&[json!("because")]) });
+    world.run_for(MOMENT);
+    world.client(ALICE, emit("last words", "bye"));
+    world.client(ALICE, ManagerCommand::Disconnect);
+    world.run_for(MOMENT);
+
+    assert_eq!(
+        events(world.client_heard(ALICE)),
+        [
+            ManagerEvent::Acked { emit: EmitId(7), result: Ok(args(&[json!("because")])) },
+            ManagerEvent::Disconnected(DisconnectReason::IoClientDisconnect),
+        ]
+    );
+    let heard = events(world.server_heard());
+    let last_words = HubEvent::Received {
+        socket: alice.clone(),
+        name: "last words".into(),
+        args: args(&[json!("bye")]),
+        ack: None,
+    };
+    assert_eq!(
+        heard[2..],
+        [
+            last_words,
+            HubEvent::Disconnected { socket: alice, reason: DisconnectReason::ClientNamespaceDisconnect }
+        ]
+    );
+}
+
+#[test]
+fn both_sides_of_a_silent_pipe_notice_in_time() {
+    for quiet in [0, 10, 24, 25, 26, 49, 60] {
+        let mut world = World::new(&["alice"]);
+        join(&mut world, ALICE);
+        world.run_for(Duration::from_secs(quiet));
+        world.server_heard();
+
+        world.silence();
+        world.run_for(PATIENCE);
+
+        let server = events(world.server_heard());
+        assert!(
+            matches!(server[..], [HubEvent::Disconnected { reason: DisconnectReason::PingTimeout, .. }]),
+            "after {quiet} s the server heard {server:?}"
+        );
+        let client = events(world.client_heard(ALICE));
+        assert!(
+            matches!(client[..], [ManagerEvent::Disconnected(DisconnectReason::PingTimeout), ..]),
+            "after {quiet} s the client heard {client:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_said_in_an_outage_arrives_after_it_once() {
+    let mut world = World::new(&["alice"]);
+    join(&mut world, ALICE);
+    world.silence();
+    world.run_for(PATIENCE);
+    world.client(ALICE, ask(1, "still there?", None));
+    world.client(ALICE, ask(2, "given up in time", Some(Duration::from_secs(1))));
+    world.run_for(Duration::from_secs(30));
+    world.server_heard();
+    world.client_heard(ALICE);
+
+    world.heal();
+    world.run_for(Duration::from_secs(30));
+
+    let heard = events(world.server_heard());
+    assert!(matches!(heard[..], [HubEvent::Connected { .. }, HubEvent::Received { .. }]), "{heard:?}");
+    let HubEvent::Received { socket, args: said, ack: Some(id), .. } = &heard[1] else { panic!("{heard:?}") };
+    assert_eq!(said, &args(&[json!("still there?")]));
+    world.server(HubCommand::Ack { socket: socket.clone(), id: *id, args: Args::none() });
+    world.run_for(MOMENT);
+    let client = events(world.client_heard(ALICE));
+    assert_eq!(client.last(), Some(&ManagerEvent::Acked { emit: EmitId(1), result: Ok(Args::none()) }));
+}
