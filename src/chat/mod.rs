@@ -7,6 +7,8 @@
 
 mod client;
 mod server;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use client::{ChatClient, ChatEvent, ChatOptions, ChatStatus, Shown};

@@ -1,13 +1,23 @@
 //! The chat client: keeps what the user says until the server has it, and shows what the server has, once and in order.
+//!
+//! [`outgoing`] and [`incoming`] decide, [`task`] does.
 
+mod incoming;
+mod outgoing;
+mod task;
+
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::io::net::Connector;
-use crate::io::{ClientOptions, ConnectUrl, Env, Status};
+use crate::io::{Client, ClientOptions, ConnectUrl, Env, Status};
 use crate::socket::DisconnectReason;
 use crate::store::{LogOffset, MessageId, OutboxStorage, Pending, StoreError};
+use incoming::Incoming;
+use outgoing::Outgoing;
+use task::{Command, Link, Outbox, Progress, Task};
 
 /// The options of a chat client.
 #[derive(Debug, Clone)]
@@ -42,7 +52,7 @@ pub enum ChatEvent {
     Connected,
     /// The connection is gone.
     Disconnected(DisconnectReason),
-    /// The server refuses this client, with its message; [`ChatClient::connect`] tries again.
+    /// The server refuses this client, with its message, and disconnects it; [`ChatClient::connect`] tries again.
     Refused(String),
     /// The client has given up reconnecting; [`ChatClient::connect`] tries again.
     GaveUp,
@@ -52,7 +62,7 @@ pub enum ChatEvent {
     Acknowledged {
         /// Which.
         id: MessageId,
-        /// Where.
+        /// Where; [`LogOffset::START`] from a server that does not say.
         offset: LogOffset,
     },
     /// The server will never take a message of this user; it is out of the outbox.
@@ -62,7 +72,8 @@ pub enum ChatEvent {
         /// Why.
         reason: String,
     },
-    /// The outbox cannot be kept: what is said from now on may be lost with the process.
+    /// The outbox cannot forget a message that is settled: a later process will send it again, which does no harm where
+    /// the server has it.
     OutboxBroken(StoreError),
 }
 
@@ -81,7 +92,11 @@ pub struct ChatStatus {
 
 /// A chat client. A handle: cheap to clone. When the last clone is dropped, it disconnects.
 #[derive(Clone)]
-pub struct ChatClient {}
+pub struct ChatClient {
+    client: Client,
+    commands: mpsc::UnboundedSender<Command>,
+    progress: Arc<Mutex<Progress>>,
+}
 
 impl ChatClient {
     /// A client that has not connected, and what its user will see. What an earlier process left in the outbox is sent
@@ -90,18 +105,41 @@ impl ChatClient {
     /// # Errors
     /// When the outbox cannot be read.
     pub async fn new<C: Connector>(
-        _env: &Env,
-        _connector: C,
-        _url: ConnectUrl,
-        _options: ChatOptions,
-        _outbox: impl OutboxStorage,
+        env: &Env,
+        connector: C,
+        url: ConnectUrl,
+        options: ChatOptions,
+        outbox: impl OutboxStorage,
     ) -> Result<(Self, mpsc::UnboundedReceiver<ChatEvent>), StoreError> {
-        todo!()
+        let outbox = Outbox::new(env, outbox);
+        let left = outbox.run(OutboxStorage::pending).await?;
+        let incoming = Incoming::default();
+        let auth = Some(task::auth(incoming.position()));
+        let (client, events) = Client::new(env, connector, url, ClientOptions { auth, ..options.client });
+        let (commands, commanded) = mpsc::unbounded_channel();
+        let (user, shown) = mpsc::unbounded_channel();
+        let progress = Arc::new(Mutex::new(Progress { outgoing: Outgoing::new(left), incoming }));
+        let task = Task {
+            env: env.clone(),
+            client: client.clone(),
+            commands: commanded,
+            events,
+            user,
+            outbox,
+            progress: Arc::clone(&progress),
+            ack_timeout: options.ack_timeout,
+            link: Link::default(),
+            in_flight: None,
+            resend_pause: None,
+            catch_up_pause: None,
+        };
+        env.spawn(task.run());
+        Ok((Self { client, commands, progress }, shown))
     }
 
     /// Connects now, and from then on by itself until [`ChatClient::disconnect`].
     pub fn connect(&self) {
-        todo!()
+        self.command(Command::Connect);
     }
 
     /// Keeps a message in the outbox, from where it is sent as soon as all before it are acknowledged; connected or not.
@@ -109,17 +147,30 @@ impl ChatClient {
     ///
     /// # Errors
     /// When the outbox cannot keep it: it was not said.
-    pub async fn say(&self, _content: &str) -> Result<MessageId, StoreError> {
-        todo!()
+    pub async fn say(&self, content: &str) -> Result<MessageId, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.command(Command::Say { content: content.to_owned(), answer });
+        answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Disconnects and stays so until [`ChatClient::connect`]. The outbox is kept.
     pub fn disconnect(&self) {
-        todo!()
+        self.command(Command::Disconnect);
     }
 
     /// How the client stands.
     pub fn status(&self) -> ChatStatus {
-        todo!()
+        let progress = self.progress.lock().expect("no one panics while holding it");
+        ChatStatus {
+            connection: self.client.status(),
+            pending: progress.outgoing.pending().cloned().collect(),
+            sends_of_oldest: progress.outgoing.sends_of_oldest(),
+            shown: progress.incoming.shown(),
+        }
+    }
+
+    /// The task ends before its handles only when the process dies, which is no one's concern any more.
+    fn command(&self, command: Command) {
+        drop(self.commands.send(command));
     }
 }

@@ -1,0 +1,268 @@
+//! The client's one task: owns outbox, connection and cursor, and does one thing at a time.
+//!
+//! In come the user's commands, what the connection says, and the answers to what was sent; out go [`ChatEvent`]s.
+
+use std::future::{Future, pending};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use super::ChatEvent;
+use super::incoming::{Arrival, Incoming};
+use super::outgoing::{Answered, Attempt, Outgoing, Settled, retry_delay};
+use crate::chat::wire::{CHAT_ERROR, CHAT_MESSAGE, ChatError, DEFAULT_ROOM};
+use crate::io::env::BoxFuture;
+use crate::io::{Client, Env, Event};
+use crate::socket::{AckError, Args, DisconnectReason};
+use crate::store::{LogOffset, MessageId, OutboxStorage, Pending, StoreError};
+
+/// What the user asks for.
+pub(super) enum Command {
+    Connect,
+    Say { content: String, answer: oneshot::Sender<Result<MessageId, StoreError>> },
+    Disconnect,
+}
+
+/// What the handles can look at; changed by the task alone.
+pub(super) struct Progress {
+    pub(super) outgoing: Outgoing,
+    pub(super) incoming: Incoming,
+}
+
+/// What is sent along with CONNECT by a client that has shown everything up to `position`.
+pub(super) fn auth(position: LogOffset) -> Value {
+    json!({ "serverOffset": position })
+}
+
+/// The task, between two things it does.
+pub(super) struct Task<O> {
+    pub(super) env: Env,
+    pub(super) client: Client,
+    pub(super) commands: mpsc::UnboundedReceiver<Command>,
+    pub(super) events: mpsc::UnboundedReceiver<Event>,
+    pub(super) user: mpsc::UnboundedSender<ChatEvent>,
+    pub(super) outbox: Outbox<O>,
+    pub(super) progress: Arc<Mutex<Progress>>,
+    pub(super) ack_timeout: Duration,
+    pub(super) link: Link,
+    /// The oldest message, sent and not answered. Kept when the connection breaks: only its end says that no copy of the
+    /// message waits to be sent.
+    pub(super) in_flight: Option<BoxFuture<Result<Args, AckError>>>,
+    /// Before the oldest message may be sent again.
+    pub(super) resend_pause: Option<BoxFuture<()>>,
+    /// Before the client connects again to catch up.
+    pub(super) catch_up_pause: Option<BoxFuture<()>>,
+}
+
+/// The connection, as the user wants it and as it was last heard of.
+#[derive(Default)]
+pub(super) struct Link {
+    wanted: bool,
+    connected: bool,
+    /// Leaving, to connect again from the last message shown.
+    catching_up: bool,
+    /// How many times it did since a message was last shown.
+    catch_ups: u32,
+}
+
+impl<O: OutboxStorage> Task<O> {
+    /// Until the last handle is dropped, or the process dies.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.send_oldest().await;
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => match command {
+                    Some(command) => self.on_command(command).await,
+                    None => return,
+                },
+                event = self.events.recv() => match event {
+                    Some(event) => self.on_event(event),
+                    None => return,
+                },
+                answer = end_of(&mut self.in_flight) => self.on_answer(answer).await,
+                () = end_of(&mut self.resend_pause) => {}
+                () = end_of(&mut self.catch_up_pause) => self.client.connect(),
+            }
+        }
+    }
+
+    async fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Connect => {
+                self.link.wanted = true;
+                self.client.connect();
+            }
+            Command::Disconnect => {
+                self.link.wanted = false;
+                self.catch_up_pause = None;
+                self.client.disconnect();
+            }
+            // Who asked may be gone; it was said all the same.
+            Command::Say { content, answer } => drop(answer.send(self.say(content).await)),
+        }
+    }
+
+    async fn say(&mut self, content: String) -> Result<MessageId, StoreError> {
+        let kept = content.clone();
+        let id = self.outbox.run(move |outbox| outbox.push(DEFAULT_ROOM, &kept)).await?;
+        let message = Pending { id: id.clone(), room: DEFAULT_ROOM.to_owned(), content };
+        self.with_progress(|progress| progress.outgoing.push(message));
+        Ok(id)
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Connected { sid } => {
+                tracing::debug!(%sid, "connected");
+                self.link.connected = true;
+                self.resend_pause = None;
+                self.tell(ChatEvent::Connected);
+            }
+            Event::Disconnected(reason) => self.on_disconnected(reason),
+            Event::ConnectError(error) => self.tell(ChatEvent::Refused(refusal(&error))),
+            Event::ReconnectFailed => self.tell(ChatEvent::GaveUp),
+            Event::ConnectFailed => tracing::debug!("an attempt to connect failed"),
+            Event::Reconnecting { attempt, at } => tracing::debug!(attempt, %at, "connecting again"),
+            Event::Received { name, args, ack: _ } => match name.as_str() {
+                CHAT_MESSAGE => self.on_message(&args),
+                CHAT_ERROR => self.tell(ChatEvent::Refused(refusal(args.0.first().unwrap_or(&Value::Null)))),
+                _ => tracing::debug!(name, "an event of another application is ignored"),
+            },
+        }
+    }
+
+    fn on_disconnected(&mut self, reason: DisconnectReason) {
+        self.link.connected = false;
+        self.tell(ChatEvent::Disconnected(reason));
+        // The connection that showed the gap may have broken by itself, before this client could leave it.
+        let left_by_us = self.link.catching_up || reason == DisconnectReason::IoClientDisconnect;
+        self.link.catching_up = false;
+        if left_by_us && self.link.wanted {
+            let before = self.link.catch_ups.saturating_sub(1);
+            self.catch_up_pause = (before > 0).then(|| self.env.sleep(retry_delay(before)));
+            if self.catch_up_pause.is_none() {
+                self.client.connect();
+            }
+        }
+    }
+
+    fn on_message(&mut self, args: &Args) {
+        if self.link.catching_up {
+            // It comes again, behind what is missing.
+            return;
+        }
+        match self.with_progress(|progress| progress.incoming.receive(args)) {
+            Ok(Arrival::Next(message)) => {
+                self.link.catch_ups = 0;
+                // Before anyone else learns of it: the next CONNECT asks for what comes after.
+                self.client.set_auth(Some(auth(message.offset)));
+                self.tell(ChatEvent::Message(message));
+            }
+            Ok(Arrival::Known) => {}
+            Ok(Arrival::Gap { prev }) => {
+                tracing::debug!(reached = "chat.catch_up.gap", %prev, "messages are missing");
+                self.link.catching_up = true;
+                self.link.catch_ups = self.link.catch_ups.saturating_add(1);
+                self.client.disconnect();
+            }
+            Err(reason) => tracing::warn!(reason, "a message of the server is ignored"),
+        }
+    }
+
+    /// Sends the oldest message, where it can be sent now.
+    async fn send_oldest(&mut self) {
+        while self.link.connected && self.in_flight.is_none() && self.resend_pause.is_none() {
+            match self.with_progress(|progress| progress.outgoing.send()) {
+                None => return,
+                Some(Attempt::Never(settled)) => self.settle(settled).await,
+                Some(Attempt::Emit(args)) => self.emit(args).await,
+            }
+        }
+    }
+
+    async fn emit(&mut self, args: Args) {
+        let (client, timeout) = (self.client.clone(), self.ack_timeout);
+        let mut sent: BoxFuture<_> =
+            Box::pin(async move { client.emit_with_ack(CHAT_MESSAGE, args, Some(timeout)).await });
+        // Polled once here: it is on its way before anything else is heard.
+        match (&mut sent).now_or_never() {
+            Some(answer) => self.on_answer(answer).await,
+            None => self.in_flight = Some(sent),
+        }
+    }
+
+    async fn on_answer(&mut self, answer: Result<Args, AckError>) {
+        match self.with_progress(|progress| progress.outgoing.answer(answer)) {
+            Answered::Settled(settled) => self.settle(settled).await,
+            Answered::Again => {}
+            Answered::AgainAfter(delay) => self.resend_pause = Some(self.env.sleep(delay)),
+        }
+    }
+
+    async fn settle(&mut self, Settled { id, result }: Settled) {
+        let removed = id.clone();
+        if let Err(error) = self.outbox.run(move |outbox| outbox.remove(&removed)).await {
+            // Harmless for this message: a later process sends it again, and the server knows it.
+            self.tell(ChatEvent::OutboxBroken(error));
+        }
+        self.tell(match result {
+            Ok(offset) => ChatEvent::Acknowledged { id, offset },
+            Err(reason) => ChatEvent::Failed { id, reason },
+        });
+    }
+
+    /// The user may have stopped listening; what was said is sent all the same.
+    fn tell(&self, event: ChatEvent) {
+        drop(self.user.send(event));
+    }
+
+    fn with_progress<T>(&self, change: impl FnOnce(&mut Progress) -> T) -> T {
+        change(&mut self.progress.lock().expect("no one panics while holding it"))
+    }
+}
+
+/// A refusal in words: of CONNECT, or of the chat server.
+fn refusal(error: &Value) -> String {
+    serde_json::from_value(error.clone()).map_or_else(
+        |_| error.get("message").and_then(Value::as_str).map_or_else(|| error.to_string(), str::to_owned),
+        |ChatError { message, .. }| message,
+    )
+}
+
+/// Ends with what is in the slot, and empties it. Never ends while it is empty.
+async fn end_of<F: Future + Unpin>(slot: &mut Option<F>) -> F::Output {
+    match slot {
+        Some(future) => {
+            let output = future.await;
+            *slot = None;
+            output
+        }
+        None => pending().await,
+    }
+}
+
+/// The outbox storage, used by one job at a time.
+pub(super) struct Outbox<O> {
+    env: Env,
+    storage: Arc<Mutex<O>>,
+}
+
+impl<O: OutboxStorage> Outbox<O> {
+    pub(super) fn new(env: &Env, storage: O) -> Self {
+        Self { env: env.clone(), storage: Arc::new(Mutex::new(storage)) }
+    }
+
+    /// Does blocking work on the storage.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut O) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let storage = Arc::clone(&self.storage);
+        let job = move || job(&mut storage.lock().expect("no job panics"));
+        self.env.run_blocking(job).await.unwrap_or(Err(StoreError::Closed))
+    }
+}
