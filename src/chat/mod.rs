@@ -7,6 +7,8 @@
 
 mod client;
 mod server;
+#[cfg(feature = "cli")]
+pub mod terminal;
 #[cfg(test)]
 mod tests;
 pub mod wire;
