@@ -1,7 +1,7 @@
 //! Lives and deaths of processes, and what they take from their world.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 
 use rusqlite::{Connection, OpenFlags};
@@ -11,12 +11,12 @@ use super::*;
 use crate::check::Ending;
 use crate::history::Kind;
 
-/// Says so when it is dropped.
-struct Dropped(Arc<AtomicU64>);
+/// Notes when it is dropped.
+struct Dropped(Machine, Notes);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.1.note(&self.0, "dropped");
     }
 }
 
@@ -24,23 +24,20 @@ impl Drop for Dropped {
 fn a_killed_process_drops_all_its_tasks_and_does_nothing_more() {
     let notes = Notes::default();
     let plan = plan("4s", vec![instant("1s", kill("alice"))]);
-    let (dropped, acted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let (drops, acts) = (Arc::clone(&dropped), Arc::clone(&acted));
+    let client = notes.clone();
 
     play(&plan, echo(&notes), move |machine| {
         for _ in 0..3 {
-            let (held, acts, other) = (Dropped(Arc::clone(&drops)), Arc::clone(&acts), machine.clone());
+            let (held, notes) = (Dropped(machine.clone(), client.clone()), client.clone());
             machine.env.spawn(async move {
-                let _held = held;
-                at(&other, 1500).await;
-                acts.store(true, Ordering::Relaxed);
+                at(&held.0, 1500).await;
+                notes.note(&held.0, "still here");
             });
         }
         std::future::pending()
     });
 
-    assert_eq!(dropped.load(Ordering::Relaxed), 3);
-    assert!(!acted.load(Ordering::Relaxed));
+    assert_eq!(notes.of("alice"), ["1.000s dropped"; 3]);
 }
 
 /// Tries to write as it is dropped.
