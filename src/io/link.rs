@@ -160,3 +160,36 @@ impl<S: Stream, M: Session> Link<S, M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::engine::{Handshake, Heartbeat, Sid};
+    use crate::io::tests::script::Script;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_frames_does_not_keep_the_ping_from_the_peer() {
+        let env = Env::tokio();
+        // A text frame "4", masked with zeros.
+        let script = Script::endless(&[0x81, 0x81, 0, 0, 0, 0, b'4']);
+        let stream = WebSocketStream::from_raw_socket(script.clone(), Role::Server, None).await;
+        let heartbeat = Heartbeat::default();
+        let handshake = Handshake { sid: Sid::from_peer("s"), heartbeat, max_payload: 1 };
+        let mut link = Link::open(&env, ServerSession::new(handshake), WebSocket::new(stream));
+        for _ in 0..100 {
+            link.progress().await;
+        }
+        assert!(link.is_flushed(), "the handshake was written in spite of the flood");
+        let before = script.written().len();
+
+        tokio::time::advance(heartbeat.ping_interval).await;
+        for _ in 0..100 {
+            link.progress().await;
+        }
+
+        assert_eq!(script.written()[before..], [0x81, 1, b'2']);
+    }
+}

@@ -95,9 +95,12 @@ impl Log {
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
+/// Messages in order.
+type Page = Vec<Arc<Stored>>;
+
 enum Request {
     Append { draft: Draft, answer: Answer<Appended> },
-    Read { room: String, after: LogOffset, limit: usize, answer: Answer<Vec<Arc<Stored>>> },
+    Read { room: String, after: LogOffset, limit: usize, answer: Answer<Page> },
 }
 
 struct Committer {
@@ -128,11 +131,10 @@ impl Committer {
     }
 
     fn finish(&self, done: Done) {
-        let committed = done.appended.map(|appended| {
-            self.publish(done.drafts, &appended);
-            appended
-        });
-        answer_appends(done.append_answers, committed);
+        if let Ok(appended) = &done.appended {
+            self.publish(done.drafts, appended);
+        }
+        answer_appends(done.append_answers, done.appended);
         for (answer, page) in done.pages {
             hand_over(answer, page);
         }
@@ -165,7 +167,7 @@ struct Read {
     room: String,
     after: LogOffset,
     limit: usize,
-    answer: Answer<Vec<Arc<Stored>>>,
+    answer: Answer<Page>,
 }
 
 /// A batch that was tried.
@@ -173,7 +175,7 @@ struct Done {
     drafts: Vec<Draft>,
     append_answers: Vec<Answer<Appended>>,
     appended: Result<Vec<Appended>, StoreError>,
-    pages: Vec<(Answer<Vec<Arc<Stored>>>, Result<Vec<Arc<Stored>>, StoreError>)>,
+    pages: Vec<(Answer<Page>, Result<Page, StoreError>)>,
 }
 
 impl Batch {

@@ -1,3 +1,5 @@
+//! Plans: drawn, printed, read back, made smaller, refused.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -205,7 +205,7 @@ mod tests {
             sent(&mut outgoing);
             match outgoing.answer(refusal("unavailable")) {
                 Answered::AgainAfter(delay) => delays.push(delay.as_millis()),
-                other => panic!("{other:?}"),
+                other @ (Answered::Settled(_) | Answered::Again) => panic!("{other:?}"),
             }
         }
         assert_eq!(delays, [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 32_000, 32_000]);

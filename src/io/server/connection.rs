@@ -79,11 +79,7 @@ impl<S: Stream> Connection<S> {
         self.tell_closed(reason);
         // What still waits was for a session that is no more.
         drop(self.outgoing);
-        tokio::select! {
-            biased;
-            () = meter.aborted() => {}
-            () = self.link.finish() => {}
-        }
+        self.link.finish().await;
     }
 
     fn forward_events(&mut self) {

@@ -1,3 +1,5 @@
+//! What both ends of a connection see of each fault.
+
 use super::*;
 use crate::history::Kind;
 
