@@ -1,0 +1,32 @@
+// The official server, with a handler for each thing that its clients can ask of one; it tells what it hears.
+//
+// node server.mjs <port>
+
+import { Server } from "socket.io";
+
+import { tell } from "./lines.mjs";
+
+const port = Number(process.argv[2]);
+const ANSWER_TIMEOUT_MS = 5_000;
+const io = new Server({ serveClient: false });
+
+io.on("connection", (socket) => {
+  tell("connected", { id: socket.id, auth: withoutRecovery(socket.handshake.auth) });
+  socket.on("disconnect", (reason) => tell("disconnected", { id: socket.id, reason }));
+  socket.on("note", (text) => tell("noted", { text }));
+  socket.on("echo", (...args) => {
+    const answer = args.pop();
+    answer(...args);
+  });
+  socket.on("ask me", async (question) => {
+    const answer = await socket.timeout(ANSWER_TIMEOUT_MS).emitWithAck("question", question);
+    tell("answered", { answer });
+  });
+});
+
+function withoutRecovery({ pid, offset, ...auth }) {
+  return auth;
+}
+
+io.listen(port);
+io.httpServer.on("listening", () => tell("listening"));
