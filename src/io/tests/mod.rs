@@ -1,5 +1,6 @@
 //! Claims about servers and clients together, in virtual time and over streams in memory.
 
+mod binary;
 mod events;
 mod http;
 mod lifecycle;
@@ -89,6 +90,10 @@ struct Raw(WebSocketStream<DuplexStream>);
 impl Raw {
     async fn send(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    async fn send_binary(&mut self, bytes: &'static [u8]) {
+        self.0.send(Message::binary(bytes)).await.unwrap();
     }
 
     /// The next text; `None` at the end, however it comes.
