@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::time::Duration;
 
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use squall::io::net::TcpNet;
 use squall::io::{ClientOptions, Event};
-use squall::socket::{DisconnectReason, ReconnectOptions};
+use squall::socket::{DisconnectReason, ReconnectOptions, args};
 use squall::{Client, Env};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -98,19 +100,51 @@ fn the_official_server_acknowledges_us_and_we_acknowledge_it() {
     run("the_official_server_acknowledges_us_and_we_acknowledge_it", async |mut pair| {
         let sent = vec![json!(1), json!("2"), json!({ "3": ["4", null] }), json!("안녕 🦀\u{2028}")];
         let answer = pair.client.emit_with_ack("echo", sent.clone(), None).await.expect("an answer");
-        assert_eq!(answer.0, sent);
+        assert_eq!(answer.values(), sent);
         assert_eq!(pair.told("connected")["auth"], json!({ "token": "grüß dich" }));
 
         pair.client.emit("ask me", vec![json!("who is there?")]);
         let ack = pair
             .heard(|event| {
                 let Event::Received { name, args, ack } = event else { return None };
-                assert_eq!((name.as_str(), &args.0[..]), ("question", &[json!("who is there?")][..]));
+                assert_eq!((name.as_str(), args), ("question", &args!["who is there?"]));
                 Some(ack.expect("the server asks for an answer"))
             })
             .await;
         pair.client.ack(ack, vec![json!({ "name": "squall" })]);
         assert_eq!(pair.told("answered")["answer"], json!({ "name": "squall" }));
+    });
+}
+
+/// The third argument of the notes' example.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Complex {
+    #[serde(rename = "3")]
+    three: String,
+    #[serde(rename = "5")]
+    five: Bytes,
+}
+
+#[test]
+fn bytes_travel_to_the_official_server_and_back_and_in_answers() {
+    run("bytes_travel_to_the_official_server_and_back_and_in_answers", async |mut pair| {
+        let complex = Complex { three: "4".to_owned(), five: Bytes::from_static(&[6]) };
+        pair.client.emit("hello", args![1, "2", complex]);
+        let greeted =
+            json!({ "event": "greeted", "args": [1, "2"], "three": "4", "isBuffer": true, "five": "06" });
+        assert_eq!(pair.told("greeted"), greeted);
+        let back = pair
+            .heard(|event| {
+                let Event::Received { args, .. } = event else { return None };
+                Some(args.clone())
+            })
+            .await;
+        assert_eq!(back, args![1, "2", complex]);
+
+        let long = Bytes::from((0..100_000).map(|n| n as u8).collect::<Vec<u8>>());
+        let sent = args![long, "between", [Bytes::new(), Bytes::from_static(b"\0\x1e4")]];
+        let answer = pair.client.emit_with_ack("echo", sent.clone(), None).await.expect("an answer");
+        assert_eq!(answer, sent);
     });
 }
 

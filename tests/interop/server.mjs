@@ -14,6 +14,12 @@ io.on("connection", (socket) => {
   tell("connected", { id: socket.id, auth: withoutRecovery(socket.handshake.auth) });
   socket.on("disconnect", (reason) => tell("disconnected", { id: socket.id, reason }));
   socket.on("note", (text) => tell("noted", { text }));
+  // As the notes have it: (1, "2", { 3: "4", 5: <bytes> }); back goes the same.
+  socket.on("hello", (...args) => {
+    const bytes = args.pop();
+    tell("greeted", { args, three: bytes[3], isBuffer: Buffer.isBuffer(bytes[5]), five: bytes[5].toString("hex") });
+    socket.emit("hello", ...args, { 3: "4", 5: Buffer.from([6]) });
+  });
   socket.on("echo", (...args) => {
     const answer = args.pop();
     answer(...args);
