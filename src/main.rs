@@ -1,6 +1,6 @@
 //! `squall serve` and `squall chat`: flags, logs, signals and exit codes. What they do is in the library.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +21,9 @@ use tracing_subscriber::EnvFilter;
 
 /// How long the server waits for its connections to close when it is asked to stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// How long the program waits for its tasks to be dropped when all is done.
+const CLOSING_GRACE: Duration = Duration::from_millis(100);
 
 /// What a shell reports for a program that ended on SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -93,7 +96,12 @@ fn main() -> ExitCode {
         Command::Chat(_) => "warn",
     };
     let filter = EnvFilter::new(cli.log.as_deref().unwrap_or(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(is_terminal)
+        .init();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("failed to start: {error}")),
@@ -102,8 +110,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => runtime.block_on(serve(args)),
         Command::Chat(args) => runtime.block_on(chat(args)),
     };
-    // Not dropped: that would wait for the thread that reads from the terminal.
-    runtime.shutdown_background();
+    // Lets the databases close. Not just dropped: that would wait for the thread that reads from the terminal.
+    runtime.shutdown_timeout(CLOSING_GRACE);
     result.map_or_else(|message| fail(&message), |()| ExitCode::SUCCESS)
 }
 
@@ -114,14 +122,15 @@ fn fail(message: &str) -> ExitCode {
 
 async fn serve(args: ServeArgs) -> Result<(), String> {
     let env = Env::tokio();
-    let storage = SqliteLog::open(&args.db).map_err(|error| explain_database(&args.db, &error))?;
-    let log = Log::open(&env, storage).await.map_err(|error| explain_database(&args.db, &error))?;
+    // First: a port that is taken leaves no new file behind.
     let (listener, address) = listen(&args.host, args.port).await.map_err(|error| {
         format!(
             "failed to listen on {}:{}: {error}; --host and --port name another address",
             args.host, args.port
         )
     })?;
+    let storage = SqliteLog::open(&args.db).map_err(|error| explain_database(&args.db, &error))?;
+    let log = Log::open(&env, storage).await.map_err(|error| explain_database(&args.db, &error))?;
     let heartbeat = Heartbeat { ping_interval: args.ping_interval, ping_timeout: args.ping_timeout };
     let server = Server::new(&env, ServerOptions { heartbeat, ..ServerOptions::default() });
     chat::serve(&env, &server, &log, ChatConfig::default());

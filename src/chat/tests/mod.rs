@@ -1,1 +1,5 @@
-//! The chat end to end, server and clients, over a network in memory.
+//! Chat client and server in one world: what users see.
+
+mod delivery;
+mod peers;
+pub(super) mod world;
