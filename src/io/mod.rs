@@ -18,6 +18,7 @@ mod websocket;
 
 pub use client::{Client, ClientOptions, ConnectUrl, Event, Status, UrlError};
 pub use env::Env;
+pub use hyper::http;
 pub use server::{Ack, Incoming, Server, ServerOptions, Socket};
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.

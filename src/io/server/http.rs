@@ -1,7 +1,7 @@
 //! The way in: an HTTP request becomes a WebSocket, or is refused as Engine.IO refuses.
 
 use std::convert::Infallible;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,11 +33,12 @@ const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How large the head of a request may be.
 const HEADER_BYTES_MAX: usize = 16 << 10;
 
+/// Answers requests that are not the endpoint's.
+pub(super) type Fallback = Arc<dyn Fn(Request<()>) -> Response<Bytes> + Send + Sync>;
+
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 enum Refusal {
-    #[error("Not found")]
-    NotFound,
     #[error("Transport unknown")]
     TransportUnknown,
     #[error("Session ID unknown")]
@@ -51,23 +52,19 @@ enum Refusal {
 }
 
 impl Refusal {
-    /// The code of Engine.IO; `None` for what is not its affair.
-    fn code(self) -> Option<u8> {
+    /// The code of Engine.IO.
+    fn code(self) -> u8 {
         match self {
-            Self::NotFound => None,
-            Self::TransportUnknown => Some(0),
-            Self::SessionUnknown => Some(1),
-            Self::BadMethod => Some(2),
-            Self::BadRequest => Some(3),
-            Self::UnsupportedProtocolVersion => Some(5),
+            Self::TransportUnknown => 0,
+            Self::SessionUnknown => 1,
+            Self::BadMethod => 2,
+            Self::BadRequest => 3,
+            Self::UnsupportedProtocolVersion => 5,
         }
     }
 
     fn response(self) -> Response<Full<Bytes>> {
-        let Some(code) = self.code() else {
-            return response(StatusCode::NOT_FOUND, "text/plain", "Not found");
-        };
-        let body = json!({ "code": code, "message": self.to_string() }).to_string();
+        let body = json!({ "code": self.code(), "message": self.to_string() }).to_string();
         response(StatusCode::BAD_REQUEST, "application/json", body)
     }
 }
@@ -76,7 +73,7 @@ impl Refusal {
 pub(super) async fn upgrade<S: Stream>(shared: &Shared, stream: S) -> Option<WebSocket<S>> {
     let upgrade = Mutex::new(None);
     let service = service_fn(|request| {
-        let response = answer(&shared.options.path, request, &upgrade);
+        let response = answer(shared, request, &upgrade);
         async move { Ok::<_, Infallible>(response) }
     });
     let served = http1::Builder::new()
@@ -105,11 +102,14 @@ pub(super) async fn upgrade<S: Stream>(shared: &Shared, stream: S) -> Option<Web
 }
 
 fn answer(
-    path: &str,
+    shared: &Shared,
     mut request: Request<Incoming>,
     upgrade: &Mutex<Option<OnUpgrade>>,
 ) -> Response<Full<Bytes>> {
-    match check(path, &request) {
+    if request.uri().path().trim_end_matches('/') != shared.options.path.trim_end_matches('/') {
+        return fall_back(shared, request);
+    }
+    match check(&request) {
         Ok(accept) => {
             *upgrade.lock().expect("no one panics while holding it") = Some(hyper::upgrade::on(&mut request));
             switching_protocols(accept)
@@ -121,11 +121,18 @@ fn answer(
     }
 }
 
-/// The checks of the reference implementation, in its order. Gives what proves that the request was understood.
-fn check<B>(path: &str, request: &Request<B>) -> Result<HeaderValue, Refusal> {
-    if request.uri().path().trim_end_matches('/') != path.trim_end_matches('/') {
-        return Err(Refusal::NotFound);
+fn fall_back(shared: &Shared, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let fallback = shared.fallback().clone();
+    match fallback {
+        Some(fallback) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            fallback(request.map(drop)).map(Full::new)
+        }
+        Some(_) | None => response(StatusCode::NOT_FOUND, "text/plain", "Not found"),
     }
+}
+
+/// The checks of the reference implementation, in its order. Gives what proves that the request was understood.
+fn check<B>(request: &Request<B>) -> Result<HeaderValue, Refusal> {
     let query = request.uri().query().unwrap_or_default();
     if parameter(query, "transport") != Some("websocket") {
         return Err(Refusal::TransportUnknown);

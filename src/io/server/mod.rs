@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
+use hyper::{Request, Response};
 use tokio::sync::{mpsc, watch};
 
 use crate::engine::Heartbeat;
@@ -28,6 +30,7 @@ use super::env::http_timer::HttpTimer;
 use super::net::Listener;
 
 use handlers::ConnectHandler;
+use http::Fallback;
 use hub_task::{HubTask, ToHub};
 use tasks::Tasks;
 
@@ -118,6 +121,7 @@ struct Shared {
     tasks: Tasks,
     stopping: watch::Sender<bool>,
     http_timer: HttpTimer,
+    fallback: Mutex<Option<Fallback>>,
 }
 
 impl Shared {
@@ -134,6 +138,10 @@ impl Shared {
     async fn stopped(&self) {
         // The sender lives as long as `self`.
         drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
+    }
+
+    fn fallback(&self) -> std::sync::MutexGuard<'_, Option<Fallback>> {
+        self.fallback.lock().expect("no one panics while holding it")
     }
 
     fn connect_handlers(&self) -> std::sync::MutexGuard<'_, Vec<ConnectHandler>> {
@@ -154,6 +162,7 @@ impl Server {
             tasks: Tasks::default(),
             stopping: watch::Sender::new(false),
             http_timer: HttpTimer::new(env.clock.clone()),
+            fallback: Mutex::default(),
         });
         env.spawn(HubTask::new(&shared, inputs).run());
         Self { shared }
@@ -167,6 +176,18 @@ impl Server {
         Fut: Future<Output = ()> + Send + 'static,
     {
         self.shared.connect_handlers().push(Arc::new(move |socket| Box::pin(handler(socket))));
+    }
+
+    /// Answers GET and HEAD requests to every path but the endpoint's own: the place for a page and its script. A later
+    /// one replaces an earlier one; without one, and for other methods, the answer is 404.
+    ///
+    /// The path is the endpoint's own with or without its slash; `/socket.io/socket.io.js` is another. The function runs
+    /// in the connection's task, so it must not block.
+    pub fn fallback<F>(&self, handler: F)
+    where
+        F: Fn(Request<()>) -> Response<Bytes> + Send + Sync + 'static,
+    {
+        *self.shared.fallback() = Some(Arc::new(handler));
     }
 
     /// Sends an event to every socket.
@@ -233,6 +254,7 @@ impl Server {
         }
         // They may hold this server, which holds them.
         self.shared.connect_handlers().clear();
+        *self.shared.fallback() = None;
     }
 }
 
