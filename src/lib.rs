@@ -22,3 +22,4 @@ pub mod socket;
 pub mod store;
 
 pub use io::{Client, Env, Server, Socket};
+pub use socket::args;

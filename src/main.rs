@@ -1,12 +1,13 @@
 //! `squall serve` and `squall chat`: flags, logs, signals and exit codes. What they do is in the library.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use squall::chat::page;
 use squall::chat::terminal::{self, Streams, TerminalOptions};
 use squall::chat::{self, ChatConfig};
 use squall::engine::Heartbeat;
@@ -20,6 +21,9 @@ use tracing_subscriber::EnvFilter;
 
 /// How long the server waits for its connections to close when it is asked to stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// How long the program waits for its tasks to be dropped when all is done.
+const CLOSING_GRACE: Duration = Duration::from_millis(100);
 
 /// What a shell reports for a program that ended on SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -61,6 +65,10 @@ struct ServeArgs {
     /// The file that keeps the messages; created where it is missing.
     #[arg(long, env = "SQUALL_DB", value_name = "FILE", default_value = "squall.db")]
     db: PathBuf,
+    /// The folder `dist` of the npm package socket.io-client, for the chat page and other pages; `npm ci --prefix web`
+    /// fills the default.
+    #[arg(long, env = "SQUALL_CLIENT_DIST", value_name = "DIR", default_value = page::CLIENT_DIST)]
+    client_dist: PathBuf,
     /// How often clients are asked whether they are still there.
     #[arg(long, env = "SQUALL_PING_INTERVAL", value_name = "TIME", default_value = "25s", value_parser = parse_duration)]
     ping_interval: Duration,
@@ -88,7 +96,12 @@ fn main() -> ExitCode {
         Command::Chat(_) => "warn",
     };
     let filter = EnvFilter::new(cli.log.as_deref().unwrap_or(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(is_terminal)
+        .init();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("failed to start: {error}")),
@@ -97,8 +110,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => runtime.block_on(serve(args)),
         Command::Chat(args) => runtime.block_on(chat(args)),
     };
-    // Not dropped: that would wait for the thread that reads from the terminal.
-    runtime.shutdown_background();
+    // Lets the databases close. Not just dropped: that would wait for the thread that reads from the terminal.
+    runtime.shutdown_timeout(CLOSING_GRACE);
     result.map_or_else(|message| fail(&message), |()| ExitCode::SUCCESS)
 }
 
@@ -109,17 +122,19 @@ fn fail(message: &str) -> ExitCode {
 
 async fn serve(args: ServeArgs) -> Result<(), String> {
     let env = Env::tokio();
-    let storage = SqliteLog::open(&args.db).map_err(|error| explain_database(&args.db, &error))?;
-    let log = Log::open(&env, storage).await.map_err(|error| explain_database(&args.db, &error))?;
+    // First: a port that is taken leaves no new file behind.
     let (listener, address) = listen(&args.host, args.port).await.map_err(|error| {
         format!(
             "failed to listen on {}:{}: {error}; --host and --port name another address",
             args.host, args.port
         )
     })?;
+    let storage = SqliteLog::open(&args.db).map_err(|error| explain_database(&args.db, &error))?;
+    let log = Log::open(&env, storage).await.map_err(|error| explain_database(&args.db, &error))?;
     let heartbeat = Heartbeat { ping_interval: args.ping_interval, ping_timeout: args.ping_timeout };
     let server = Server::new(&env, ServerOptions { heartbeat, ..ServerOptions::default() });
     chat::serve(&env, &server, &log, ChatConfig::default());
+    page::serve(&server, &args.client_dist);
     announce(address);
 
     let serving = server.serve(listener);

@@ -1,4 +1,5 @@
-//! The official JavaScript client against the real server: a process on a real port, a real file, a real kill.
+//! The official JavaScript client against the real server: a process on a real port, a real file, a real kill. And our
+//! client against the official server, in `official_server`.
 //!
 //! Needs `node` and `npm`; `SQUALL_NO_NODE=1` leaves it out. The scripts only talk and tell; this test kills, restarts
 //! and judges. Every wait ends at a deadline.
@@ -8,6 +9,8 @@
 mod judge;
 #[path = "interop/node.rs"]
 mod node;
+#[path = "interop/official_server.rs"]
+mod official_server;
 #[path = "interop/process.rs"]
 mod process;
 #[path = "interop/squall.rs"]
@@ -25,10 +28,12 @@ use squall::{Squall, free_port};
 /// Far longer than a test needs on a busy machine (some seconds).
 const PATIENCE: Duration = Duration::from_secs(90);
 const TALKERS: usize = 3;
+const SCRIPTS: &str = "tests/interop";
 
 #[test]
 fn acknowledged_messages_survive_a_kill_once_and_in_one_order() {
-    let Some(node) = Node::ready("acknowledged_messages_survive_a_kill_once_and_in_one_order") else {
+    let Some(node) = Node::ready("acknowledged_messages_survive_a_kill_once_and_in_one_order", &[SCRIPTS])
+    else {
         return;
     };
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -60,8 +65,8 @@ fn acknowledged_messages_survive_a_kill_once_and_in_one_order() {
 
 #[test]
 fn a_client_stays_through_heartbeats_and_hears_a_shutdown_as_transport_close() {
-    let Some(node) = Node::ready("a_client_stays_through_heartbeats_and_hears_a_shutdown_as_transport_close")
-    else {
+    let test = "a_client_stays_through_heartbeats_and_hears_a_shutdown_as_transport_close";
+    let Some(node) = Node::ready(test, &[SCRIPTS]) else {
         return;
     };
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -5,7 +5,9 @@ mod pair;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
+use squall::args;
 use squall::engine::{Sid, Time};
 use squall::socket::{
     AckId, Args, DisconnectReason, EmitId, HubCommand, HubEvent, ManagerCommand, ManagerEvent,
@@ -21,7 +23,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(25 + 20);
 
 fn args(values: &[Value]) -> Args {
-    Args(values.to_vec())
+    Args::from(values.to_vec())
 }
 
 fn connect() -> ManagerCommand {
@@ -110,6 +112,43 @@ fn a_conversation_looks_like_the_protocol_says() {
     30.500s alice > server: 41
     30.500s alice > server: close frame
     "#);
+}
+
+#[test]
+fn bytes_follow_their_packet_both_ways() {
+    let mut world = World::new(&["alice"]);
+    let alice = join(&mut world, ALICE);
+    world.transcript();
+    world.server_heard();
+    let (dot, dash) = (Bytes::from_static(&[0x06]), Bytes::from_static(&[0xff, 0x00]));
+
+    world.client(
+        ALICE,
+        ManagerCommand::Emit {
+            name: "hello".into(),
+            args: args![1, "2", json!({"3": "4"}), dot, vec![&dash]],
+            ack: Some((EmitId(1), None)),
+        },
+    );
+    world.run_for(MOMENT);
+    world.server(HubCommand::Ack { socket: alice, id: AckId(0), args: args![dash] });
+    world.run_for(MOMENT);
+
+    insta::assert_snapshot!(world.transcript(), @r#"
+    0.100s alice > server: 452-0["hello",1,"2",{"3":"4"},{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]]
+    0.100s alice > server: binary [06]
+    0.100s alice > server: binary [ff, 00]
+    0.200s server > alice: 461-0[{"_placeholder":true,"num":0}]
+    0.200s server > alice: binary [ff, 00]
+    "#);
+    let heard = events(world.server_heard());
+    let [HubEvent::Received { args, .. }] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!(
+        (args.get::<Bytes>(3).unwrap(), args.get::<Vec<Bytes>>(4).unwrap()),
+        (dot, vec![dash.clone()])
+    );
+    let acked = ManagerEvent::Acked { emit: EmitId(1), result: Ok(args![dash]) };
+    assert_eq!(events(world.client_heard(ALICE)), [acked]);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! | [`check`] | history | one promise a file: held or broken, with a witness |
 //! | [`report`] | verdicts | text |
 //! | [`hunt`] | seeds | the tally of a scenario, on several cores |
+//! | [`shrink`] | a failing plan | the smallest plan that breaks the same promise |
 //! | [`subject`] | paths | scenarios and plans to run |
 //! | [`command`] | arguments | `cargo sim run`, `replay`, `sabotage` |
 
@@ -23,6 +24,7 @@ pub mod hunt;
 pub mod plan;
 pub mod report;
 pub mod scenario;
+pub mod shrink;
 pub mod subject;
 pub mod units;
 pub mod world;

@@ -277,3 +277,87 @@ async fn within_linger(env: Env, finish: impl Future<Output = ()> + Send) {
         () = env.sleep(LINGER) => tracing::debug!("the peer did not take its goodbye"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::io::AsyncWriteExt;
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::engine::{Handshake, Heartbeat, Sid};
+    use crate::io::tests::script::Script;
+
+    const HEARTBEAT: Heartbeat =
+        Heartbeat { ping_interval: Duration::from_secs(25), ping_timeout: Duration::from_secs(20) };
+
+    /// No requests come.
+    struct NoHttp;
+
+    impl<S: Stream> Http<S> for NoHttp {
+        async fn next(&mut self) -> Arrival<S> {
+            future::pending().await
+        }
+
+        fn run(&mut self, _errand: Errand) {}
+
+        async fn finish(self) {}
+    }
+
+    async fn link<S: Stream>(env: &Env, stream: S) -> Link<S, ServerSession, NoHttp> {
+        let stream = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+        let handshake = Handshake {
+            sid: Sid::from_peer("s"),
+            upgrades: Vec::new(),
+            heartbeat: HEARTBEAT,
+            max_payload: 1,
+        };
+        Link::open(env, ServerSession::new(handshake), NoHttp, WebSocket::new(stream))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_frames_does_not_keep_the_ping_from_the_peer() {
+        let env = Env::tokio();
+        // A text frame "4", masked with zeros.
+        let script = Script::endless(&[0x81, 0x81, 0, 0, 0, 0, b'4']);
+        let mut link = link(&env, script.clone()).await;
+        for _ in 0..100 {
+            link.progress().await;
+        }
+        assert!(link.is_flushed(), "the handshake was written in spite of the flood");
+        let before = script.written().len();
+
+        tokio::time::advance(HEARTBEAT.ping_interval).await;
+        for _ in 0..100 {
+            link.progress().await;
+        }
+
+        assert_eq!(script.written()[before..], [0x81, 1, b'2']);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pong_that_has_arrived_is_in_time() {
+        let env = Env::tokio();
+        let (ours, mut theirs) = tokio::io::duplex(1000);
+        let mut link = link(&env, ours).await;
+        link.progress().await;
+        tokio::time::advance(HEARTBEAT.ping_interval).await;
+        link.progress().await;
+        link.progress().await;
+        assert!(link.progress().now_or_never().is_none(), "the ping is written and waits for its pong");
+
+        // As after a pause: the pong and the end of all patience are found at once.
+        theirs.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'3']).await.unwrap();
+        tokio::time::advance(HEARTBEAT.ping_timeout).await;
+        link.progress().await;
+
+        assert_eq!(link.over(), None);
+        tokio::time::advance(HEARTBEAT.ping_interval).await;
+        link.progress().await;
+        link.progress().await;
+        tokio::time::advance(HEARTBEAT.ping_timeout).await;
+        link.progress().await;
+        assert_eq!(link.over(), Some(CloseReason::PingTimeout));
+    }
+}

@@ -12,6 +12,8 @@ pub mod env;
 mod link;
 pub mod net;
 mod server;
+#[cfg(test)]
+mod tests;
 mod websocket;
 
 pub use client::{Client, ClientOptions, ConnectUrl, Event, Status, UrlError};

@@ -154,8 +154,13 @@ impl<S: Stream> WebSocket<S> {
             Error::Capacity(_) => self.offence = Some(CloseCode::Size),
             Error::Protocol(_) => self.offence = Some(CloseCode::Protocol),
             Error::Utf8(_) => self.offence = Some(CloseCode::Invalid),
-            // An I/O error; the rest cannot come from an open connection.
-            _ => {}
+            Error::Io(_)
+            | Error::Tls(_)
+            | Error::WriteBufferFull(_)
+            | Error::AttackAttempt
+            | Error::Url(_)
+            | Error::Http(_)
+            | Error::HttpFormat(_) => {}
         }
         Step::Ended(TransportEnd::Error)
     }
@@ -186,5 +191,77 @@ fn message(frame: Frame) -> Message {
             Message::Text(Utf8Bytes::try_from(text.into_bytes()).expect("a ByteString is valid UTF-8"))
         }
         Frame::Binary(bytes) => Message::Binary(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::io::tests::script::Script;
+
+    async fn on<S: Stream>(stream: S, role: Role) -> WebSocket<S> {
+        WebSocket::new(WebSocketStream::from_raw_socket(stream, role, Some(config(1000))).await)
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_together_is_written_and_flushed_once() {
+        let script = Script::silent();
+        let mut socket = on(script.clone(), Role::Server).await;
+        for _ in 0..100 {
+            socket.send(Frame::Text("hello".into()));
+        }
+
+        assert_eq!(socket.step().await, Step::Flushed);
+
+        assert!(socket.is_flushed());
+        assert_eq!((script.written().len(), script.writes(), script.flushes()), (700, 1, 1));
+    }
+
+    #[tokio::test]
+    async fn text_and_bytes_arrive_as_they_are() {
+        let (ours, theirs) = duplex(1000);
+        let (mut ours, mut theirs) = (on(ours, Role::Client).await, on(theirs, Role::Server).await);
+        let frames = [Frame::Text("h\u{e9}llo".into()), Frame::Binary(vec![0, 255].into())];
+        frames.clone().into_iter().for_each(|frame| ours.send(frame));
+        assert_eq!(ours.step().await, Step::Flushed);
+
+        for frame in frames {
+            assert_eq!(theirs.step().await, Step::Received(frame));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_is_a_close_and_nonsense_is_an_error() {
+        let (ours, theirs) = duplex(1000);
+        let mut socket = on(ours, Role::Server).await;
+        drop(theirs);
+        assert_eq!(socket.step().await, Step::Ended(TransportEnd::Close));
+
+        let (ours, mut theirs) = duplex(1000);
+        let mut socket = on(ours, Role::Server).await;
+        tokio::io::AsyncWriteExt::write_all(&mut theirs, b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        assert_eq!(socket.step().await, Step::Ended(TransportEnd::Error));
+    }
+
+    #[tokio::test]
+    async fn both_ends_agree_on_a_close() {
+        let (ours, theirs) = duplex(1000);
+        let (mut ours, mut theirs) = (on(ours, Role::Client).await, on(theirs, Role::Server).await);
+        ours.send(Frame::Text("last words".into()));
+        theirs.send(Frame::Text("too late".into()));
+
+        let server = async {
+            assert_eq!(theirs.step().await, Step::Received(Frame::Text("last words".into())));
+            let mut step = theirs.step().await;
+            if step == Step::Flushed {
+                step = theirs.step().await;
+            }
+            assert_eq!(step, Step::Ended(TransportEnd::Close));
+            theirs.close().await;
+        };
+        tokio::join!(ours.close(), server);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::batch::{Answer, Batch, Done, Request};
 use super::tail::Tail;
 use super::{Appended, Draft, LogOffset, MessageLog, StoreError, Stored};
 use crate::io::Env;
@@ -93,13 +94,6 @@ impl Log {
     }
 }
 
-type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
-
-enum Request {
-    Append { draft: Draft, answer: Answer<Appended> },
-    Read { room: String, after: LogOffset, limit: usize, answer: Answer<Vec<Arc<Stored>>> },
-}
-
 struct Committer {
     env: Env,
     requests: mpsc::Receiver<Request>,
@@ -128,11 +122,10 @@ impl Committer {
     }
 
     fn finish(&self, done: Done) {
-        let committed = done.appended.map(|appended| {
-            self.publish(done.drafts, &appended);
-            appended
-        });
-        answer_appends(done.append_answers, committed);
+        if let Ok(appended) = &done.appended {
+            self.publish(done.drafts, appended);
+        }
+        answer_appends(done.append_answers, done.appended);
         for (answer, page) in done.pages {
             hand_over(answer, page);
         }
@@ -151,59 +144,6 @@ impl Committer {
         }
         // Only now, when the tail has them: who is woken reads there. Not said where nothing is new.
         self.head.send_if_modified(|published| std::mem::replace(published, head) != head);
-    }
-}
-
-/// What is done in one go: all appends in one transaction, then the reads.
-struct Batch {
-    drafts: Vec<Draft>,
-    append_answers: Vec<Answer<Appended>>,
-    reads: Vec<Read>,
-}
-
-struct Read {
-    room: String,
-    after: LogOffset,
-    limit: usize,
-    answer: Answer<Vec<Arc<Stored>>>,
-}
-
-/// A batch that was tried.
-struct Done {
-    drafts: Vec<Draft>,
-    append_answers: Vec<Answer<Appended>>,
-    appended: Result<Vec<Appended>, StoreError>,
-    pages: Vec<(Answer<Vec<Arc<Stored>>>, Result<Vec<Arc<Stored>>, StoreError>)>,
-}
-
-impl Batch {
-    fn new(requests: Vec<Request>) -> Self {
-        let mut batch = Self { drafts: Vec::new(), append_answers: Vec::new(), reads: Vec::new() };
-        for request in requests {
-            match request {
-                Request::Append { draft, answer } => {
-                    batch.drafts.push(draft);
-                    batch.append_answers.push(answer);
-                }
-                Request::Read { room, after, limit, answer } => {
-                    batch.reads.push(Read { room, after, limit, answer });
-                }
-            }
-        }
-        batch
-    }
-
-    fn run(self, storage: &mut impl MessageLog) -> Done {
-        let Self { drafts, append_answers, reads } = self;
-        let appended = if drafts.is_empty() { Ok(Vec::new()) } else { storage.append(&drafts) };
-        let pages = reads
-            .into_iter()
-            .map(|Read { room, after, limit, answer }| {
-                let page = storage.read(&room, after, limit);
-                (answer, page.map(|page| page.into_iter().map(Arc::new).collect()))
-            })
-            .collect();
-        Done { drafts, append_answers, appended, pages }
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! Promise: what [`Log::append`] answered survives the loss of power. Knows nothing of sockets.
 
+mod batch;
 mod committer;
 mod log;
 mod outbox;

@@ -11,13 +11,25 @@ const [url, wanted] = process.argv.slice(2);
 const id = randomUUID();
 const socket = io(url, { transports: ["websocket"], reconnectionDelay: 50, reconnectionDelayMax: 250 });
 let pings = 0;
+let answered = 0;
+let heard = 0;
+
+// The answer to a message and the message itself come in either order.
+function tellIfAlive() {
+  if (answered === Number(wanted) && heard === Number(wanted)) tell("alive", { pings });
+}
 
 socket.on("connect", () => tell("connected"));
 socket.on("disconnect", (reason) => tell("disconnected", { reason, active: socket.active }));
-socket.on("chat message", (content, offset) => tell("heard", { content, offset }));
+socket.on("chat message", (content, offset) => {
+  tell("heard", { content, offset });
+  heard += 1;
+  tellIfAlive();
+});
 socket.io.on("ping", async () => {
   const ping = ++pings;
   const answer = await socket.timeout(2000).emitWithAck("chat message", `at ping ${ping}`, `${id}-${ping}`);
   tell("answered", { ping, offset: answer.offset });
-  if (ping === Number(wanted)) tell("alive", { pings });
+  answered += 1;
+  tellIfAlive();
 });

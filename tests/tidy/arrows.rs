@@ -68,6 +68,7 @@ pub(crate) const SIM: Package = Package {
         layer("report", Before),
         layer("subject", Before),
         layer("hunt", Before),
+        layer("shrink", Before),
         layer("command", Before),
     ],
 };

@@ -377,7 +377,7 @@ impl World {
             Parcel::Dial => "GET, upgrade to websocket",
             Parcel::Accept => "101 switching protocols",
             Parcel::Frame(Frame::Text(text)) => text,
-            Parcel::Frame(Frame::Binary(_)) => "(binary)",
+            Parcel::Frame(Frame::Binary(bytes)) => &format!("binary {:02x?}", &bytes[..]),
             Parcel::Close => "close frame",
         };
         writeln!(self.transcript, "{} {from} > {to}: {lost}{what}", self.now).expect("a string takes all");

@@ -3,6 +3,7 @@
 mod replay;
 mod run;
 mod sabotage;
+mod shrink;
 
 use std::path::PathBuf;
 
@@ -41,6 +42,8 @@ enum Command {
     Run(run::Run),
     /// Run one seed again and print all that happened.
     Replay(replay::Replay),
+    /// Make a failing seed as small as it can be and save it as a regression.
+    Shrink(shrink::Shrink),
     /// Put known bugs in, one at a time, and see that the checkers find them.
     Sabotage(sabotage::Hunt),
 }
@@ -55,6 +58,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.execute(),
             Command::Replay(replay) => replay.execute(),
+            Command::Shrink(shrink) => shrink.execute(),
             Command::Sabotage(hunt) => hunt.execute(),
         }
     }

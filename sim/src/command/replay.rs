@@ -51,7 +51,7 @@ impl Replay {
             anstream::print!("{}", plan.to_yaml());
             return ExitCode::Held;
         }
-        let options = RunOptions { log: self.log.clone(), log_to: None };
+        let options = RunOptions { log: self.log.clone() };
         if let Err(why) = world::preflight(&options) {
             anstream::eprintln!("error: {why}");
             return ExitCode::Usage;
@@ -61,10 +61,15 @@ impl Replay {
 }
 
 fn report(subject: &Subject, seed: u64, judged: &Judged) -> ExitCode {
-    for record in &judged.outcome.history.records {
+    let history = &judged.outcome.history;
+    let mut log = judged.outcome.log.iter().peekable();
+    for record in &history.records {
+        while let Some(line) = log.next_if(|line| line.before <= record.step) {
+            anstream::println!("{}", line.text);
+        }
         anstream::println!("{record}");
     }
-    let history = &judged.outcome.history;
+    log.for_each(|line| anstream::println!("{}", line.text));
     let (records, chunks, digest) = (history.records.len(), history.chunks, history.digest);
     anstream::println!(
         "\n{records} records, {chunks} chunks, {} virtual seconds",

@@ -9,11 +9,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::app::chat::Chat;
-use crate::hunt::{Tally, hunt};
+use crate::hunt::{Judged, Tally, hunt};
 use crate::report::{ExitCode, ScenarioLine, Status, Summary};
+use crate::shrink::CANDIDATES_MAX;
 use crate::subject::{Subject, load};
 
 use super::default_scenarios;
+use super::shrink::{regressions, shrink_and_save};
 
 /// Run scenarios and check every promise.
 #[derive(Debug, Args)]
@@ -29,6 +31,9 @@ pub(super) struct Run {
     /// Run so many seeds at a time [default: the number of cores]
     #[arg(long, short, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
+    /// Do not make the lowest failing seed smaller, nor save it under `scenarios/regressions`; so it is where CI is set
+    #[arg(long, env = "CI", value_parser = clap::builder::FalseyValueParser::new(), hide_env = true)]
+    no_shrink: bool,
     /// Print `scenario seed digest` for each seed instead of a report: two builds must print the same
     #[arg(long)]
     digests: bool,
@@ -62,6 +67,7 @@ impl Run {
             let line = line(subject, &tally, clock.elapsed() - started);
             exit = exit.max(tally.exit(subject.must_reach()));
             self.print(subject, &tally, &line);
+            self.shrink_lowest(tally);
             lines.push(line);
         }
         if !self.digests {
@@ -80,6 +86,21 @@ impl Run {
         }
         for complaint in tally.complaints(subject, true) {
             anstream::eprintln!("{complaint}");
+        }
+    }
+
+    /// Makes the lowest seed that broke a promise smaller.
+    fn shrink_lowest(&self, mut tally: Tally) {
+        let broken =
+            |judged: &Judged| judged.harness_failure().is_none() && judged.judgement.violation().is_some();
+        let lowest = tally.failures.iter().find(|(_, judged)| broken(judged)).map(|(seed, _)| *seed);
+        let Some(run) = lowest.and_then(|seed| tally.failures.remove(&seed)) else { return };
+        if self.no_shrink {
+            return;
+        }
+        match shrink_and_save(run, &Chat::default(), CANDIDATES_MAX, &regressions()) {
+            Ok(says) => anstream::eprintln!("{says}"),
+            Err(error) => anstream::eprintln!("  {error}"),
         }
     }
 

@@ -73,6 +73,11 @@ impl Recorder {
         inner.records.len().max(seen)
     }
 
+    /// How many records were written.
+    pub fn written(&self) -> u64 {
+        self.lock().records.len() as u64
+    }
+
     /// The history so far, moved out: later records go nowhere, and a second call finds no records.
     pub fn finish(&self) -> History {
         let mut inner = self.lock();

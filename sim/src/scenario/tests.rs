@@ -1,3 +1,5 @@
+//! Scenarios: a story that says everything, and what is said to stories that make no sense.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -163,6 +163,26 @@ mod tests {
     }
 
     #[test]
+    fn no_draw_repeats_another() {
+        let draws = std::thread::scope(|scope| {
+            let draws = scope.spawn(|| {
+                enable(1);
+                [(); 4].map(|()| {
+                    let mut bytes = [0_u8; 12];
+                    // SAFETY: the buffer is as long as said.
+                    let length = unsafe { getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+                    (length, bytes)
+                })
+            });
+            draws.join().expect("nothing in it panics")
+        });
+
+        let different: std::collections::BTreeSet<_> = draws.iter().map(|(_, bytes)| bytes).collect();
+        assert_eq!(different.len(), 4);
+        assert!(draws.iter().all(|(length, bytes)| *length == 12 && bytes[..4] != bytes[8..]));
+    }
+
+    #[test]
     fn threads_outside_of_a_run_notice_nothing() {
         let (hash, elapsed, _) = observe(None);
 

@@ -6,46 +6,55 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use super::{LogWriter, RunOptions, moment};
+use super::{LogLine, RunOptions, moment};
+use crate::history::Recorder;
 
 /// Listens to this thread until it is dropped.
 pub(super) struct Listening {
     reached: Arc<Mutex<BTreeSet<String>>>,
+    lines: Arc<Mutex<Vec<LogLine>>>,
     _guard: DefaultGuard,
 }
 
 impl Listening {
     /// # Errors
     /// When the directives of the log are none.
-    pub(super) fn start(options: &RunOptions) -> Result<Self, String> {
+    pub(super) fn start(options: &RunOptions, recorder: &Recorder) -> Result<Self, String> {
         let reached: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+        let lines: Arc<Mutex<Vec<LogLine>>> = Arc::default();
         let marks = Marks(Arc::clone(&reached))
             .with_filter(filter_fn(|metadata| metadata.fields().field(REACHED).is_some()));
-        let lines = match &options.log {
-            None => None,
+        let registry = Registry::default().with(marks);
+        // Not an optional layer: one that is absent would enable every span and event there is.
+        let guard = match &options.log {
+            None => tracing::subscriber::set_default(registry),
             Some(directives) => {
-                let to = options.log_to.clone();
-                let lines = tracing_subscriber::fmt::layer()
+                let (kept, recorder) = (Arc::clone(&lines), recorder.clone());
+                let layer = tracing_subscriber::fmt::layer()
                     .with_timer(Stamp)
                     .with_ansi(false)
-                    .with_writer(move || Lines(to.clone()))
+                    .with_writer(move || Lines { kept: Arc::clone(&kept), recorder: recorder.clone() })
                     .with_filter(filter(directives)?);
-                Some(lines)
+                tracing::subscriber::set_default(registry.with(layer))
             }
         };
-        let guard = tracing::subscriber::set_default(Registry::default().with(marks).with(lines));
-        Ok(Self { reached, _guard: guard })
+        Ok(Self { reached, lines, _guard: guard })
+    }
+
+    /// Every line that was logged; later ones go nowhere.
+    pub(super) fn lines(&self) -> Vec<LogLine> {
+        std::mem::take(&mut self.lines.lock().expect("no one panics while holding it"))
     }
 
     /// Every mark that was reached.
@@ -54,12 +63,17 @@ impl Listening {
     }
 }
 
-/// What a log shows.
+/// What a log shows: directives as `RUST_LOG` has them; a level alone is that of the program under test, not of what
+/// carries its bytes.
 ///
 /// # Errors
 /// When these are no directives.
 pub(super) fn filter(directives: &str) -> Result<EnvFilter, String> {
-    EnvFilter::try_new(directives).map_err(|error| format!("{directives:?} says not what to log: {error}"))
+    let directives = match directives.parse::<LevelFilter>() {
+        Ok(level) => format!("off,squall={level}"),
+        Err(_) => directives.to_owned(),
+    };
+    EnvFilter::try_new(&directives).map_err(|error| format!("{directives:?} says not what to log: {error}"))
 }
 
 const REACHED: &str = "reached";
@@ -107,15 +121,19 @@ impl FormatTime for Stamp {
     }
 }
 
-/// Where lines go: to the given writer, or to stderr.
-struct Lines(Option<LogWriter>);
+/// Keeps lines, each with its place among the records.
+struct Lines {
+    kept: Arc<Mutex<Vec<LogLine>>>,
+    recorder: Recorder,
+}
 
 impl Write for Lines {
+    /// The layer writes one event at a time, whole.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.0 {
-            Some(writer) => writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).write(bytes),
-            None => io::stderr().lock().write(bytes),
-        }
+        let before = self.recorder.written();
+        let text = String::from_utf8_lossy(bytes).trim_end().to_owned();
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(LogLine { before, text });
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

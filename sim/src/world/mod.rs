@@ -35,10 +35,7 @@ mod tests;
 mod turmoil;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::app::App;
@@ -65,24 +62,24 @@ pub struct Outcome {
     pub stray_tasks: u64,
     /// Every value of a tracing field `reached`.
     pub reached: BTreeSet<String>,
+    /// What was logged, in order; empty where nothing was asked for.
+    pub log: Vec<LogLine>,
 }
 
-/// Where the lines of a log go.
-pub type LogWriter = Arc<Mutex<dyn Write + Send>>;
+/// A line that something under test logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How many records were written before it.
+    pub before: u64,
+    /// The line, stamped with virtual time and host, without its end.
+    pub text: String,
+}
 
 /// What of a run does not change its outcome.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RunOptions {
-    /// What to log, as `RUST_LOG` has it: `squall=debug`. Nothing when absent.
+    /// What to log: a level for the program under test, or directives as `RUST_LOG` has them. Nothing when absent.
     pub log: Option<String>,
-    /// Where to; stderr when absent.
-    pub log_to: Option<LogWriter>,
-}
-
-impl fmt::Debug for RunOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunOptions").field("log", &self.log).finish_non_exhaustive()
-    }
 }
 
 /// Enough for SQLite, hyper and a debug build.
@@ -127,6 +124,7 @@ impl Outcome {
             panics: vec![why],
             stray_tasks: 0,
             reached: BTreeSet::new(),
+            log: Vec::new(),
         }
     }
 }
@@ -163,11 +161,11 @@ fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions) -> Outcome {
     #[cfg(target_os = "linux")]
     interposer::enable(plan.seed);
     panics::keep();
-    let listening = match log::Listening::start(options) {
+    let recorder = Recorder::new();
+    let listening = match log::Listening::start(options, &recorder) {
         Ok(listening) => listening,
         Err(why) => return Outcome::none(why),
     };
-    let recorder = Recorder::new();
     let mut outcome = match catch_unwind(AssertUnwindSafe(|| Drive::start(plan, app, &recorder))) {
         Ok(Ok(drive)) => to_the_end(drive, &recorder),
         Ok(Err(why)) => Outcome::none(why),
@@ -175,6 +173,7 @@ fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions) -> Outcome {
     };
     outcome.panics.extend(panics::so_far());
     outcome.reached = listening.reached();
+    outcome.log = listening.lines();
     outcome
 }
 
@@ -197,6 +196,7 @@ fn to_the_end(mut drive: Drive<'_>, recorder: &Recorder) -> Outcome {
         panics: failures,
         stray_tasks: drive.stray_tasks,
         reached: BTreeSet::new(),
+        log: Vec::new(),
     };
     drive.silence();
     // Should something panic as it falls, the hook has kept what it said.

@@ -82,7 +82,7 @@ impl Outgoing {
     pub(super) fn send(&mut self) -> Option<Attempt> {
         let oldest = self.pending.front()?;
         let args = arguments(oldest);
-        if json!(args.0).to_string().len() > ENCODED_BYTES_MAX {
+        if json!(args.values()).to_string().len() > ENCODED_BYTES_MAX {
             return Some(Attempt::Never(
                 self.settle(Err("the message is larger than servers take".to_owned())),
             ));
@@ -133,13 +133,13 @@ fn arguments(message: &Pending) -> Args {
     if message.room != DEFAULT_ROOM {
         args.push(json!({ "room": message.room }));
     }
-    Args(args)
+    Args::from(args)
 }
 
 /// An answer with an error is a refusal; any other acknowledges, also that of a server that does not say where the
 /// message is (the tutorial's answers with nothing).
 fn read_answer(answer: &Args) -> Result<LogOffset, ChatError> {
-    let answer = answer.0.first().unwrap_or(&Value::Null);
+    let answer = answer.values().first().unwrap_or(&Value::Null);
     match answer.get("error") {
         Some(error) => Err(serde_json::from_value(error.clone())
             .unwrap_or_else(|_| ChatError::new(ErrorCode::Other, format!("the server answered {error}")))),
@@ -162,7 +162,7 @@ mod tests {
 
     fn sent(outgoing: &mut Outgoing) -> Value {
         match outgoing.send() {
-            Some(Attempt::Emit(args)) => json!(args.0),
+            Some(Attempt::Emit(args)) => json!(args.values()),
             other => panic!("nothing to emit: {other:?}"),
         }
     }
@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn refusal(code: &str) -> Result<Args, AckError> {
-        Ok(Args(vec![json!({ "error": { "code": code, "message": "no" } })]))
+        Ok(Args::from(vec![json!({ "error": { "code": code, "message": "no" } })]))
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         let mut outgoing = outgoing(&["a", "b"]);
 
         assert_eq!(sent(&mut outgoing), json!(["a", "id of a"]));
-        assert_eq!(outgoing.answer(Ok(Args(vec![json!({ "offset": 7 })]))), settled("a", Ok(7)));
+        assert_eq!(outgoing.answer(Ok(Args::from(vec![json!({ "offset": 7 })]))), settled("a", Ok(7)));
         assert_eq!(sent(&mut outgoing), json!(["b", "id of b"]));
         assert_eq!(outgoing.answer(Ok(Args::none())), settled("b", Ok(0)));
         assert_eq!(outgoing.send(), None);
@@ -203,10 +203,9 @@ mod tests {
         let mut delays = Vec::new();
         for _ in 0..9 {
             sent(&mut outgoing);
-            match outgoing.answer(refusal("unavailable")) {
-                Answered::AgainAfter(delay) => delays.push(delay.as_millis()),
-                other => panic!("{other:?}"),
-            }
+            let answered = outgoing.answer(refusal("unavailable"));
+            let Answered::AgainAfter(delay) = answered else { panic!("{answered:?}") };
+            delays.push(delay.as_millis());
         }
         assert_eq!(delays, [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 32_000, 32_000]);
     }

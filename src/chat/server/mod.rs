@@ -116,7 +116,7 @@ struct Submission {
 }
 
 fn read_submission(args: &Args, max_content_bytes: usize) -> Result<Submission, ChatError> {
-    let content: &Value = args.0.first().unwrap_or(&Value::Null);
+    let content: &Value = args.values().first().unwrap_or(&Value::Null);
     let Value::String(content) = content else {
         return Err(bad_request("the first argument must be the content, a string"));
     };
@@ -125,8 +125,8 @@ fn read_submission(args: &Args, max_content_bytes: usize) -> Result<Submission, 
             format!("the content has {} bytes; at most {max_content_bytes} are taken", content.len());
         return Err(ChatError::new(ErrorCode::TooLarge, message));
     }
-    let id = read_id(args.0.get(1).unwrap_or(&Value::Null))?;
-    let room = read_room(args.0.get(2).unwrap_or(&Value::Null))?;
+    let id = read_id(args.values().get(1).unwrap_or(&Value::Null))?;
+    let room = read_room(args.values().get(2).unwrap_or(&Value::Null))?;
     Ok(Submission { content: content.clone(), id, room })
 }
 
@@ -168,7 +168,7 @@ mod tests {
 
     fn read(args: Value) -> Result<Submission, ErrorCode> {
         let Value::Array(args) = args else { panic!("arguments are an array") };
-        read_submission(&Args(args), 10).map_err(|error| error.code)
+        read_submission(&Args::from(args), 10).map_err(|error| error.code)
     }
 
     fn id_of(args: Value) -> Option<String> {

@@ -3,6 +3,7 @@
 //! Promise: each message once, in the order of the log, without a seam between what was stored before the socket came
 //! and what comes after. A slow socket waits for itself alone: its messages stay in the log meanwhile.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,6 +15,10 @@ use crate::store::{LogOffset, StoreError, Stored};
 
 /// How long to wait before the log is read again after an error.
 const READ_RETRY: Duration = Duration::from_secs(1);
+
+/// How many bytes of content are sent before the socket is asked again whether it keeps up. As JSON they are up to six times
+/// as many, which is still less than may wait for a socket.
+const BURST_MAX: usize = 64 << 10;
 
 /// One socket's cursor.
 pub(super) struct Reader<L> {
@@ -46,11 +51,7 @@ impl<L: ChatLog> Reader<L> {
         match self.log.read(DEFAULT_ROOM, self.cursor, self.page).await {
             Ok(page) if page.is_empty() => self.log.committed_beyond(head).await,
             Ok(page) => {
-                for message in page {
-                    // Before each, not each page: a page of long messages is more than may wait for a socket.
-                    self.socket.writable().await;
-                    self.send(&message);
-                }
+                self.send_page(&page).await;
                 Ok(())
             }
             Err(StoreError::Closed) => Err(StoreError::Closed),
@@ -59,6 +60,19 @@ impl<L: ChatLog> Reader<L> {
                 self.env.sleep(READ_RETRY).await;
                 Ok(())
             }
+        }
+    }
+
+    async fn send_page(&mut self, page: &[Arc<Stored>]) {
+        self.socket.writable().await;
+        let mut burst = 0;
+        for message in page {
+            burst += message.content.len();
+            if burst > BURST_MAX {
+                self.socket.writable().await;
+                burst = message.content.len();
+            }
+            self.send(message);
         }
     }
 

@@ -215,3 +215,80 @@ impl<W: Write> Session<'_, W> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use crate::chat::tests::world::{World, url};
+    use crate::io::Socket;
+    use crate::store::testing::inline_env;
+
+    use super::*;
+
+    /// Runs a terminal client over `input`; how it ended, and its messages and remarks.
+    async fn chat(world: &World, input: &[u8]) -> (Result<(), TerminalError>, String, String) {
+        let (mut messages, mut remarks) = (Vec::new(), Vec::new());
+        let streams = Streams { input, messages: &mut messages, remarks: &mut remarks };
+        let outbox = Some(world.directory().join("terminal.db"));
+        let options = TerminalOptions { url: url(), name: Some("ci".to_owned()), outbox };
+        let ended = run(&inline_env(), world.net.clone(), options, streams, pending()).await;
+        // The task of the client that ended still has its outbox; this is its turn.
+        tokio::task::yield_now().await;
+        (ended, String::from_utf8(messages).unwrap(), String::from_utf8(remarks).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pipe_is_delivered_line_by_line_before_the_client_leaves() {
+        let world = World::new();
+        let _server = world.serve_chat().await;
+        let mut bob = world.person("bob").await;
+        bob.client.connect();
+
+        let (ended, messages, _) = chat(&world, b"one\r\n\ntwo \xff\nthree").await;
+
+        ended.unwrap();
+        assert_eq!(bob.read(3).await, ["ci: one", "ci: two \u{fffd}", "ci: three"]);
+        assert!(messages.starts_with("> ci: one\n"), "{messages}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_pipe_cannot_deliver_is_kept_and_said() {
+        let world = World::new();
+
+        let (ended, _, remarks) = chat(&world, b"one\n").await;
+        assert!(matches!(ended, Err(TerminalError::Undelivered { count: 1, .. })), "{ended:?}");
+        assert!(remarks.contains("-- offline (not connected) — 1 message waiting\n"), "{remarks}");
+
+        let _server = world.serve_chat().await;
+        let mut bob = world.person("bob").await;
+        bob.client.connect();
+        let (ended, ..) = chat(&world, b"two\n").await;
+        ended.unwrap();
+        assert_eq!(bob.read(2).await, ["ci: one", "ci: two"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_server_may_take_as_long_as_it_likes_while_it_acknowledges() {
+        let world = World::new();
+        let _server = world.serve(|server| {
+            server.on_connect(|socket: Socket| async move {
+                socket.on("chat message", |_, incoming| async move {
+                    inline_env().sleep(Duration::from_secs(6)).await;
+                    incoming.ack.send(Vec::new());
+                });
+            });
+        });
+        let (ended, ..) = chat(&world, b"one\ntwo\nthree\n").await;
+        ended.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_message_is_an_error_in_the_end() {
+        let world = World::new();
+        let _server = world.serve_chat().await;
+        let (ended, _, remarks) = chat(&world, &[b'x'; 70_000]).await;
+        assert!(matches!(ended, Err(TerminalError::Failed(1))), "{ended:?}");
+        assert!(remarks.contains("NOT DELIVERED: ci: xxx"), "{remarks}");
+    }
+}

@@ -24,22 +24,15 @@ pub(super) fn open_free(
 ) -> Result<(SqliteOutbox, PathBuf), TerminalError> {
     std::fs::create_dir_all(directory)
         .map_err(|source| TerminalError::Directory { path: directory.to_owned(), source })?;
-    let mut result = Err(TerminalError::TooManyClients);
     for n in 1..=CLIENTS_MAX {
         let path = directory.join(file_name(url, n));
         match SqliteOutbox::open(&path, entropy) {
+            Ok(outbox) => return Ok((outbox, path)),
             Err(StoreError::Locked(_)) => {}
-            Ok(outbox) => {
-                result = Ok((outbox, path));
-                break;
-            }
-            Err(source) => {
-                result = Err(TerminalError::Outbox { path, source });
-                break;
-            }
+            Err(source) => return Err(TerminalError::Outbox { path, source }),
         }
     }
-    result
+    Err(TerminalError::TooManyClients)
 }
 
 /// `$XDG_DATA_HOME/squall`, by default `~/.local/share/squall` (XDG Base Directory Specification).

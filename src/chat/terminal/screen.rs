@@ -9,6 +9,9 @@ use std::io::{self, Write};
 use crate::chat::{ChatEvent, Shown};
 use crate::store::MessageId;
 
+/// How much of a message that failed is shown.
+const EXCERPT_CHARACTERS: usize = 60;
+
 /// The two streams, and what of the user's own is on its way.
 pub(super) struct Screen<W> {
     messages: W,
@@ -57,7 +60,7 @@ impl<W: Write> Screen<W> {
             }
             ChatEvent::Failed { id, reason } => {
                 let content = self.waiting.remove(id).unwrap_or_default();
-                self.remark(&format!("NOT DELIVERED: {} ({})", escape(&content), escape(reason)))
+                self.remark(&format!("NOT DELIVERED: {} ({})", excerpt(&escape(&content)), escape(reason)))
             }
             ChatEvent::OutboxBroken(error) => self.remark(&format!("the outbox has an error: {error}")),
         }
@@ -81,6 +84,16 @@ impl<W: Write> Screen<W> {
         writeln!(self.messages, "{mark} {}", escape(&message.content))?;
         self.messages.flush()
     }
+}
+
+/// Enough to know a message by: what cannot be delivered is often too long to be shown.
+fn excerpt(content: &str) -> String {
+    let mut characters = content.chars();
+    let mut excerpt: String = characters.by_ref().take(EXCERPT_CHARACTERS).collect();
+    if characters.next().is_some() {
+        excerpt.push('…');
+    }
+    excerpt
 }
 
 /// Control characters, line separators and what reorders text are shown by their names.
@@ -154,9 +167,14 @@ mod tests {
         let (_, remarks) = printed(|screen| {
             screen.show(&ChatEvent::Connected).unwrap();
             screen.said(id(1), "mine".to_owned()).unwrap();
-            screen.show(&ChatEvent::Failed { id: id(1), reason: "too long".to_owned() }).unwrap();
+            screen.said(id(2), "x".repeat(61)).unwrap();
+            screen.show(&ChatEvent::Failed { id: id(1), reason: "no".to_owned() }).unwrap();
+            screen.show(&ChatEvent::Failed { id: id(2), reason: "too long".to_owned() }).unwrap();
         });
-        assert_eq!(remarks, "-- connected\n-- NOT DELIVERED: mine (too long)\n");
+        let long = "x".repeat(60);
+        let expected =
+            format!("-- connected\n-- NOT DELIVERED: mine (no)\n-- NOT DELIVERED: {long}… (too long)\n");
+        assert_eq!(remarks, expected);
     }
 
     #[test]

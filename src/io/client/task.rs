@@ -97,8 +97,6 @@ pub(super) struct ClientTask<C: Connector> {
     status: Arc<Mutex<Status>>,
     answers: BTreeMap<EmitId, oneshot::Sender<Result<Args, AckError>>>,
     emits: u64,
-    /// No one is left who could ask for something.
-    leaving: bool,
 }
 
 impl<C: Connector> ClientTask<C> {
@@ -126,52 +124,52 @@ impl<C: Connector> ClientTask<C> {
             status,
             answers: BTreeMap::new(),
             emits: 0,
-            leaving: false,
         }
     }
 
     /// Runs until the last handle is dropped and the client has disconnected.
     pub(super) async fn run(mut self) {
         loop {
-            self.settle();
-            if self.leaving && matches!(self.connection, Connection::None) {
-                return;
-            }
             tokio::select! {
                 biased;
                 // What has arrived goes before the moment to stop waiting for it.
                 () = self.connection.step() => {}
-                request = self.requests.recv(), if !self.leaving => self.on_request(request),
+                request = self.requests.recv() => match request {
+                    Some(request) => self.on_request(request),
+                    None => return self.leave(),
+                },
                 () = self.alarm.expired() => self.inputs.push_back(ManagerInput::TimedOut),
             }
             self.settle();
             // The connection went first: a server that floods must not keep the application from being heard.
             for _ in 0..REQUESTS_IN_A_ROW {
                 let Ok(request) = self.requests.try_recv() else { break };
-                self.on_request(Some(request));
+                self.on_request(request);
                 self.settle();
             }
         }
     }
 
-    fn on_request(&mut self, request: Option<Request>) {
+    /// No one is left who could ask for something. The connection ends by itself, after what was sent before.
+    fn leave(&mut self) {
+        self.inputs.push_back(ManagerInput::Command(ManagerCommand::Disconnect));
+        self.settle();
+    }
+
+    fn on_request(&mut self, request: Request) {
         let command = match request {
-            Some(Request::Connect) => ManagerCommand::Connect { auth: self.auth.clone() },
-            Some(Request::SetAuth(auth)) => {
+            Request::Connect => ManagerCommand::Connect { auth: self.auth.clone() },
+            Request::SetAuth(auth) => {
                 self.auth.clone_from(&auth);
                 ManagerCommand::SetAuth(auth)
             }
-            Some(Request::EmitWithAck { name, args, timeout, answer }) => {
+            Request::EmitWithAck { name, args, timeout, answer } => {
                 let emit = EmitId(self.emits);
                 self.emits += 1;
                 self.answers.insert(emit, answer);
                 ManagerCommand::Emit { name, args, ack: Some((emit, timeout)) }
             }
-            Some(Request::Command(command)) => command,
-            None => {
-                self.leaving = true;
-                ManagerCommand::Disconnect
-            }
+            Request::Command(command) => command,
         };
         self.inputs.push_back(ManagerInput::Command(command));
     }

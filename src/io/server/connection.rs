@@ -92,11 +92,7 @@ impl Connection {
         self.tell_closed(reason);
         // What still waits was for a session that is no more.
         drop(self.outgoing);
-        tokio::select! {
-            biased;
-            () = meter.aborted() => {}
-            () = self.link.finish() => {}
-        }
+        self.link.finish().await;
     }
 
     fn forward_events(&mut self) {

@@ -27,8 +27,8 @@ pub(super) enum ToHub {
     Command(HubCommand),
     /// To be answered when all that was said before is done.
     Barrier(oneshot::Sender<()>),
-    /// End a connection at once, and say why in the log.
-    Abort(ConnectionId, &'static str),
+    /// End the connection of a socket at once, and say why in the log.
+    Abort(Sid, &'static str),
     /// End all of them at once.
     AbortAll,
 }
@@ -91,7 +91,11 @@ impl HubTask {
             ToHub::Command(command) => self.hand_in(HubInput::Command(command)),
             // Who asked may have stopped waiting.
             ToHub::Barrier(done) => drop(done.send(())),
-            ToHub::Abort(connection, why) => self.abort(connection, why),
+            ToHub::Abort(socket, why) => {
+                if let Some(member) = self.members.get(&socket) {
+                    self.abort(member.socket.connection(), why);
+                }
+            }
             ToHub::AbortAll => {
                 for outgoing in std::mem::take(&mut self.connections).into_values() {
                     outgoing.abort();

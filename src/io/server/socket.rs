@@ -104,7 +104,7 @@ impl Socket {
 
     /// Drops its connection, and says why in the log. The client may come back.
     pub(super) fn abort(&self, why: &'static str) {
-        self.0.shared.tell_hub(ToHub::Abort(self.0.connection, why));
+        self.0.shared.tell_hub(ToHub::Abort(self.0.id.clone(), why));
     }
 
     fn tell_hub(&self, command: impl FnOnce(Sid) -> HubCommand) {

@@ -86,12 +86,8 @@ pub(super) fn sender_reorder(records: &[Record]) -> bool {
 }
 
 fn total_order_divergence(records: &[Record]) -> bool {
-    let named = |record: &Record| {
-        if let Kind::Acknowledged { id, offset } | Kind::Suppressed { id, offset } = &record.kind {
-            return Some((Message::Id(id.clone()), *offset));
-        }
-        shown(record).or(committed(record)).map(|(message, _, offset)| (message, offset))
-    };
+    let named =
+        |record: &Record| shown(record).or(committed(record)).map(|(message, _, offset)| (message, offset));
     let two_messages = some_pair(records, |earlier, later| match (named(earlier), named(later)) {
         (Some((one, one_offset)), Some((two, two_offset))) => one_offset == two_offset && one != two,
         _ => false,

@@ -6,7 +6,8 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`socket`] | one end of a connection: buffers and state |
+//! | [`socket`] | one end of a connection, between its process and the kernel |
+//! | [`state`] | what it holds, and what may be sent |
 //! | [`pump`] | its task: handshake, then sending |
 //! | [`path`] | one direction: latency and order |
 //! | [`link`] | whether anything passes between two machines |
@@ -21,10 +22,11 @@ mod network;
 mod path;
 mod pump;
 mod socket;
+mod state;
 
 pub(super) use frame::MachineId;
 pub(super) use interface::Carrier;
 pub(super) use network::Network;
-#[cfg(test)]
-pub(super) use socket::BUFFER;
 pub(super) use socket::Socket;
+#[cfg(test)]
+pub(super) use state::BUFFER;

@@ -1,7 +1,8 @@
 //! Sends one end's segments on their way: draws their latency, waits for the link, and keeps their order.
 //!
-//! A segment arrives its latency after it was ready to be sent, but never before what was sent before it: latencies do not
-//! add up. It leaves for the carrier one tick early. Whether it passes is decided as it leaves.
+//! A segment leaves for the carrier one tick before it is due, which is its latency after it was ready to be sent. It
+//! leaves after what was sent before it, and so is never due before that; latencies do not add up. Whether it passes is
+//! decided as it leaves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub(super) struct Path {
     /// What its draws are keyed by: the dialer's name and which connection of it this is, and the direction.
     entity: String,
     drawn: u64,
-    /// When the last thing sent arrives.
+    /// When the last thing scheduled arrives.
     due: Duration,
 }
 
@@ -79,7 +80,7 @@ impl Path {
         let range = self.network.latency.inclusive();
         let latency = draw_duration(range, self.network.seed, Stream::Latency, &self.entity, self.drawn);
         self.drawn += 1;
-        self.due = self.due.max(since + latency);
+        self.due = since + latency;
         self.due.saturating_sub(CARRIER)
     }
 

@@ -1,30 +1,22 @@
-//! One end of a connection: its buffers, its state, and who waits for it.
+//! One end of a connection, where two sides meet: its process and the kernel.
 //!
-//! Two sides meet here. The process reads, writes, shuts down and lets go; the kernel takes what is to be sent and puts
-//! what arrived. Each direction has a send buffer and a receive buffer of [`BUFFER`] bytes. Bytes leave the send buffer
-//! only when the peer's receive buffer has room for them (its *window*), and the window grows again as the peer's process
-//! reads. So a reader that does not read stops its writer after two buffers, and no byte is ever dropped for want of room.
+//! The process reads, writes, shuts down and lets go; the kernel takes what is to be sent and puts what arrived. Each
+//! direction has a send buffer and a receive buffer of [`BUFFER`] bytes: a reader that does not read stops its writer after
+//! two buffers, and no byte is ever dropped for want of room.
 //!
-//! What is sent keeps its place: FIN and RST queue behind the bytes that were written before them.
 //! Errors are those of Linux: `ECONNRESET` once, `EPIPE` for writes after it. Knows nothing of links, faults and frames' ways.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::{Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::io::ReadBuf;
 use tokio::sync::Notify;
 
 use super::frame::{End, Route, Segment};
-
-/// The bytes a send buffer holds, and those a receive buffer holds.
-pub(in crate::world) const BUFFER: usize = 64 << 10;
-
-/// How much the process must have read before the peer is told: often enough that it never waits for long.
-const WINDOW_UPDATE: usize = BUFFER / 4;
+use super::state::{BUFFER, Fin, Phase, Queued, State};
 
 /// One end of a connection.
 pub(in crate::world) struct Socket {
@@ -37,71 +29,10 @@ pub(in crate::world) struct Socket {
     stirred: Notify,
 }
 
-struct State {
-    phase: Phase,
-    /// Why the process's next call fails; it hears it once.
-    error: Option<io::ErrorKind>,
-    outgoing: VecDeque<Queued>,
-    outgoing_bytes: usize,
-    /// How many bytes the peer has room for.
-    window: usize,
-    /// When the window was last opened from nothing.
-    window_since: Duration,
-    incoming: VecDeque<Bytes>,
-    /// How many bytes the process has read that the peer was not told of, and since when.
-    unannounced: usize,
-    unannounced_since: Duration,
-    fin: Fin,
-    fin_received: bool,
-    /// The process has let go of it.
-    orphan: bool,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-}
-
-/// How far a socket has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// The handshake is under way.
-    Opening,
-    /// Bytes may pass.
-    Open,
-    /// There is no connection: the kernel has nothing more to do for it.
-    Gone,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fin {
-    NotYet,
-    Queued,
-    Sent,
-}
-
-struct Queued {
-    segment: Segment,
-    since: Duration,
-}
-
 impl Socket {
     /// A socket whose handshake has begun.
     pub(super) fn new(route: Route, port: Option<u16>) -> Self {
-        let state = State {
-            phase: Phase::Opening,
-            error: None,
-            outgoing: VecDeque::new(),
-            outgoing_bytes: 0,
-            window: BUFFER,
-            window_since: Duration::ZERO,
-            incoming: VecDeque::new(),
-            unannounced: 0,
-            unannounced_since: Duration::ZERO,
-            fin: Fin::NotYet,
-            fin_received: false,
-            orphan: false,
-            reader: None,
-            writer: None,
-        };
-        Self { route, port, state: Mutex::new(state), stirred: Notify::new() }
+        Self { route, port, state: Mutex::new(State::new()), stirred: Notify::new() }
     }
 
     /// A number for this end, the same in every run of a plan.
@@ -359,131 +290,5 @@ impl Socket {
     /// Takes what may be sent.
     pub(super) fn take(&self) -> Option<Segment> {
         self.lock().take()
-    }
-}
-
-impl State {
-    /// Moves bytes to the process. Says whether the peer should now be told.
-    fn take_incoming(&mut self, buffer: &mut ReadBuf<'_>, now: Duration) -> bool {
-        while let Some(first) = self.incoming.front_mut() {
-            let length = first.len().min(buffer.remaining());
-            if length == 0 {
-                break;
-            }
-            buffer.put_slice(&first[..length]);
-            first.advance(length);
-            if first.is_empty() {
-                self.incoming.pop_front();
-            }
-            self.unannounced += length;
-        }
-        self.unannounced_since = now;
-        self.announces()
-    }
-
-    fn announces(&self) -> bool {
-        self.unannounced >= WINDOW_UPDATE && !self.fin_received
-    }
-
-    /// Since when something may be sent.
-    fn sendable(&self) -> Option<Duration> {
-        if self.phase == Phase::Gone {
-            return None;
-        }
-        if self.announces() {
-            return Some(self.unannounced_since);
-        }
-        let first = self.outgoing.front()?;
-        match first.segment {
-            Segment::Data(_) if self.window == 0 => None,
-            Segment::Data(_) => Some(first.since.max(self.window_since)),
-            Segment::Syn { .. }
-            | Segment::SynAck
-            | Segment::Refused
-            | Segment::Ack
-            | Segment::Window(_)
-            | Segment::Fin
-            | Segment::Rst => Some(first.since),
-        }
-    }
-
-    fn take(&mut self) -> Option<Segment> {
-        self.sendable()?;
-        if self.announces() {
-            let bytes = u32::try_from(std::mem::take(&mut self.unannounced)).ok()?;
-            return Some(Segment::Window(bytes));
-        }
-        if let Segment::Data(bytes) = &mut self.outgoing.front_mut()?.segment
-            && bytes.len() > self.window
-        {
-            let part = bytes.split_to(self.window);
-            return Some(self.sent(Segment::Data(part)));
-        }
-        let segment = self.outgoing.pop_front()?.segment;
-        Some(self.sent(segment))
-    }
-
-    /// What sending this changes here.
-    fn sent(&mut self, segment: Segment) -> Segment {
-        match &segment {
-            Segment::Data(bytes) => {
-                self.window -= bytes.len();
-                self.outgoing_bytes -= bytes.len();
-                if let Some(writer) = self.writer.take() {
-                    writer.wake();
-                }
-            }
-            Segment::Fin => {
-                self.fin = Fin::Sent;
-                if self.orphan {
-                    self.phase = Phase::Gone;
-                }
-            }
-            Segment::Rst => self.phase = Phase::Gone,
-            Segment::Syn { .. } | Segment::SynAck | Segment::Refused | Segment::Ack | Segment::Window(_) => {}
-        }
-        segment
-    }
-
-    fn queue_fin(&mut self, now: Duration) {
-        match self.fin {
-            Fin::NotYet => {
-                self.outgoing.push_back(Queued { segment: Segment::Fin, since: now });
-                self.fin = Fin::Queued;
-            }
-            Fin::Queued => {}
-            // It was shut down before; now there is no one left to read for either.
-            Fin::Sent if self.orphan => self.phase = Phase::Gone,
-            Fin::Sent => {}
-        }
-    }
-
-    /// RST keeps its place behind the bytes that are on their way, but bytes for which the peer has no room are not: it
-    /// does not wait for them.
-    fn queue_rst(&mut self, now: Duration) {
-        if self.outgoing.iter().any(|queued| queued.segment == Segment::Rst) {
-            return;
-        }
-        let mut room = Some(self.window);
-        self.outgoing.retain(|queued| {
-            if let Segment::Data(bytes) = &queued.segment {
-                room = room.and_then(|room| room.checked_sub(bytes.len()));
-            }
-            room.is_some()
-        });
-        self.outgoing.push_back(Queued { segment: Segment::Rst, since: now });
-    }
-
-    fn wake_reader(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
-        }
-    }
-
-    fn wake(&mut self) {
-        self.wake_reader();
-        if let Some(writer) = self.writer.take() {
-            writer.wake();
-        }
     }
 }

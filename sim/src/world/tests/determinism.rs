@@ -1,3 +1,5 @@
+//! The same plan gives the same history, whatever the code under test takes its chance from.
+
 use std::hash::{BuildHasher, RandomState};
 
 use super::*;

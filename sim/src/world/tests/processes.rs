@@ -1,5 +1,7 @@
+//! Lives and deaths of processes, and what they take from their world.
+
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 
 use rusqlite::{Connection, OpenFlags};
@@ -8,14 +10,13 @@ use tokio::io::AsyncWrite;
 use super::*;
 use crate::check::Ending;
 use crate::history::Kind;
-use crate::world::LogWriter;
 
-/// Says so when it is dropped.
-struct Dropped(Arc<AtomicU64>);
+/// Notes when it is dropped.
+struct Dropped(Machine, Notes);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.1.note(&self.0, "dropped");
     }
 }
 
@@ -23,23 +24,20 @@ impl Drop for Dropped {
 fn a_killed_process_drops_all_its_tasks_and_does_nothing_more() {
     let notes = Notes::default();
     let plan = plan("4s", vec![instant("1s", kill("alice"))]);
-    let (dropped, acted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let (drops, acts) = (Arc::clone(&dropped), Arc::clone(&acted));
+    let client = notes.clone();
 
     play(&plan, echo(&notes), move |machine| {
         for _ in 0..3 {
-            let (held, acts, other) = (Dropped(Arc::clone(&drops)), Arc::clone(&acts), machine.clone());
+            let (held, notes) = (Dropped(machine.clone(), client.clone()), client.clone());
             machine.env.spawn(async move {
-                let _held = held;
-                at(&other, 1500).await;
-                acts.store(true, Ordering::Relaxed);
+                at(&held.0, 1500).await;
+                notes.note(&held.0, "still here");
             });
         }
         std::future::pending()
     });
 
-    assert_eq!(dropped.load(Ordering::Relaxed), 3);
-    assert!(!acted.load(Ordering::Relaxed));
+    assert_eq!(notes.of("alice"), ["1.000s dropped"; 3]);
 }
 
 /// Tries to write as it is dropped.
@@ -187,7 +185,7 @@ fn blocking_jobs_run_one_at_a_time_in_order_and_take_an_fsync_each() {
 fn what_a_user_does_while_the_client_is_down_waits_for_its_next_life() {
     let mut plan = plan("4s", vec![fault("1s", "3s", kill("alice"))]);
     let op = |at: &str, act| Op { at: span(at), who: "alice".into(), act };
-    plan.ops.extend([op("500ms", Act::Connect), op("2s", Act::Say("hello".to_owned()))]);
+    plan.ops.extend([op("500ms", Act::Connect), op("2s", Act::Say("hello".into()))]);
     let notes = Notes::default();
     let client = notes.clone();
     let scene = Scene {
@@ -204,8 +202,12 @@ fn what_a_user_does_while_the_client_is_down_waits_for_its_next_life() {
 
     run(&plan, &scene, &RunOptions::default());
 
-    let said =
-        [r#"0.500s Connect"#, r#"3.000s Connect"#, r#"3.000s Say("hello")"#, r#"4.000s Say("the end")"#];
+    let said = [
+        r#"0.500s Connect"#,
+        r#"3.000s Connect"#,
+        r#"3.000s Say(Say { room: "general", content: "hello" })"#,
+        r#"4.000s Say(Say { room: "general", content: "the end" })"#,
+    ];
     assert_eq!(notes.of("alice"), said);
 }
 
@@ -240,9 +242,7 @@ fn a_run_that_does_not_settle_says_who_waits_for_what() {
 
 #[test]
 fn marks_are_collected_and_lines_are_stamped() {
-    let log: Arc<Mutex<Vec<u8>>> = Arc::default();
-    let log_to: LogWriter = log.clone();
-    let options = RunOptions { log: Some("squall_sim::world::tests=info".to_owned()), log_to: Some(log_to) };
+    let options = RunOptions { log: Some("squall_sim::world::tests=info".to_owned()) };
     let scene = Scene {
         server: Box::new(|_, _| Box::pin(std::future::pending())),
         client: Box::new(|machine, _ops| {
@@ -257,8 +257,8 @@ fn marks_are_collected_and_lines_are_stamped() {
     let outcome = run(&plan("1s", vec![]), &scene, &options);
 
     assert_eq!(outcome.reached.into_iter().collect::<Vec<_>>(), ["a.place"]);
-    let log = String::from_utf8(log.lock().expect("no one panics").clone()).expect("text");
-    assert!(log.starts_with("[0.120s alice#1]") && log.trim_end().ends_with("hello"), "{log}");
+    let [line] = outcome.log.as_slice() else { panic!("not one line: {:?}", outcome.log) };
+    assert!(line.text.starts_with("[0.120s alice#1]") && line.text.ends_with("hello"), "{line:?}");
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn plans_that_name_who_is_not_there_are_refused() {
 
 #[test]
 fn directives_that_are_none_are_refused() {
-    let options = RunOptions { log: Some("=,=".to_owned()), log_to: None };
+    let options = RunOptions { log: Some("=,=".to_owned()) };
 
     assert!(crate::world::preflight(&options).is_err());
 }

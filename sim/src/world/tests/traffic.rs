@@ -1,3 +1,5 @@
+//! Bytes between processes: order, latency, back-pressure.
+
 use super::*;
 use crate::world::kernel::BUFFER;
 
@@ -139,6 +141,64 @@ fn a_listener_that_does_not_accept_holds_128_connections() {
     });
 
     assert_eq!(notes.of("alice").len(), 128);
+}
+
+#[test]
+fn a_listener_that_goes_resets_what_it_has_not_accepted() {
+    let notes = Notes::default();
+    let server = |machine: Machine, _stop| async move {
+        let listener = machine.net.listen(PORT).expect("the port is free");
+        at(&machine, 1000).await;
+        drop(listener);
+        std::future::pending().await
+    };
+    let client = notes.clone();
+
+    play(&plan("3s", vec![]), server, move |machine| {
+        let notes = client.clone();
+        async move {
+            at(&machine, 10).await;
+            let mut stream = connected(&machine).await;
+            notes.note(&machine, hear(&mut stream).await);
+        }
+    });
+
+    assert_eq!(notes.of("alice"), ["1.020s !ConnectionReset"]);
+}
+
+#[test]
+fn connects_that_were_given_up_leave_no_trace_in_a_backlog() {
+    let notes = Notes::default();
+    let plan = plan("10s", vec![fault("500ms", "3s", one_way(SERVER, "alice"))]);
+    let server = |machine: Machine, _stop| async move {
+        let _listener = machine.net.listen(PORT).expect("the port is free");
+        std::future::pending().await
+    };
+    let client = notes.clone();
+
+    play(&plan, server, move |machine| {
+        let notes = client.clone();
+        async move {
+            for _ in 0..128 {
+                let other = machine.clone();
+                machine.env.spawn(async move {
+                    at(&other, 1000).await;
+                    tokio::select! {
+                        biased;
+                        _ = connect(&other) => {}
+                        () = at(&other, 2000) => {}
+                    }
+                });
+            }
+            // The SYN-ACKs are sent once more at 4.020, and answered with RST.
+            at(&machine, 5000).await;
+            let _stream = connected(&machine).await;
+            notes.note(&machine, "connected");
+            std::future::pending().await
+        }
+    });
+
+    assert_eq!(notes.of("alice"), ["5.040s connected"]);
 }
 
 #[test]

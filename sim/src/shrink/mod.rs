@@ -1,0 +1,98 @@
+//! A failing plan becomes the smallest plan that breaks the same promise.
+//!
+//! Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002) over the plan's
+//! faults and ops. Draws are keyed by what they are for, so leaving a step out moves no other step; what is drawn during
+//! the run, such as latency, may shift all the same. So a candidate counts only if it breaks the *same* promise.
+
+mod ddmin;
+mod regression;
+
+pub use regression::save;
+
+use crate::app::App;
+use crate::check::Anomaly;
+use crate::hunt::{Judged, judged};
+use crate::plan::Plan;
+use crate::world::RunOptions;
+
+/// How many candidates are tried at most: a few seconds' work for most plans.
+pub const CANDIDATES_MAX: u32 = 400;
+
+/// A plan that was made smaller.
+#[derive(Debug)]
+pub struct Shrunk {
+    /// The smallest plan found, run and judged.
+    pub smallest: Judged,
+    /// How many candidates were run.
+    pub tried: u32,
+}
+
+/// Makes a plan smaller that breaks `anomaly`. Faults go first: what remains of them says most.
+pub fn shrink(failing: Judged, anomaly: Anomaly, app: &dyn App, candidates_max: u32) -> Shrunk {
+    let mut search = Search { smallest: failing, anomaly, app, left: candidates_max };
+    loop {
+        let before = search.size();
+        for part in [Part::Faults, Part::Ops] {
+            let steps = part.count(&search.smallest.plan);
+            ddmin::minimise(steps, |kept| search.accepts(part, kept));
+        }
+        // Fewer ops may make a fault needless that was not before.
+        if search.size() == before || search.left == 0 {
+            return Shrunk { smallest: search.smallest, tried: candidates_max - search.left };
+        }
+    }
+}
+
+/// What of a plan is left out.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Faults,
+    Ops,
+}
+
+impl Part {
+    fn count(self, plan: &Plan) -> usize {
+        match self {
+            Self::Faults => plan.faults.len(),
+            Self::Ops => plan.ops.len(),
+        }
+    }
+
+    /// The plan with only these steps of the part, by their places in `of`.
+    fn keep(self, of: &Plan, kept: &[usize]) -> Plan {
+        let mut plan = of.clone();
+        match self {
+            Self::Faults => plan.faults = kept.iter().map(|place| of.faults[*place].clone()).collect(),
+            Self::Ops => plan.ops = kept.iter().map(|place| of.ops[*place].clone()).collect(),
+        }
+        plan
+    }
+}
+
+struct Search<'a> {
+    smallest: Judged,
+    anomaly: Anomaly,
+    app: &'a dyn App,
+    left: u32,
+}
+
+impl Search<'_> {
+    fn size(&self) -> usize {
+        self.smallest.plan.faults.len() + self.smallest.plan.ops.len()
+    }
+
+    /// Whether the smallest plan, cut down to these steps, still breaks the promise; then it is the smallest.
+    fn accepts(&mut self, part: Part, kept: &[usize]) -> bool {
+        let candidate = part.keep(&self.smallest.plan, kept);
+        if self.left == 0 || candidate.validate().is_err() {
+            return false;
+        }
+        self.left -= 1;
+        let run = judged(candidate, self.app, &RunOptions::default());
+        let same = run.judgement.violation().is_some_and(|violation| violation.anomaly == self.anomaly);
+        if same {
+            self.smallest = run;
+        }
+        same
+    }
+}

@@ -1,0 +1,119 @@
+//! `cargo sim` as its caller sees it: exit codes and what is said, from the real program.
+
+use std::process::{Command, Output};
+
+fn sim(args: &[&str]) -> Output {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    Command::new(env!("CARGO_BIN_EXE_squall-sim"))
+        .args(args)
+        .current_dir(root)
+        .output()
+        .expect("cargo built it")
+}
+
+fn exit_code(output: &Output) -> i32 {
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    output.status.code().unwrap_or_else(|| panic!("killed\n{stdout}\n{stderr}"))
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const SMOKE: &str = "scenarios/smoke/two-clients-chat.yaml";
+
+#[test]
+fn promises_that_hold_are_exit_0_and_quiet() {
+    let output = sim(&["run", SMOKE, "--seeds", "2"]);
+    assert_eq!(exit_code(&output), 0, "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+    assert!(stdout(&output).starts_with("PASS  two-clients-chat"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_mistake_in_a_scenario_is_exit_2_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("unknown-key", "guarantee: exactly_once", "guarantee: exactly_once\nsettel: 1s", ":4:1"),
+        ("wrong-unit", "at: 1s", "at: 1 parsec", ":6:11"),
+        ("unknown-client", "who: alice", "who: allice", ":6:20"),
+        ("empty-workload", "say: { count: 1 }", "say: { count: 0 }", ":6:"),
+    ];
+    for (name, from, to, place) in cases {
+        let good = format!(
+            "name: {name}\nabout: A mistake.\nguarantee: exactly_once\nclients: {{ alice: {{}} }}\nwork:\n  - {{ at: 1s, who: alice, do: {{ say: {{ count: 1 }} }} }}\n"
+        );
+        let file = folder.path().join(format!("{name}.yaml"));
+        std::fs::write(&file, good.replace(from, to)).unwrap();
+
+        let output = sim(&["run", file.to_str().unwrap()]);
+
+        assert_eq!(exit_code(&output), 2, "{name}: {}", stdout(&output));
+        assert!(
+            stderr(&output).contains(&format!("{}{place}", file.display())),
+            "{name}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn nothing_to_run_is_exit_4() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = sim(&["run", folder.path().to_str().unwrap()]);
+    assert_eq!(exit_code(&output), 4);
+    assert!(stderr(&output).contains("no scenario"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_fault_that_touches_nothing_is_exit_4() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("too-late.yaml");
+    let scenario = "name: too-late\nabout: The connection is reset before there is one.\nguarantee: exactly_once\nclients: { alice: {} }\nwork:\n  - { at: 1s, who: alice, do: connect }\n  - { at: 2s, who: alice, do: { say: { count: 1 } } }\nfaults:\n  - { at: 100ms, what: { reset: { between: [alice, server] } } }\nseeds: 2\n";
+    std::fs::write(&file, scenario).unwrap();
+
+    let output = sim(&["run", file.to_str().unwrap()]);
+
+    assert_eq!(exit_code(&output), 4, "{}{}", stdout(&output), stderr(&output));
+    assert!(stderr(&output).contains("no reset touched traffic"), "{}", stderr(&output));
+}
+
+#[test]
+fn wrong_usage_is_exit_2() {
+    assert_eq!(exit_code(&sim(&["run", "--sneeds", "3"])), 2);
+    assert_eq!(exit_code(&sim(&["run", "scenarios/no-such.yaml"])), 2);
+    assert_eq!(exit_code(&sim(&["replay", "scenarios"])), 2);
+}
+
+#[test]
+fn a_replay_prints_the_same_twice_and_its_digest() {
+    let [first, second] = [(); 2].map(|()| sim(&["replay", SMOKE, "--seed", "3"]));
+    assert_eq!(exit_code(&first), 0, "{}", stderr(&first));
+    assert_eq!(stdout(&first), stdout(&second));
+    assert!(stdout(&first).lines().last().unwrap().starts_with("digest "), "{}", stdout(&first));
+}
+
+#[test]
+fn a_plan_that_is_printed_runs_again_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plan.yaml");
+    std::fs::write(&file, sim(&["replay", SMOKE, "--seed", "3", "--plan"]).stdout).unwrap();
+
+    let drawn = sim(&["replay", SMOKE, "--seed", "3"]);
+    let read = sim(&["replay", file.to_str().unwrap()]);
+
+    assert_eq!(exit_code(&read), 0, "{}", stderr(&read));
+    assert_eq!(stdout(&read), stdout(&drawn));
+}
+
+#[test]
+fn logs_are_stamped_with_virtual_time_and_host() {
+    let output = sim(&["replay", SMOKE, "--seed", "3", "--log", "debug"]);
+    let stamped =
+        |line: &str| line.contains("server#1") && line.contains("DEBUG") && line.contains("squall::");
+    assert!(stdout(&output).lines().any(stamped), "{}", stdout(&output));
+}

@@ -1,0 +1,128 @@
+//! The way in, byte by byte.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+const HANDSHAKE: &str = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// Sends a request and gives the answer, up to the end of the stream.
+async fn request(world: &World, line: &str, headers: &str) -> String {
+    let mut stream = world.net.connect("server", 3000).await.unwrap();
+    let request = format!("{line} HTTP/1.1\r\nHost: server\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // Ends by the header timeout where the server would wait for another request.
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_request_is_accepted_with_and_without_the_last_slash() {
+    let world = world(ServerOptions::default());
+    for path in ["/socket.io/", "/socket.io"] {
+        let mut stream = world.net.connect("server", 3000).await.unwrap();
+        let request =
+            format!("GET {path}?EIO=4&transport=websocket HTTP/1.1\r\nHost: server\r\n{HANDSHAKE}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+
+        let mut answer = [0; 129];
+        stream.read_exact(&mut answer).await.unwrap();
+
+        assert_eq!(
+            String::from_utf8_lossy(&answer),
+            // The key is the one of RFC 6455 §1.3, and so is the answer to it. There is no Date.
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_have_the_codes_of_engine_io() {
+    let world = world(ServerOptions::default());
+    let websocket = "transport=websocket";
+    for (line, headers, body) in [
+        ("GET /socket.io/?EIO=4".to_owned(), HANDSHAKE, r#"{"code":0,"message":"Transport unknown"}"#),
+        ("GET /socket.io/".to_owned(), "", r#"{"code":0,"message":"Transport unknown"}"#),
+        (
+            "GET /socket.io/?EIO=4&transport=polling".to_owned(),
+            "",
+            r#"{"code":0,"message":"Transport unknown"}"#,
+        ),
+        (
+            format!("GET /socket.io/?EIO=4&{websocket}&sid=x"),
+            HANDSHAKE,
+            r#"{"code":1,"message":"Session ID unknown"}"#,
+        ),
+        (
+            format!("POST /socket.io/?EIO=4&{websocket}"),
+            HANDSHAKE,
+            r#"{"code":2,"message":"Bad handshake method"}"#,
+        ),
+        (format!("GET /socket.io/?EIO=4&{websocket}"), "", r#"{"code":3,"message":"Bad request"}"#),
+        (
+            format!("GET /socket.io/?EIO=4&{websocket}"),
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+            r#"{"code":3,"message":"Bad request"}"#,
+        ),
+        (
+            format!("GET /socket.io/?EIO=3&{websocket}"),
+            HANDSHAKE,
+            r#"{"code":5,"message":"Unsupported protocol version"}"#,
+        ),
+        (
+            format!("GET /socket.io/?{websocket}"),
+            HANDSHAKE,
+            r#"{"code":5,"message":"Unsupported protocol version"}"#,
+        ),
+    ] {
+        let answer = request(&world, &line, headers).await;
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{line}: {answer}");
+        assert!(answer.contains("content-type: application/json\r\n"), "{line}: {answer}");
+        assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{line}: {answer}");
+        assert!(!answer.to_lowercase().contains("\r\ndate:"), "{line}: {answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_paths_are_not_found() {
+    let world = world(ServerOptions::default());
+    for path in ["/", "/socket.io/x", "/socket.iox", "/engine.io/?EIO=4&transport=websocket"] {
+        let answer = request(&world, &format!("GET {path}"), HANDSHAKE).await;
+        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{path}: {answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn garbage_hurts_its_sender_only() {
+    let world = world(ServerOptions::default());
+    echo(&world.server);
+    let (client, _events) = world.connected().await;
+    for garbage in ["\0\u{1}\u{2}\r\n\r\n".to_owned(), "GET\r\n\r\n".to_owned(), "x".repeat(100_000)] {
+        let (mut reader, mut writer) = tokio::io::split(world.net.connect("server", 3000).await.unwrap());
+        // The server stops reading in the middle of it.
+        drop(writer.write_all(garbage.as_bytes()).await);
+        let mut answer = String::new();
+        reader.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+
+    assert!(client.emit_with_ack("echo", number(1), None).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_finish_a_request_is_closed() {
+    let world = world(ServerOptions::default());
+    for begun in ["", "GET /socket.io/ HTTP/1.1\r\nHost: s"] {
+        let before = world.env.clock.monotonic();
+        let mut stream = world.net.connect("server", 3000).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+
+        assert_eq!(world.env.clock.monotonic().since(before).as_secs(), 10);
+    }
+}

@@ -1,0 +1,236 @@
+//! Servers and clients come and go.
+
+use crate::socket::{AckError, Args, DisconnectReason, ManagerWaiting};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn what_is_emitted_while_the_server_is_away_arrives_when_it_is_back() {
+    let first = world(ServerOptions::default());
+    let (client, mut events) = first.connected().await;
+    first.server.shutdown(SECOND).await;
+    assert_eq!(until_disconnected(&mut events).await, DisconnectReason::TransportClose);
+    for sent in 0..10 {
+        client.emit("up", number(sent));
+    }
+    first.env.sleep(20 * SECOND).await;
+
+    let second = World::on(first.net.clone(), ServerOptions::default());
+    let (sender, mut received) = mpsc::unbounded_channel();
+    second.server.on_connect(move |socket| {
+        let sender = sender.clone();
+        async move {
+            socket.on("up", move |_socket, event| {
+                sender.send(event.args.get::<u64>(0).unwrap()).unwrap();
+                async {}
+            });
+        }
+    });
+
+    until_connected(&mut events).await;
+    for expected in 0..10 {
+        assert_eq!(received.recv().await, Some(expected));
+    }
+    assert!(client.status().connected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_disconnects_everyone_after_what_was_sent_and_ends_serve() {
+    let mut world = world(ServerOptions::default());
+    let mut reasons = report_disconnects(&world.server);
+    let (_client, mut events) = world.connected().await;
+    let before = world.env.clock.monotonic();
+
+    for sent in 0..100 {
+        world.server.emit("last words", number(sent));
+    }
+    world.server.shutdown(10 * SECOND).await;
+
+    assert!(world.env.clock.monotonic().since(before) < SECOND, "there was nothing to wait for");
+    assert_eq!(reasons.try_recv(), Ok(DisconnectReason::ServerShuttingDown), "handlers have ended");
+    for expected in 0..100 {
+        assert_eq!(next_number(&mut events).await, expected);
+    }
+    assert_eq!(until_disconnected(&mut events).await, DisconnectReason::TransportClose);
+    assert!(world.served.wait_for(|served| *served).await.is_ok());
+    assert!(world.net.connect("server", 3000).await.is_err(), "the listener is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_handlers_but_not_longer_than_its_grace() {
+    for (work, waited) in [(3, 3), (60, 10)] {
+        let world = world(ServerOptions::default());
+        let env = world.env.clone();
+        world.server.on_connect(move |socket| {
+            let env = env.clone();
+            async move {
+                socket.on("work", move |_socket, event| {
+                    let sleep = env.sleep(work * SECOND);
+                    event.ack.send(Args::none());
+                    sleep
+                });
+            }
+        });
+        let (client, _events) = world.connected().await;
+        client.emit_with_ack("work", Args::none(), None).await.unwrap();
+        let before = world.env.clock.monotonic();
+
+        world.server.shutdown(10 * SECOND).await;
+
+        assert_eq!(world.env.clock.monotonic().since(before).as_secs(), waited);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_is_not_held_by_a_peer_that_is_not_there() {
+    let world = world(ServerOptions::default());
+    let mut raw = world.raw().await;
+    for _ in 0..10 {
+        world.server.emit("page", vec![json!("x".repeat(10_000))]);
+    }
+    let before = world.env.clock.monotonic();
+
+    world.server.shutdown(3 * SECOND).await;
+
+    assert_eq!(world.env.clock.monotonic().since(before).as_secs(), 3);
+    while raw.next().await.is_some() {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_a_session_during_a_shutdown_gets_none() {
+    let world = world(ServerOptions::default());
+    let mut stream = world.net.connect("server", 3000).await.unwrap();
+    world.env.sleep(SECOND).await;
+
+    world.server.shutdown(5 * SECOND).await;
+
+    let mut answer = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut answer).await.unwrap();
+    assert!(answer.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_cannot_be_accepted_is_not_the_end_of_the_server() {
+    let mut world = world(ServerOptions::default());
+    world.net.fail_accept(std::io::ErrorKind::ConnectionAborted);
+    world.net.fail_accept(std::io::ErrorKind::ConnectionReset);
+    let (_client, _events) = world.connected().await;
+
+    world.net.fail_accept(std::io::ErrorKind::InvalidInput);
+
+    assert!(world.served.changed().await.is_ok());
+    assert!(!*world.served.borrow(), "serve gives the error of a listener that has failed for good");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_handle_takes_the_client_with_it() {
+    let world = world(ServerOptions::default());
+    let (sender, mut received) = mpsc::unbounded_channel();
+    world.server.on_connect(move |socket| {
+        let sender = sender.clone();
+        async move {
+            socket.on("up", move |_socket, event| {
+                sender.send(event.args.get::<u64>(0).unwrap()).unwrap();
+                async {}
+            });
+        }
+    });
+    let mut reasons = report_disconnects(&world.server);
+    let (client, mut events) = world.connected().await;
+    let clone = client.clone();
+    drop(client);
+
+    clone.emit("up", number(7));
+    drop(clone);
+
+    assert_eq!(received.recv().await, Some(7), "what was sent before arrives");
+    assert_eq!(reasons.recv().await, Some(DisconnectReason::ClientNamespaceDisconnect));
+    while let Some(event) = events.recv().await {
+        assert_eq!(event, Event::Disconnected(DisconnectReason::IoClientDisconnect));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_handle_ends_an_attempt_too() {
+    let env = Env::tokio();
+    let (client, mut events) = Client::new(&env, TestNet::default(), url(), ClientOptions::default());
+    client.connect();
+    assert_eq!(events.recv().await, Some(Event::ConnectFailed));
+    assert!(matches!(client.status().waiting, ManagerWaiting::Backoff { attempt: 1, .. }));
+
+    drop(client);
+
+    while events.recv().await.is_some() {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_is_given_up_and_tried_again() {
+    let net = TestNet::default();
+    let listener = net.listen();
+    let env = Env::tokio();
+    let (client, mut events) = Client::new(&env, net, url(), ClientOptions::default());
+    let before = env.clock.monotonic();
+    client.connect();
+
+    assert_eq!(events.recv().await, Some(Event::ConnectFailed));
+
+    assert_eq!(env.clock.monotonic().since(before), ClientOptions::default().timeout);
+    assert!(matches!(events.recv().await, Some(Event::Reconnecting { attempt: 1, .. })));
+    drop(listener);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_is_an_error() {
+    let world = world(ServerOptions::default());
+    let (client, _events) = world.connected().await;
+
+    let unanswered = client.emit_with_ack("nobody handles this", Args::none(), Some(SECOND)).await;
+    assert_eq!(unanswered, Err(AckError::TimedOut));
+
+    let broken = client.emit_with_ack("nobody handles this", Args::none(), None);
+    let (broken, ()) = tokio::join!(broken, world.server.shutdown(SECOND));
+    assert_eq!(broken, Err(AckError::Disconnected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_can_come_and_go_and_change_its_auth() {
+    let world = world(ServerOptions::default());
+    world.server.on_connect(|socket| async move {
+        let auth = socket.auth().clone();
+        socket.emit("auth", vec![auth["user"].clone()]);
+    });
+    let (client, mut events) = world.client();
+    for user in 1..=3 {
+        client.set_auth(Some(json!({ "user": user })));
+        client.connect();
+        assert_eq!(next_number(&mut events).await, user);
+        client.disconnect();
+        assert_eq!(until_disconnected(&mut events).await, DisconnectReason::IoClientDisconnect);
+        assert!(!client.status().connected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_speak_socket_io_is_left_and_tried_again() {
+    let net = TestNet::default();
+    let mut listener = net.listen();
+    let env = Env::tokio();
+    env.spawn(async move {
+        loop {
+            let (stream, _) = super::super::net::Listener::accept(&mut listener).await.unwrap();
+            let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+            let open =
+                r#"0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+            for text in [open, r#"40{"sid":"s"}"#, "4nonsense"] {
+                socket.send(Message::text(text)).await.unwrap();
+            }
+            while let Some(Ok(_)) = socket.next().await {}
+        }
+    });
+    let (client, mut events) = Client::new(&env, net, url(), ClientOptions::default());
+    client.connect();
+
+    assert_eq!(until_disconnected(&mut events).await, DisconnectReason::ParseError);
+    assert!(matches!(events.recv().await, Some(Event::Reconnecting { attempt: 1, .. })));
+    until_connected(&mut events).await;
+}
