@@ -206,14 +206,14 @@ impl Raw {
     pub(in crate::chat) async fn send(&self, args: Value) -> Value {
         let Value::Array(args) = args else { panic!("arguments are an array") };
         let answer = self.client.emit_with_ack("chat message", args, None);
-        json!(soon(&self.env, answer).await.unwrap().0)
+        json!(soon(&self.env, answer).await.unwrap().values())
     }
 
     /// What is next heard of the server: an event as an array, or why the connection ended.
     pub(in crate::chat) async fn hear(&mut self) -> Value {
         loop {
             match soon(&self.env, self.events.recv()).await.expect("the client lives") {
-                Event::Received { name, args, .. } => return json!([name, args.0]),
+                Event::Received { name, args, .. } => return json!([name, args.values()]),
                 Event::Disconnected(reason) => return json!(reason.as_str()),
                 Event::Connected { .. }
                 | Event::ConnectError(_)
