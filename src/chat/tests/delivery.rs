@@ -4,13 +4,10 @@ use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use crate::chat::ChatEvent;
+use crate::store::testing::log_in_memory;
 use crate::store::{Appended, Draft, LogOffset, MessageLog, SqliteLog, StoreError, Stored};
 
 use super::world::World;
-
-fn in_memory() -> SqliteLog {
-    SqliteLog::with_connection(rusqlite::Connection::open_in_memory().unwrap()).unwrap()
-}
 
 fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|n| format!("message {n}")).collect()
@@ -116,7 +113,7 @@ async fn who_disconnects_stays_so_and_misses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_long_history_of_long_messages_arrives_over_one_connection() {
     let world = World::new();
-    let mut storage = in_memory();
+    let mut storage = log_in_memory();
     let long = |n: usize| format!("message {n} {}", "\u{1}x".repeat(15_000));
     let draft =
         |n| Draft { room: "general".to_owned(), id: None, content: long(n), at: SystemTime::UNIX_EPOCH };
@@ -168,7 +165,7 @@ impl MessageLog for Failing {
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_fails_for_a_while_delays_messages_and_loses_none() {
     let world = World::new();
-    let mut storage = in_memory();
+    let mut storage = log_in_memory();
     let old = Draft {
         room: "general".to_owned(),
         id: None,
