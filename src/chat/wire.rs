@@ -35,6 +35,8 @@ pub enum ErrorCode {
     BadRequest,
     /// It is longer than this server takes.
     TooLarge,
+    /// Another message has this id.
+    Conflict,
     /// The server's log does not reach to where the client claims to have read: it is another log.
     UnknownOffset,
     /// The server cannot store it now: the client should try again.

@@ -130,8 +130,8 @@ async fn start_client(
     ack_timeout: Duration,
 ) -> (ChatClient, mpsc::UnboundedReceiver<ChatEvent>) {
     let env = &machine.env;
-    let outbox =
-        SqliteOutbox::with_connection(open(machine), &*env.entropy).expect("one client has the outbox");
+    let outbox = SqliteOutbox::with_connection(open(machine), Arc::clone(&env.entropy))
+        .expect("one client has the outbox");
     let outbox = RecordingOutbox::new(outbox, machine.clone());
     let url = ConnectUrl { host: SERVER.to_owned(), port: PORT };
     let options = ChatOptions { client: ClientOptions::default(), ack_timeout };

@@ -108,7 +108,11 @@ impl Outgoing {
             }
             Err(ChatError {
                 code:
-                    ErrorCode::BadRequest | ErrorCode::TooLarge | ErrorCode::UnknownOffset | ErrorCode::Other,
+                    ErrorCode::BadRequest
+                    | ErrorCode::TooLarge
+                    | ErrorCode::Conflict
+                    | ErrorCode::UnknownOffset
+                    | ErrorCode::Other,
                 message,
             }) => Answered::Settled(self.settle(Err(message))),
         }
@@ -212,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_the_server_will_never_take_leaves_with_the_reason() {
-        for code in ["bad_request", "too_large", "a code of next year"] {
+        for code in ["bad_request", "too_large", "conflict", "a code of next year"] {
             let mut outgoing = outgoing(&["a", "b"]);
             sent(&mut outgoing);
             assert_eq!(outgoing.answer(refusal(code)), settled("a", Err("no")), "{code}");

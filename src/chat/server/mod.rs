@@ -82,6 +82,10 @@ impl<L: ChatLog> Chat<L> {
                 tracing::debug!(reached = "chat.repeat", %offset, "a message was sent again");
                 Ok(offset)
             }
+            Ok(Appended::Conflict) => {
+                let message = "another message has this clientOffset: each message needs an id of its own";
+                Err(ChatError::new(ErrorCode::Conflict, message))
+            }
             Err(error) => {
                 // What failed is not for the client: it may tell of the server's files.
                 tracing::debug!(%error, "a message was not stored");

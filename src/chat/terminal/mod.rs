@@ -104,7 +104,7 @@ pub async fn run<C: Connector, R: AsyncBufRead + Unpin, W: Write>(
     streams: Streams<R, W>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), TerminalError> {
-    let entropy = env.entropy.as_ref();
+    let entropy = &env.entropy;
     let (mut outbox, path) = match options.outbox {
         Some(path) => (place::open_at(&path, entropy)?, path),
         None => {

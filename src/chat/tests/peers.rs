@@ -32,6 +32,20 @@ async fn a_repeat_is_acknowledged_with_the_offset_it_has_and_shown_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_sends_under_a_known_id_what_is_not_its_message_hears_of_a_conflict() {
+    let world = World::new();
+    let _server = world.serve_chat().await;
+    let mut alice = world.person("alice").await;
+    alice.client.connect();
+    let raw = world.raw(json!({}));
+    raw.send(json!(["hi", "me-1"])).await;
+
+    assert_eq!(code_of(&raw.send(json!(["ho", "me-1"])).await), "conflict");
+
+    assert_eq!(alice.read_for_a_minute().await, ["hi"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn ids_made_before_a_page_connected_are_not_repeats_of_each_other() {
     let world = World::new();
     let _server = world.serve_chat().await;
