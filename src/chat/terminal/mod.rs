@@ -200,6 +200,9 @@ impl<W: Write> Session<'_, W> {
             | ChatEvent::Disconnected(_)
             | ChatEvent::GaveUp
             | ChatEvent::Message(_)
+            | ChatEvent::Joined { .. }
+            | ChatEvent::Left { .. }
+            | ChatEvent::NotJoined { .. }
             | ChatEvent::Acknowledged { .. }
             | ChatEvent::OutboxBroken(_) => Ok(()),
         }
