@@ -200,7 +200,9 @@ impl HandlersEmit {
             self.env.sleep(overtaken).await;
             self.broadcast(&content, &id, offset);
         }
-        incoming.ack.send(vec![json!({ "offset": appended.offset() })]);
+        if let Some(offset) = appended.offset() {
+            incoming.ack.send(vec![json!({ "offset": offset })]);
+        }
     }
 
     fn broadcast(&self, content: &str, id: &MessageId, offset: LogOffset) {
