@@ -177,14 +177,10 @@ mod tests {
     use futures_util::FutureExt;
     use futures_util::future::join_all;
 
-    use crate::store::testing::{DyingBlocking, inline_env};
+    use crate::store::testing::{DyingBlocking, inline_env, log_in_memory};
     use crate::store::{MessageId, SqliteLog};
 
     use super::*;
-
-    fn storage() -> SqliteLog {
-        SqliteLog::with_connection(rusqlite::Connection::open_in_memory().unwrap()).unwrap()
-    }
 
     fn draft(content: &str) -> Draft {
         let id = Some(MessageId(content.to_owned()));
@@ -205,7 +201,11 @@ mod tests {
     impl Watched {
         fn new() -> (Self, Arc<Mutex<Vec<String>>>, Arc<AtomicBool>) {
             let (calls, fails) = (Arc::default(), Arc::default());
-            (Self { storage: storage(), calls: Arc::clone(&calls), fails: Arc::clone(&fails) }, calls, fails)
+            (
+                Self { storage: log_in_memory(), calls: Arc::clone(&calls), fails: Arc::clone(&fails) },
+                calls,
+                fails,
+            )
         }
 
         fn called(&self, call: String) {
@@ -253,7 +253,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_acknowledged_can_be_read_at_once() {
-        let log = Log::open(&inline_env(), storage()).await.unwrap();
+        let log = Log::open(&inline_env(), log_in_memory()).await.unwrap();
         let sender = log.append(draft("a"));
         let reader = async {
             log.committed_beyond(LogOffset::START).await.unwrap();
@@ -296,7 +296,7 @@ mod tests {
 
     #[tokio::test]
     async fn repeats_do_not_wake_who_waits_for_a_commit() {
-        let log = Log::open(&inline_env(), storage()).await.unwrap();
+        let log = Log::open(&inline_env(), log_in_memory()).await.unwrap();
         log.append(draft("a")).await.unwrap();
         let beyond = log.committed_beyond(LogOffset(1));
         tokio::pin!(beyond);
@@ -312,7 +312,7 @@ mod tests {
     async fn a_process_that_dies_inside_a_commit_closes_the_log() {
         let blocking = Arc::new(DyingBlocking::default());
         let env = Env { blocking: blocking.clone(), ..inline_env() };
-        let log = Log::open(&env, storage()).await.unwrap();
+        let log = Log::open(&env, log_in_memory()).await.unwrap();
 
         blocking.die();
 

@@ -135,6 +135,8 @@ mod tests {
     use proptest::prelude::*;
     use rusqlite::OpenFlags;
 
+    use crate::store::testing::log_in_memory;
+
     use super::*;
 
     fn draft(id: Option<&str>, content: &str) -> Draft {
@@ -151,13 +153,9 @@ mod tests {
         stored.into_iter().map(|message| (message.offset.0, message.content)).collect()
     }
 
-    fn in_memory() -> SqliteLog {
-        SqliteLog::with_connection(Connection::open_in_memory().unwrap()).unwrap()
-    }
-
     #[test]
     fn a_repeat_is_stored_once_within_a_batch_and_across_batches() {
-        let mut log = in_memory();
+        let mut log = log_in_memory();
 
         let first = log.append(&[draft(Some("a"), "one"), draft(Some("a"), "other")]).unwrap();
         let second = log.append(&[draft(Some("b"), "two"), draft(Some("a"), "again")]).unwrap();
@@ -169,7 +167,7 @@ mod tests {
 
     #[test]
     fn messages_without_an_id_are_never_repeats() {
-        let mut log = in_memory();
+        let mut log = log_in_memory();
         let appended = log.append(&[draft(None, "same"), draft(None, "same")]).unwrap();
         assert_eq!(appended, [Appended::New(LogOffset(1)), Appended::New(LogOffset(2))]);
     }
@@ -211,7 +209,7 @@ mod tests {
 
     #[test]
     fn rooms_are_read_apart_and_in_pages() {
-        let mut log = in_memory();
+        let mut log = log_in_memory();
         let in_room = |room: &str, content: &str| Draft { room: room.to_owned(), ..draft(None, content) };
         log.append(&[in_room("a", "1"), in_room("b", "2"), in_room("a", "3"), in_room("a", "4")]).unwrap();
 

@@ -1,4 +1,5 @@
-//! A world for unit tests: tokio's clock, which a test can pause, blocking work done inline, entropy that counts.
+//! A world for unit tests: tokio's clock, which a test can pause, blocking work done inline, entropy that counts; and a log
+//! that ends with its test.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,6 +9,14 @@ use crate::engine::{Entropy, Time};
 use crate::io::Env;
 use crate::io::env::{Blocking, BoxFuture, Clock, Spawn};
 use crate::store::SqliteLog;
+
+use super::SqliteLog;
+
+/// A message log without a file.
+pub(crate) fn log_in_memory() -> SqliteLog {
+    SqliteLog::with_connection(rusqlite::Connection::open_in_memory().expect("memory is there"))
+        .expect("the schema is this program's")
+}
 
 /// Everything in the test's own thread.
 pub(crate) fn inline_env() -> Env {

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use crate::chat::ChatEvent;
+use crate::store::testing::log_in_memory;
 use crate::store::{Appended, Draft, LogOffset, MessageLog, SqliteLog, StoreError, Stored};
 
 use super::world::World;
-use crate::store::testing::log_in_memory;
 
 fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|n| format!("message {n}")).collect()
