@@ -191,7 +191,17 @@ impl Checker for Lost {
             | Kind::Did { .. }
             | Kind::Started
             | Kind::FaultBegan { .. }
-            | Kind::FaultEnded { .. } => {}
+            | Kind::FaultEnded { .. }
+            | Kind::SendFailed { .. }
+            | Kind::Asked { .. }
+            | Kind::Joined { .. }
+            | Kind::Left { .. }
+            | Kind::Emitted { .. }
+            | Kind::Arrived { .. }
+            | Kind::Relayed { .. }
+            | Kind::Heard { .. }
+            | Kind::Answered { .. }
+            | Kind::Touched { .. } => {}
         }
     }
 

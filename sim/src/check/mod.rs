@@ -31,56 +31,12 @@ mod sender_reorder;
 mod total_order;
 mod vacuous;
 
-use std::fmt;
-
 use crate::history::Record;
-use crate::plan::{Guarantee, Plan};
+use crate::plan::Plan;
 
+pub use crate::scenario::Anomaly;
 pub use judge::{Judgement, judge};
 pub use owed::Owed;
-
-/// What can be wrong with a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Anomaly {
-    /// A message that was acknowledged or committed was never shown to someone entitled to it, and never will be.
-    Lost,
-    /// One client showed one message twice.
-    DuplicateDelivery,
-    /// One message was stored at two places.
-    DuplicateCommit,
-    /// A message was shown that nobody sent.
-    Phantom,
-    /// One client showed two messages of one sender in the wrong order.
-    SenderReorder,
-    /// Two observers disagree about the order of two messages.
-    TotalOrderDivergence,
-    /// Something owed did not happen although the world was well again for long enough.
-    NoProgress,
-    /// The run proves nothing.
-    VacuousRun,
-}
-
-impl Anomaly {
-    /// As scenarios and reports name it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Lost => "lost",
-            Self::DuplicateDelivery => "duplicate delivery",
-            Self::DuplicateCommit => "duplicate commit",
-            Self::Phantom => "phantom",
-            Self::SenderReorder => "sender reorder",
-            Self::TotalOrderDivergence => "total-order divergence",
-            Self::NoProgress => "no progress",
-            Self::VacuousRun => "vacuous run",
-        }
-    }
-}
-
-impl fmt::Display for Anomaly {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// How the world ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,19 +96,16 @@ pub trait Checker {
 
 /// Every checker that applies to a plan, in the order of their anomalies.
 pub fn checkers(plan: &Plan) -> Vec<Box<dyn Checker>> {
-    match plan.guarantee {
-        // Nothing is excused: every promise is put to the test.
-        Guarantee::ExactlyOnce => vec![
-            Box::new(lost::Lost::new(plan)),
-            Box::new(duplicate_delivery::DuplicateDelivery::default()),
-            Box::new(duplicate_commit::DuplicateCommit::default()),
-            Box::new(phantom::Phantom::default()),
-            Box::new(sender_reorder::SenderReorder::default()),
-            Box::new(total_order::TotalOrder::default()),
-            Box::new(no_progress::NoProgress::new(plan)),
-            Box::new(vacuous::VacuousRun::new(plan)),
-        ],
-    }
+    vec![
+        Box::new(lost::Lost::new(plan)),
+        Box::new(duplicate_delivery::DuplicateDelivery::default()),
+        Box::new(duplicate_commit::DuplicateCommit::default()),
+        Box::new(phantom::Phantom::default()),
+        Box::new(sender_reorder::SenderReorder::default()),
+        Box::new(total_order::TotalOrder::default()),
+        Box::new(no_progress::NoProgress::new(plan)),
+        Box::new(vacuous::VacuousRun::new(plan)),
+    ]
 }
 
 /// What most checkers come to: the first violation found, else how often the promise was put to the test.

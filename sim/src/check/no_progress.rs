@@ -77,7 +77,17 @@ impl Checker for NoProgress {
             | Kind::Started
             | Kind::Exited { .. }
             | Kind::FaultBegan { .. }
-            | Kind::FaultEnded { .. } => return,
+            | Kind::FaultEnded { .. }
+            | Kind::SendFailed { .. }
+            | Kind::Asked { .. }
+            | Kind::Joined { .. }
+            | Kind::Left { .. }
+            | Kind::Emitted { .. }
+            | Kind::Arrived { .. }
+            | Kind::Relayed { .. }
+            | Kind::Heard { .. }
+            | Kind::Answered { .. }
+            | Kind::Touched { .. } => return,
         };
         self.arisen.entry(message).or_insert_with(|| record.clone());
     }

@@ -10,8 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Anomaly, Ending, Judgement, Verdict, Violation, judge};
 use crate::history::{History, Kind, Recorder};
 use crate::plan::{
-    Act, AppKind, Backend, ClientPlan, Guarantee, Name, NetworkPlan, Op, Plan, Receive, SERVER, Send,
-    ServerPlan,
+    Act, AppKind, Backend, ClientPlan, Guarantee, Name, NetworkPlan, Op, Plan, SERVER, Say, ServerPlan,
 };
 use crate::units::{Span, SpanRange};
 
@@ -25,12 +24,15 @@ pub(crate) fn seconds(seconds: u64) -> Duration {
 
 /// Alice and Bob connect and speak at the start; a minute to settle.
 pub(crate) fn plan() -> Plan {
-    let client = ClientPlan { send: Send::Outbox, receive: Receive::Resume, ack_timeout: Span(seconds(10)) };
+    let client = ClientPlan::default();
     let nothing = SpanRange { low: Duration::ZERO, high: Duration::ZERO };
     let op = |who: &str, act| Op { at: Span::default(), who: who.into(), act };
-    let ops = [ALICE, BOB]
-        .into_iter()
-        .flat_map(|who| [op(who, Act::Connect), op(who, Act::Say("hello".to_owned()))]);
+    let ops = [ALICE, BOB].into_iter().flat_map(|who| {
+        [
+            op(who, Act::Connect),
+            op(who, Act::Say(Say { room: ROOM.into(), content: format!("{who} says hello") })),
+        ]
+    });
     Plan {
         version: 1,
         scenario: "planted".to_owned(),

@@ -59,7 +59,17 @@ impl Checker for SenderReorder {
             | Kind::Started
             | Kind::Exited { .. }
             | Kind::FaultBegan { .. }
-            | Kind::FaultEnded { .. } => {}
+            | Kind::FaultEnded { .. }
+            | Kind::SendFailed { .. }
+            | Kind::Asked { .. }
+            | Kind::Joined { .. }
+            | Kind::Left { .. }
+            | Kind::Emitted { .. }
+            | Kind::Arrived { .. }
+            | Kind::Relayed { .. }
+            | Kind::Heard { .. }
+            | Kind::Answered { .. }
+            | Kind::Touched { .. } => {}
         }
     }
 

@@ -69,7 +69,17 @@ impl Checker for TotalOrder {
             | Kind::Started
             | Kind::Exited { .. }
             | Kind::FaultBegan { .. }
-            | Kind::FaultEnded { .. } => return,
+            | Kind::FaultEnded { .. }
+            | Kind::SendFailed { .. }
+            | Kind::Asked { .. }
+            | Kind::Joined { .. }
+            | Kind::Left { .. }
+            | Kind::Emitted { .. }
+            | Kind::Arrived { .. }
+            | Kind::Relayed { .. }
+            | Kind::Heard { .. }
+            | Kind::Answered { .. }
+            | Kind::Touched { .. } => return,
         };
         self.examined += 1;
         self.found = self.found.take().or(broken);

@@ -77,7 +77,17 @@ impl Checker for VacuousRun {
             | Kind::Started
             | Kind::Exited { .. }
             | Kind::FaultBegan { .. }
-            | Kind::FaultEnded { .. } => {}
+            | Kind::FaultEnded { .. }
+            | Kind::SendFailed { .. }
+            | Kind::Asked { .. }
+            | Kind::Joined { .. }
+            | Kind::Left { .. }
+            | Kind::Emitted { .. }
+            | Kind::Arrived { .. }
+            | Kind::Relayed { .. }
+            | Kind::Heard { .. }
+            | Kind::Answered { .. }
+            | Kind::Touched { .. } => {}
         }
     }
 

@@ -8,13 +8,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use squall::chat::wire::DEFAULT_ROOM;
+
 use crate::draw::{Stream, draw_duration, draw_within};
 use crate::units::{Span, SpanRange};
 
 use super::drawing::content;
 use super::{
     Act, AppKind, Backend, ClientPlan, Fault, FaultAct, Guarantee, Name, NetworkPlan, Op, Pair, Path, Plan,
-    Receive, SERVER, Send, ServerPlan, VERSION, settle_bound,
+    SERVER, Say, ServerPlan, VERSION, settle_bound,
 };
 
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -75,11 +77,7 @@ impl Dice {
 
     fn client(&self, name: &str) -> ClientPlan {
         let seconds = [3, 10][self.index(Stream::Work, &format!("{name}/ack_timeout"), 0..=1)];
-        ClientPlan {
-            send: Send::Outbox,
-            receive: Receive::Resume,
-            ack_timeout: Span(Duration::from_secs(seconds)),
-        }
+        ClientPlan { ack_timeout: Span(Duration::from_secs(seconds)), ..ClientPlan::default() }
     }
 
     fn ops(&self, names: &[Name]) -> Vec<Op> {
@@ -93,7 +91,7 @@ impl Dice {
             ops.push(Op {
                 at: Span(at),
                 who: who.clone(),
-                act: Act::Say(content(who, *number, Some(bytes))),
+                act: Act::Say(Say { room: DEFAULT_ROOM.into(), content: content(who, *number, Some(bytes)) }),
             });
         }
         ops.sort_by_key(|op| op.at);

@@ -36,7 +36,13 @@ fn draws(plan: &Plan) -> Vec<(Span, String)> {
         let act = match &op.act {
             Act::Connect => "connect",
             Act::Disconnect => "disconnect",
+            Act::Join(_) => "join",
+            Act::Leave(_) => "leave",
             Act::Say(_) => "say",
+            Act::Emit(_) => "emit",
+            Act::Broadcast(_) => "broadcast",
+            Act::Reload => "reload",
+            Act::Wait => "wait",
         };
         (op.at, format!("{} {act}", op.who))
     };
@@ -94,11 +100,7 @@ fn messages_are_numbered_by_time_and_padded() {
     let plan = drawn(STORY, 7);
     let said = |who: &str| -> Vec<String> {
         let by = plan.ops.iter().filter(|op| &*op.who == who);
-        by.filter_map(|op| match &op.act {
-            Act::Say(content) => Some(content.clone()),
-            Act::Connect | Act::Disconnect => None,
-        })
-        .collect()
+        by.filter_map(|op| op.act.text()).map(|(text, _)| text.to_owned()).collect()
     };
     assert_eq!(said("alice"), ["alice 1", "alice 2", "alice 3"]);
     let bob = said("bob");
@@ -212,13 +214,10 @@ proptest! {
     #[test]
     fn a_plan_reads_as_it_prints(seed: u64, contents in proptest::collection::vec(any_content(), 1..5)) {
         let mut plan = random(seed);
-        let says = plan.ops.iter_mut().filter_map(|op| match &mut op.act {
-            Act::Say(content) => Some(content),
-            Act::Connect | Act::Disconnect => None,
-        });
-        for (content, new) in says.zip(contents) {
+        let says = plan.ops.iter_mut().filter(|op| op.act.is_say());
+        for ((op, new), room) in says.zip(contents).zip(["general", "lobby"].into_iter().cycle()) {
             // An empty one is refused.
-            *content = format!("{new}.");
+            op.act = Act::Say(Say { room: room.into(), content: format!("{new}.") });
         }
         let text = plan.to_yaml();
         let read = Plan::from_yaml("plan.yaml", &text).map_err(|error| TestCaseError::fail(error.to_string()))?;

@@ -1,6 +1,6 @@
-//! The words that a scenario and the plans drawn from it share: who promises what, and what can break.
+//! The words that a scenario and the plans drawn from it share: server and network, and what can break.
 //!
-//! They read and print the same in both files. Limits are in [`super::limits`].
+//! They read and print the same in both files. Limits are in [`super::limits`], clients in [`super::client`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,14 +18,6 @@ pub const SERVER: &str = "server";
 /// What records of faults are filed under; no process has this name.
 pub const WORLD: &str = "world";
 
-/// What is promised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Guarantee {
-    /// Each acknowledged message is shown once, in one order, to everyone; nothing is excused.
-    ExactlyOnce,
-}
-
 /// The server's options.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,36 +28,6 @@ pub struct ServerPlan {
     pub ping_timeout: Span,
     /// How long a commit takes to become durable; drawn for each.
     pub fsync: SpanRange,
-}
-
-/// A client's options.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClientPlan {
-    /// How it sends.
-    pub send: Send,
-    /// How it receives.
-    pub receive: Receive,
-    /// How long it waits for an acknowledgement before it sends again.
-    pub ack_timeout: Span,
-}
-
-/// How a client sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Send {
-    /// From a durable outbox, in order, until acknowledged.
-    #[default]
-    Outbox,
-}
-
-/// How a client receives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Receive {
-    /// From the start of the log; after a reconnection from where it was.
-    #[default]
-    Resume,
 }
 
 /// The network.

@@ -128,7 +128,7 @@ impl<'a> Drive<'a> {
     fn play_fault(&mut self, moment: Moment, place: usize) {
         let fault = &self.plan.faults[place];
         if moment == Moment::Begins {
-            self.record(Kind::FaultBegan { fault: place });
+            self.record(Kind::FaultBegan { fault: place, what: fault.what.to_string() });
         }
         tracing::debug!(?moment, fault = place, what = ?fault.what, "fault");
         faults::apply(&mut self.roster, &self.network, fault, place, moment);

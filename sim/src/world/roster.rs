@@ -142,6 +142,9 @@ impl<'a> Roster<'a> {
 
     /// A user does something.
     pub(super) fn act(&mut self, who: &Name, act: Act) {
+        if act == Act::Reload {
+            return self.reload(who);
+        }
         let Some(place) = self.places.get_mut(who) else { return };
         match place.alive().and_then(|running| running.acts.as_ref()) {
             Some(acts) => {
@@ -151,6 +154,14 @@ impl<'a> Roster<'a> {
                 place.wants_connection = wants.unwrap_or(place.wants_connection);
             }
             None => place.waiting.push_back(act),
+        }
+    }
+
+    /// A user reloads the page: its memory is gone, its disk is not. Where nothing runs, there is nothing to reload.
+    fn reload(&mut self, who: &Name) {
+        if let Some(running) = self.places.get(who).and_then(Place::alive) {
+            running.process.end("reloaded");
+            self.start(who);
         }
     }
 
@@ -236,6 +247,12 @@ fn wants_connection(act: &Act) -> Option<bool> {
     match act {
         Act::Connect => Some(true),
         Act::Disconnect => Some(false),
-        Act::Say(_) => None,
+        Act::Join(_)
+        | Act::Leave(_)
+        | Act::Say(_)
+        | Act::Emit(_)
+        | Act::Broadcast(_)
+        | Act::Reload
+        | Act::Wait => None,
     }
 }
