@@ -197,7 +197,15 @@ fn left_disconnected(plan: &Plan, client: &Name) -> bool {
 fn left_dead(plan: &Plan, client: &Name) -> bool {
     plan.faults.iter().any(|fault| match &fault.what {
         FaultAct::Kill(name) | FaultAct::Shutdown(name) => name == client && fault.until.is_none(),
-        FaultAct::Stall(_) | FaultAct::Partition(_) | FaultAct::Reset(_) => false,
+        FaultAct::Delay(_)
+        | FaultAct::Loss(_)
+        | FaultAct::Slow(_)
+        | FaultAct::Stall(_)
+        | FaultAct::Partition(_)
+        | FaultAct::HalfOpen(_)
+        | FaultAct::Reset(_)
+        | FaultAct::Cut(_)
+        | FaultAct::Reload(_) => false,
     })
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Drive<'a> {
     owed: Owed,
     observed: usize,
     settled_since: Option<Duration>,
+    /// When the last cut came.
+    cut_at: Duration,
     pub(super) stray_tasks: u64,
 }
 
@@ -62,8 +64,14 @@ impl<'a> Drive<'a> {
             let host = if *name == *SERVER { SERVER_HOST } else { CLIENTS_HOST };
             (name, host)
         });
-        let network =
-            Network::new(plan.seed, plan.network.latency, machines.collect(), backend.hosts(), carriers);
+        let network = Network::new(
+            plan.seed,
+            plan.network.latency,
+            machines.collect(),
+            backend.hosts(),
+            carriers,
+            recorder,
+        );
         let mut roster = Roster::new(plan, app, &network, recorder)?;
         roster.start_all();
         Ok(Self {
@@ -77,6 +85,7 @@ impl<'a> Drive<'a> {
             owed: Owed::new(plan),
             observed: 0,
             settled_since: None,
+            cut_at: Duration::ZERO,
             stray_tasks: 0,
         })
     }
@@ -94,6 +103,7 @@ impl<'a> Drive<'a> {
                 return Ok(ending);
             }
             self.backend.step()?;
+            self.end_cuts();
             let strays: u64 = self.backend.hosts().iter().map(super::host::Host::strays).sum();
             self.stray_tasks = self.stray_tasks.max(strays);
         }
@@ -132,9 +142,18 @@ impl<'a> Drive<'a> {
         }
         tracing::debug!(?moment, fault = place, what = ?fault.what, "fault");
         faults::apply(&mut self.roster, &self.network, fault, place, moment);
-        let takes_no_time = matches!(fault.what, FaultAct::Reset(_));
+        let takes_no_time =
+            matches!(fault.what, FaultAct::Reset(_) | FaultAct::HalfOpen(_) | FaultAct::Reload(_));
         if moment == Moment::Ends || takes_no_time && fault.until.is_none() {
             self.record(Kind::FaultEnded { fault: place });
+        }
+    }
+
+    /// A cut is over when it has come, which the bytes decide.
+    fn end_cuts(&mut self) {
+        for fault in self.network.links.struck() {
+            self.cut_at = self.backend.now();
+            self.record(Kind::FaultEnded { fault });
         }
     }
 
@@ -149,7 +168,7 @@ impl<'a> Drive<'a> {
         if !panics::none() {
             return Some(Ending::Unsettled { wait_chain: panics::so_far() });
         }
-        let calm_since = last_change(self.plan);
+        let calm_since = last_change(self.plan).max(self.cut_at);
         if now < calm_since {
             return None;
         }

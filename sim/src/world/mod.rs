@@ -41,7 +41,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::check::Ending;
 use crate::history::{History, Recorder};
-use crate::plan::{FaultAct, Name, Path, Plan};
+use crate::plan::{Name, Plan};
 use drive::Drive;
 
 /// What came of a run.
@@ -144,11 +144,7 @@ fn check(plan: &Plan) -> Result<(), String> {
         return Err(format!("fault #{place} of the plan ends before it has begun"));
     }
     let users = plan.ops.iter().map(|op| &op.who).filter(|who| !plan.clients.contains_key(*who));
-    let victims = plan.faults.iter().flat_map(|fault| match &fault.what {
-        FaultAct::Stall(Path::Between(names) | Path::OneWay(names)) => names.as_slice(),
-        FaultAct::Partition(pair) | FaultAct::Reset(pair) => pair.between.as_slice(),
-        FaultAct::Kill(name) | FaultAct::Shutdown(name) => std::slice::from_ref(name),
-    });
+    let victims = plan.faults.iter().flat_map(|fault| fault.what.victims());
     match users.chain(victims.filter(|name| !names.contains(*name))).next() {
         Some(unknown) => Err(format!("the plan speaks of {unknown}, who is not in it")),
         None => Ok(()),

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use squall::io::env::BoxFuture;
 
 use super::host::Host;
-use super::kernel::{MachineId, Network};
+use super::kernel::{MachineId, Network, Route};
 use super::moment;
 use crate::history::{Kind, Recorder};
 use crate::plan::Name;
@@ -89,14 +89,14 @@ impl Process {
         *self.ends.lock().expect("no one panics while holding it") = "shut down";
     }
 
-    /// It is gone, now. Says how many of its connections that closed.
-    pub(super) fn end(&self, how: &str) -> u64 {
+    /// It is gone, now. Says which of its connections that closed.
+    pub(super) fn end(&self, how: &str) -> Vec<Route> {
         if self.dead.swap(true, Ordering::Relaxed) {
-            return 0;
+            return Vec::new();
         }
         let closed = self.network.close_all(self.machine);
         self.recorder.record(moment::now(), &self.name, self.life, 0, Kind::Exited { how: how.to_owned() });
-        tracing::debug!(process = %self.label, how, closed, "process exited");
+        tracing::debug!(process = %self.label, how, closed = closed.len(), "process exited");
         let wakers = std::mem::take(&mut *self.wakers.lock().expect("no one panics while holding it"));
         wakers.into_values().for_each(Waker::wake);
         closed
