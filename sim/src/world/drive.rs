@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::faults::{self, Moment, SHUTDOWN_GRACE};
@@ -38,6 +39,8 @@ pub(super) struct Drive<'a> {
     settled_since: Option<Duration>,
     /// When the last cut came.
     cut_at: Duration,
+    /// How far the run is, in milliseconds of virtual time, for who watches it.
+    progress: &'a AtomicU64,
     pub(super) stray_tasks: u64,
 }
 
@@ -57,6 +60,7 @@ impl<'a> Drive<'a> {
         plan: &'a Plan,
         app: &'a (dyn App + Sync),
         recorder: &Recorder,
+        progress: &'a AtomicU64,
     ) -> Result<Self, String> {
         let (backend, carriers) = Backend::start()?;
         moment::set(backend.now());
@@ -86,6 +90,7 @@ impl<'a> Drive<'a> {
             observed: 0,
             settled_since: None,
             cut_at: Duration::ZERO,
+            progress,
             stray_tasks: 0,
         })
     }
@@ -103,6 +108,8 @@ impl<'a> Drive<'a> {
                 return Ok(ending);
             }
             self.backend.step()?;
+            self.progress.store(millis(self.backend.now()), Ordering::Relaxed);
+            self.roster.count_polls();
             self.end_cuts();
             let strays: u64 = self.backend.hosts().iter().map(super::host::Host::strays).sum();
             self.stray_tasks = self.stray_tasks.max(strays);
@@ -208,6 +215,10 @@ fn schedule(plan: &Plan) -> Vec<(Duration, Event)> {
     all.sort();
     all.reverse();
     all
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// When the plan changes the world for the last time.

@@ -32,6 +32,7 @@ pub(super) struct Process {
     pub(super) recorder: Recorder,
     dead: AtomicBool,
     spawned: AtomicU64,
+    polls: AtomicU64,
     /// Of its tasks, so that death reaches those that wait.
     wakers: Mutex<BTreeMap<u64, Waker>>,
     /// How it will have ended when its main future does.
@@ -56,6 +57,7 @@ impl Process {
             recorder: recorder.clone(),
             dead: AtomicBool::new(false),
             spawned: AtomicU64::new(0),
+            polls: AtomicU64::new(0),
             wakers: Mutex::default(),
             ends: Mutex::new("ended by itself"),
         }
@@ -87,6 +89,11 @@ impl Process {
     /// Says that it was asked to stop, so that its end is no surprise.
     pub(super) fn expect_shutdown(&self) {
         *self.ends.lock().expect("no one panics while holding it") = "shut down";
+    }
+
+    /// How often its tasks were polled since this was last called.
+    pub(super) fn take_polls(&self) -> u64 {
+        self.polls.swap(0, Ordering::Relaxed)
     }
 
     /// It is gone, now. Says which of its connections that closed.
@@ -122,6 +129,7 @@ impl Future for Gate {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let process = Arc::clone(&self.process);
+        process.polls.fetch_add(1, Ordering::Relaxed);
         let _running = moment::enter(&process.label);
         let ended = !process.is_dead() && self.poll_alive(context);
         if ended || process.is_dead() {

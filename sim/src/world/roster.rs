@@ -214,6 +214,18 @@ impl<'a> Roster<'a> {
         self.start(name);
     }
 
+    /// Writes into the digest how often the tasks of each process were polled since this was last called.
+    pub(super) fn count_polls(&self) {
+        for (name, place) in &self.places {
+            if let Some(running) = &place.running {
+                let polls = running.process.take_polls();
+                if polls > 0 {
+                    self.recorder.polls(moment::now(), name, running.process.life, polls);
+                }
+            }
+        }
+    }
+
     /// What every process waits for, or how it comes that it waits for nothing.
     pub(super) fn waits(&self) -> Vec<String> {
         let mut lines = Vec::new();
