@@ -2,4 +2,5 @@
 
 mod delivery;
 mod peers;
+mod rooms;
 pub(super) mod world;
