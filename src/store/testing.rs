@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 use crate::engine::{Entropy, Time};
 use crate::io::Env;
 use crate::io::env::{Blocking, BoxFuture, Clock, Spawn};
-use crate::store::SqliteLog;
 
 use super::SqliteLog;
 
@@ -26,12 +25,6 @@ pub(crate) fn inline_env() -> Env {
         spawn: Arc::new(TokioSpawn),
         blocking: Arc::new(InlineBlocking),
     }
-}
-
-/// An empty message log that nobody keeps.
-pub(crate) fn log_in_memory() -> SqliteLog {
-    let connection = rusqlite::Connection::open_in_memory().expect("memory is there");
-    SqliteLog::with_connection(connection).expect("an empty database takes the schema")
 }
 
 /// Never gives the same bytes twice.
