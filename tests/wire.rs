@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use squall::args;
 use squall::engine::{Sid, Time};
 use squall::socket::{
-    AckId, Args, DisconnectReason, EmitId, HubCommand, HubEvent, ManagerCommand, ManagerEvent,
+    AckId, Args, Audience, DisconnectReason, EmitId, HubCommand, HubEvent, ManagerCommand, ManagerEvent,
+    Namespace,
 };
 
 use pair::World;
@@ -31,7 +32,7 @@ fn connect() -> ManagerCommand {
 }
 
 fn emit(name: &'static str, text: &str) -> ManagerCommand {
-    ManagerCommand::Emit { name: name.into(), args: args(&[json!(text)]), ack: None }
+    ManagerCommand::Emit { name: name.into(), args: args(&[json!(text)]), ack: None, volatile: false }
 }
 
 fn ask(emit: u64, text: &str, timeout: Option<Duration>) -> ManagerCommand {
@@ -39,6 +40,7 @@ fn ask(emit: u64, text: &str, timeout: Option<Duration>) -> ManagerCommand {
         name: "ask".into(),
         args: args(&[json!(text)]),
         ack: Some((EmitId(emit), timeout)),
+        volatile: false,
     }
 }
 
@@ -84,11 +86,18 @@ fn a_conversation_looks_like_the_protocol_says() {
     world.client(ALICE, ask(1, "are you there?", None));
     world.run_for(MOMENT);
     world.server(HubCommand::Ack { socket: alice.clone(), id: AckId(0), args: args(&[json!({"ok": true})]) });
-    world.server(HubCommand::Broadcast { name: "news".into(), args: args(&[json!("for all"), json!(1)]) });
+    world.server(HubCommand::Broadcast {
+        audience: Audience::all(Namespace::MAIN),
+        name: "news".into(),
+        args: args(&[json!("for all"), json!(1)]),
+        volatile: false,
+    });
     world.server(HubCommand::Emit {
         socket: bob.clone(),
         name: "news".into(),
         args: args(&[json!("for bob")]),
+        ack: None,
+        volatile: false,
     });
     world.run_for(MOMENT);
     insta::assert_snapshot!(world.transcript(), @r#"
@@ -128,6 +137,7 @@ fn bytes_follow_their_packet_both_ways() {
             name: "hello".into(),
             args: args![1, "2", json!({"3": "4"}), dot, vec![&dash]],
             ack: Some((EmitId(1), None)),
+            volatile: false,
         },
     );
     world.run_for(MOMENT);

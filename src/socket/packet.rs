@@ -33,7 +33,7 @@ impl fmt::Display for Namespace {
     }
 }
 
-/// Ties an acknowledgement to its event; counted by the sender of the event, per connection to a namespace.
+/// Ties an acknowledgement to its event; counted by the sender of the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AckId(pub u64);
 

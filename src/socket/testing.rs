@@ -54,6 +54,14 @@ pub(super) fn text(encoded: &Encoded) -> &str {
     }
 }
 
+/// The text of a packet, whatever is attached to it.
+pub(super) fn text_of(encoded: &Encoded) -> &str {
+    match encoded.first() {
+        Some(Message::Text(text)) => text.as_str(),
+        other => panic!("a text message comes first, not {other:?}"),
+    }
+}
+
 pub(super) fn packet(kind: Kind) -> Packet {
     Packet { namespace: Namespace::MAIN, kind }
 }

@@ -61,7 +61,8 @@ impl Pair {
     fn start(node: Node, way: Way) -> Self {
         let (port, deadline) = (free_port(), Deadline::after(PATIENCE));
         let url = format!("http://127.0.0.1:{port}").parse().expect("a URL");
-        let (client, events) = Client::new(&Env::tokio(), TcpNet, url, eager(way));
+        let (client, events) =
+            Client::new(&Env::tokio(), TcpNet, url, eager(way)).expect("the options go together");
         let mut pair = Self { way, node, port, deadline, server: None, client, events };
         pair.start_server();
         pair.client.connect();

@@ -13,7 +13,7 @@ use squall::engine::{
 };
 use squall::socket::{
     ConnectionId, Decoder, Hub, HubCommand, HubEvent, HubInput, HubOutput, Manager, ManagerCommand,
-    ManagerEvent, ManagerInput, ManagerOptions, ManagerOutput, ReconnectOptions,
+    ManagerEvent, ManagerInput, ManagerOptions, ManagerOutput, Namespace, ReconnectOptions,
 };
 
 /// How long a frame takes, either way.
@@ -99,12 +99,17 @@ pub(crate) struct World {
 impl World {
     /// Clients that have not connected. Reconnection has no jitter.
     pub(crate) fn new(names: &[&'static str]) -> Self {
+        Self::with(names, ManagerOptions::default())
+    }
+
+    /// The same, with options of their own.
+    pub(crate) fn with(names: &[&'static str], options: ManagerOptions) -> Self {
         let entropy: Arc<dyn Entropy> = Arc::new(Counting::default());
         let reconnect = ReconnectOptions { randomization_factor: 0.0, ..ReconnectOptions::default() };
-        let options = ManagerOptions { reconnect, ..ManagerOptions::default() };
+        let options = ManagerOptions { reconnect, ..options };
         let client = |&name| Client {
             name,
-            manager: Manager::new(options.clone(), entropy.clone()),
+            manager: Manager::new(options.clone(), entropy.clone()).expect("options go together"),
             events: Vec::new(),
         };
         Self {
@@ -140,7 +145,12 @@ impl World {
 
     /// A client's application asks for something, now.
     pub(crate) fn client(&mut self, client: usize, command: ManagerCommand) {
-        self.work.push_back(Work::Manager(client, ManagerInput::Command(command)));
+        self.client_of(client, Namespace::MAIN, command);
+    }
+
+    /// The same, in a namespace.
+    pub(crate) fn client_of(&mut self, client: usize, namespace: Namespace, command: ManagerCommand) {
+        self.work.push_back(Work::Manager(client, ManagerInput::Command(namespace, command)));
         self.settle();
     }
 
@@ -233,7 +243,9 @@ impl World {
         self.hub.handle(input, self.now);
         loop {
             match self.hub.poll_output() {
-                HubOutput::Transmit(connection, encoded) => self.work.extend(
+                // Nothing ever waits to be sent here: a frame is on its way at once.
+                HubOutput::Transmit(connection, encoded)
+                | HubOutput::TransmitVolatile(connection, encoded) => self.work.extend(
                     encoded.iter().map(|message| Work::ServerSession(connection, send(message.clone()))),
                 ),
                 HubOutput::Close(connection) => {
@@ -260,7 +272,7 @@ impl World {
                     let connection = self.newest_link(client);
                     self.work.push_back(Work::ClientSession(connection, Input::Command(Command::Close)));
                 }
-                ManagerOutput::Event(event) => self.clients[client].events.push((self.now, event)),
+                ManagerOutput::Event(_, event) => self.clients[client].events.push((self.now, event)),
                 ManagerOutput::Wait { until, .. } => return self.set_timer(Machine::Manager(client), until),
             }
         }

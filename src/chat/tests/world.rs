@@ -84,7 +84,7 @@ impl World {
     pub(in crate::chat) fn raw(&self, auth: Value) -> Raw {
         let env = inline_env();
         let options = ClientOptions { auth: Some(auth), ..ClientOptions::default() };
-        let (client, events) = Client::new(&env, self.net.clone(), url(), options);
+        let (client, events) = Client::new(&env, self.net.clone(), url(), options).unwrap();
         client.connect();
         Raw { env, client, events }
     }

@@ -4,17 +4,21 @@
 //! `connection`, whom later requests find in `sessions`. Its packets go to the one `hub_task`, which starts
 //! a task of `handlers` for each socket. What the application sends goes the same way back, through the hub's one queue.
 
+mod broadcast;
 mod connection;
 mod handlers;
 mod http;
 mod hub_task;
 mod incoming;
+mod middleware;
+mod namespace;
 mod outgoing;
 mod route;
 mod sessions;
 mod socket;
 mod tasks;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,18 +30,21 @@ use hyper::{Request, Response};
 use tokio::sync::{mpsc, watch};
 
 use crate::engine::Heartbeat;
-use crate::socket::{Args, ConnectionId, HubCommand};
+use crate::socket::{Args, ConnectionId, HubCommand, Namespace, RoomName};
 
 use super::Env;
 use super::env::http_timer::HttpTimer;
 use super::net::{BoxStream, Listener};
 
-use handlers::ConnectHandler;
 use http::Fallback;
 use hub_task::{HubTask, ToHub};
+use namespace::Registered;
 use sessions::Sessions;
 use tasks::Tasks;
 
+pub use broadcast::Broadcast;
+pub use middleware::ConnectError;
+pub use namespace::ServerNamespace;
 pub use socket::{Ack, Incoming, Socket};
 
 /// How long to wait after a stream could not be accepted.
@@ -101,7 +108,7 @@ impl Default for ServerOptions {
 ///     async move { server.serve(listener).await }
 /// });
 ///
-/// let (client, _events) = Client::new(&env, TcpNet, url, ClientOptions::default());
+/// let (client, _events) = Client::new(&env, TcpNet, url, ClientOptions::default())?;
 /// client.connect();
 /// let answer = client.emit_with_ack("echo", vec![json!("hello")], None).await?;
 /// assert_eq!(answer.get::<String>(0)?, "hello");
@@ -121,7 +128,7 @@ struct Shared {
     env: Env,
     options: ServerOptions,
     hub: mpsc::UnboundedSender<ToHub>,
-    on_connect: Mutex<Vec<ConnectHandler>>,
+    namespaces: Mutex<BTreeMap<Namespace, Registered>>,
     connections: AtomicU64,
     sessions: Sessions,
     tasks: Tasks,
@@ -150,8 +157,10 @@ impl Shared {
         self.fallback.lock().expect("no one panics while holding it")
     }
 
-    fn connect_handlers(&self) -> std::sync::MutexGuard<'_, Vec<ConnectHandler>> {
-        self.on_connect.lock().expect("no one panics while holding it")
+    /// Looks at, or adds to, what is registered for a namespace.
+    fn registered<T>(&self, namespace: &Namespace, look: impl FnOnce(&mut Registered) -> T) -> T {
+        let mut namespaces = self.namespaces.lock().expect("no one panics while holding it");
+        look(namespaces.entry(namespace.clone()).or_default())
     }
 }
 
@@ -163,7 +172,7 @@ impl Server {
             env: env.clone(),
             options,
             hub,
-            on_connect: Mutex::default(),
+            namespaces: Mutex::default(),
             connections: AtomicU64::new(0),
             sessions: Sessions::default(),
             tasks: Tasks::default(),
@@ -175,6 +184,26 @@ impl Server {
         Self { shared }
     }
 
+    /// The namespace of that name; from now on it exists. A leading `/` is added where it is missing.
+    ///
+    /// What else the server offers is its main namespace's, `/`.
+    pub fn of(&self, name: &str) -> ServerNamespace {
+        ServerNamespace::new(&self.shared, Namespace::new(name))
+    }
+
+    fn main(&self) -> ServerNamespace {
+        ServerNamespace::new(&self.shared, Namespace::MAIN)
+    }
+
+    /// As [`ServerNamespace::use_middleware`].
+    pub fn use_middleware<F, Fut>(&self, middleware: F)
+    where
+        F: Fn(Socket) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), ConnectError>> + Send + 'static,
+    {
+        self.main().use_middleware(middleware);
+    }
+
     /// Runs for each socket that connects, before any event of it: the place to register its handlers. Several
     /// registered functions run one after another, in order.
     pub fn on_connect<F, Fut>(&self, handler: F)
@@ -182,7 +211,7 @@ impl Server {
         F: Fn(Socket) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.shared.connect_handlers().push(Arc::new(move |socket| Box::pin(handler(socket))));
+        self.main().on_connect(handler);
     }
 
     /// Answers GET and HEAD requests to every path but the endpoint's own: the place for a page and its script. A later
@@ -202,9 +231,22 @@ impl Server {
     /// # Panics
     /// When the name is reserved by Socket.IO, such as `connect`.
     pub fn emit(&self, name: &str, args: impl Into<Args>) {
-        super::assert_not_reserved(name);
-        let command = HubCommand::Broadcast { name: name.into(), args: args.into() };
-        self.shared.tell_hub(ToHub::Command(command));
+        self.main().emit(name, args);
+    }
+
+    /// To every socket in a room.
+    pub fn to(&self, room: impl Into<RoomName>) -> Broadcast {
+        self.main().to(room)
+    }
+
+    /// To every socket but those in a room.
+    pub fn except(&self, room: impl Into<RoomName>) -> Broadcast {
+        self.main().except(room)
+    }
+
+    /// To every socket for which nothing waits to be written.
+    pub fn volatile(&self) -> Broadcast {
+        self.main().volatile()
     }
 
     /// Accepts connections until [`Server::shutdown`] or an error of the listener itself.
@@ -260,7 +302,7 @@ impl Server {
             }
         }
         // They may hold this server, which holds them.
-        self.shared.connect_handlers().clear();
+        self.shared.namespaces.lock().expect("no one panics while holding it").clear();
         *self.shared.fallback() = None;
     }
 }

@@ -52,7 +52,11 @@ impl World {
     }
 
     fn client(&self) -> (Client, mpsc::UnboundedReceiver<Event>) {
-        Client::new(&self.env, self.net.clone(), url(), ClientOptions::default())
+        self.client_with(ClientOptions::default())
+    }
+
+    fn client_with(&self, options: ClientOptions) -> (Client, mpsc::UnboundedReceiver<Event>) {
+        Client::new(&self.env, self.net.clone(), url(), options).unwrap()
     }
 
     /// A client that is connected.

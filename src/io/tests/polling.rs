@@ -29,7 +29,7 @@ async fn client_on(
 ) -> (Client, mpsc::UnboundedReceiver<Event>, Arc<AtomicUsize>) {
     let net = Counting(world.net.clone(), Arc::default());
     let options = ClientOptions { transports: transports.to_vec(), ..ClientOptions::default() };
-    let (client, mut events) = Client::new(&world.env, net.clone(), url(), options);
+    let (client, mut events) = Client::new(&world.env, net.clone(), url(), options).unwrap();
     client.connect();
     until_connected(&mut events).await;
     (client, events, net.1)
