@@ -19,11 +19,14 @@ use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::{Name, Plan};
 
+/// A chat room, and an offset there.
+type Place = (Name, LogOffset);
+
 /// Looks for [`Anomaly::DuplicateDelivery`].
 pub(super) struct DuplicateDelivery {
     senders: Senders,
     /// What each life of each client was shown: where, and the record of the first time.
-    shown: BTreeMap<Life, BTreeMap<Message, (Vec<(Name, LogOffset)>, Record)>>,
+    shown: BTreeMap<Life, BTreeMap<Message, (Vec<Place>, Record)>>,
     /// How often each event was relayed; none for volatile ones.
     relayed: BTreeMap<MessageId, Option<u64>>,
     heard: BTreeMap<Life, BTreeMap<MessageId, (u64, Record)>>,
@@ -45,7 +48,7 @@ impl DuplicateDelivery {
         }
     }
 
-    fn on_delivered(&mut self, record: &Record, message: Message, place: (Name, LogOffset)) {
+    fn on_delivered(&mut self, record: &Record, message: Message, place: Place) {
         self.examined += 1;
         let shown = self.shown.entry((record.host.clone(), record.process)).or_default();
         let Some((places, first)) = shown.get_mut(&message) else {

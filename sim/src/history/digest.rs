@@ -46,6 +46,15 @@ impl Fold {
         self.close();
     }
 
+    pub(super) fn polls(&mut self, at: Duration, host: &str, process: u32, polls: u64) {
+        self.tag(2);
+        self.time(at);
+        self.text(host);
+        self.number(u64::from(process));
+        self.number(polls);
+        self.close();
+    }
+
     pub(super) fn record(&mut self, record: &Record) {
         let Record { step: _, at, host, process, session, kind } = record;
         self.tag(1);

@@ -138,7 +138,11 @@ fn faults(steps: &[FaultStep], seed: u64) -> Vec<Fault> {
             let lasts = step.lasts.map(|lasts| {
                 draw_duration(lasts.inclusive(), seed, Stream::Fault, &format!("{entity}/lasts"), 0)
             });
-            Fault { at: Span(at), until: lasts.map(|lasts| Span(at + lasts)), what: step.what.clone() }
+            Fault {
+                at: Span(at),
+                until: lasts.map(|lasts| Span(at + lasts)),
+                what: step.what.drawn(seed, &entity),
+            }
         })
         .collect();
     faults.sort_by_key(|fault| fault.at);

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::units::Span;
 
 pub use crate::scenario::{
-    ClientPlan, FaultAct, Guarantee, Name, NetworkPlan, Pair, Path, Receive, SERVER, Send, ServerPlan,
-    Transport,
+    ClientPlan, Cut, Delay, FaultAct, Guarantee, Lasting, Loss, Name, NetworkPlan, Pair, Path, Receive,
+    SERVER, Send, ServerPlan, Slow, Transport,
 };
 pub use act::{Act, Broadcast, Emit, Join, Say, attachment};
 pub use drawing::draw;

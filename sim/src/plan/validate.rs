@@ -8,12 +8,15 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::scenario::limits::{
-    self, ATTEMPTS_MAX, BINARY_BYTES_MAX, CLIENTS_MAX, CONTENT_BYTES_TOTAL_MAX, OPS_MAX, ROOMS_MAX, TICK,
-    TIME_MAX,
+    self, ATTEMPTS_MAX, BINARY_BYTES_MAX, CLIENTS_MAX, CONTENT_BYTES_TOTAL_MAX, LOSS_PERCENT, OPS_MAX,
+    ROOMS_MAX, TICK, TIME_MAX,
 };
-use crate::units::{Span, SpanRange};
+use crate::units::{Rate, Span, SpanRange};
 
-use super::{Act, ClientPlan, Fault, Guarantee, Join, Name, Op, Plan, SERVER, Say, Send, VERSION};
+use super::{
+    Act, ClientPlan, Cut, Delay, Fault, FaultAct, Guarantee, Join, Lasting, Loss, Name, Op, Plan, SERVER,
+    Say, Send, Slow, VERSION,
+};
 
 /// Why a plan cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -228,6 +231,12 @@ impl Plan {
                     format!("a link is between a client and the server, not `{a}` and `{b}`")
                 })?;
             }
+            validate_measure(part, &fault.what)?;
+            if let FaultAct::Reload(name) = &fault.what {
+                part.must(self.clients.contains_key(name), || {
+                    format!("only a client can be reloaded, not `{name}`")
+                })?;
+            }
             if let Some(name) = fault.what.stops() {
                 part.must(&**name == SERVER, || format!("only the server can be stopped, not `{name}`"))?;
                 part.must(down.is_none_or(|until| until < fault.at.0), || {
@@ -253,13 +262,41 @@ fn content_bytes_total_max() -> u64 {
     CONTENT_BYTES_TOTAL_MAX + OPS_MAX * SHORT_TEXT_BYTES_MAX
 }
 
+/// How much, how many, how fast.
+fn validate_measure(part: Part, what: &FaultAct) -> Result<(), PlanError> {
+    match what {
+        FaultAct::Delay(Delay { by, .. }) => {
+            part.must(by.low <= by.high && by.high <= TIME_MAX, || format!("a delay cannot be {by}"))
+        }
+        FaultAct::Loss(Loss { percent, .. }) => part.must(LOSS_PERCENT.contains(percent), || {
+            format!("a link cannot lose {percent} % of what passes")
+        }),
+        FaultAct::Slow(Slow { rate, .. }) => {
+            part.must(*rate > Rate(0), || "at a rate of 0B/s nothing passes".to_owned())
+        }
+        FaultAct::Cut(Cut { after, .. }) => part
+            .must(after.low == after.high && (1..=CONTENT_BYTES_TOTAL_MAX).contains(&after.low), || {
+                format!("a connection cannot be cut after {after} bytes")
+            }),
+        FaultAct::Stall(_)
+        | FaultAct::Partition(_)
+        | FaultAct::HalfOpen(_)
+        | FaultAct::Reset(_)
+        | FaultAct::Kill(_)
+        | FaultAct::Shutdown(_)
+        | FaultAct::Reload(_) => Ok(()),
+    }
+}
+
 fn validate_end(part: Part, fault: &Fault) -> Result<Duration, PlanError> {
-    let end = match (fault.until, fault.what.lasts()) {
-        (Some(Span(until)), true) if until > fault.at.0 => until,
-        (None, false) => fault.at.0,
-        (Some(_), true) => return Err(part.wrong("it ends before it begins")),
-        (None, true) => return Err(part.wrong("it has no end: `until` is missing")),
-        (Some(_), false) => return Err(part.wrong("it takes no time: `until` is not for it")),
+    let end = match (fault.until, fault.what.kind().lasting()) {
+        (Some(Span(until)), Lasting::Always | Lasting::IfSaid) if until > fault.at.0 => until,
+        (None, Lasting::Never | Lasting::IfSaid) => fault.at.0,
+        (Some(_), Lasting::Always | Lasting::IfSaid) => {
+            return Err(part.wrong("it ends before it begins"));
+        }
+        (None, Lasting::Always) => return Err(part.wrong("it has no end: `until` is missing")),
+        (Some(_), Lasting::Never) => return Err(part.wrong("it takes no time: `until` is not for it")),
     };
     part.must(end <= TIME_MAX, || format!("it ends later than {}", Span(TIME_MAX)))?;
     Ok(end)

@@ -2,6 +2,7 @@
 //!
 //! The limits keep a slip of the pen (`every: 100h`) from becoming a run without end.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use squall::chat::ChatConfig;
@@ -44,6 +45,9 @@ pub const SEEDS_MAX: u32 = 1_000_000;
 pub fn content_bytes_max() -> u64 {
     u64::try_from(ChatConfig::default().max_content_bytes).unwrap_or(u64::MAX)
 }
+
+/// How many of a hundred transmissions a link may lose and still be one.
+pub const LOSS_PERCENT: RangeInclusive<u8> = 1..=99;
 
 /// How long one attempt to connect may take.
 pub fn connect_timeout() -> Duration {

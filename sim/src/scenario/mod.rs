@@ -7,6 +7,7 @@ mod anomaly;
 mod client;
 mod diagnostic;
 mod expect;
+mod faults;
 pub mod limits;
 mod resolve;
 mod rules;
@@ -27,7 +28,8 @@ pub use client::{ClientPlan, Guarantee, Receive, Send, Transport};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use expect::{Comparison, Count, Expect};
-pub use terms::{FaultAct, Name, NetworkPlan, Pair, Path, SERVER, ServerPlan, WORLD};
+pub use faults::{Cut, Delay, FaultAct, FaultKind, Lasting, Loss, Pair, Path, Slow};
+pub use terms::{Name, NetworkPlan, SERVER, ServerPlan, WORLD};
 pub use work::{BroadcastStep, EmitStep, JoinStep, Pace, Say, Step, StepAct};
 
 /// A story: who is there, what they do, what breaks, and what must hold all the same.

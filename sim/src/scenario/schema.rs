@@ -3,6 +3,7 @@
 //! Unknown keys are errors everywhere. Enums are externally tagged (`do: { say: … }`), because only these let an error
 //! point at the token. Times stay text here, so that all wrong ones can be told at once.
 
+mod faults;
 mod work;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use super::client::Guarantee;
 use super::yaml::Spanned;
 
+pub(super) use faults::{EndsText, FaultActText, FaultText, WayText};
 pub(super) use work::{BroadcastText, ClientText, EmitText, JoinText, SayText, StepActText, StepText, Who};
 
 /// A time, or a range of times, as it stands in the file.
@@ -52,62 +54,6 @@ pub(super) struct ServerText {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct NetworkText {
     pub(super) latency: Option<TimeText>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FaultText {
-    pub(super) at: TimeText,
-    #[serde(default)]
-    pub(super) lasts: Option<TimeText>,
-    pub(super) what: Spanned<FaultActText>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum FaultActText {
-    Stall(StallText),
-    Partition(PairText),
-    Reset(PairText),
-    Kill(Spanned<String>),
-    Shutdown(Spanned<String>),
-}
-
-impl FaultActText {
-    pub(super) fn as_str(&self) -> &'static str {
-        match self {
-            Self::Stall(_) => "stall",
-            Self::Partition(_) => "partition",
-            Self::Reset(_) => "reset",
-            Self::Kill(_) => "kill",
-            Self::Shutdown(_) => "shutdown",
-        }
-    }
-
-    /// As [`super::FaultAct::lasts`].
-    pub(super) fn lasts(&self) -> bool {
-        match self {
-            Self::Stall(_) | Self::Partition(_) | Self::Kill(_) | Self::Shutdown(_) => true,
-            Self::Reset(_) => false,
-        }
-    }
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PairText {
-    pub(super) between: [Spanned<String>; 2],
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StallText {
-    #[serde(default)]
-    pub(super) between: Option<[Spanned<String>; 2]>,
-    #[serde(default)]
-    pub(super) from: Option<Spanned<String>>,
-    #[serde(default)]
-    pub(super) to: Option<Spanned<String>>,
 }
 
 #[derive(Default, serde::Deserialize)]

@@ -17,11 +17,11 @@ use crate::chat::wire::{ChatError, DEFAULT_ROOM, JoinedRooms};
 use crate::store::LogOffset;
 
 use super::ReceiveMode;
-pub(super) use arrival::Arrival;
+pub(in crate::chat) use arrival::Arrival;
 
 /// All rooms of a client.
 #[derive(Debug)]
-pub(super) struct Rooms {
+pub(in crate::chat) struct Rooms {
     receive: ReceiveMode,
     rooms: BTreeMap<String, Room>,
     /// Rooms in which the server has this client, and in which it is not.
@@ -48,7 +48,7 @@ type Since = Option<LogOffset>;
 
 /// What to ask the server for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Request {
+pub(in crate::chat) enum Request {
     Join { room: String, since: Since },
     Leave { room: String },
 }
@@ -61,7 +61,7 @@ impl Room {
 
 impl Rooms {
     /// With the rooms of a client that was never connected: to be read from the start, or live.
-    pub(super) fn new(receive: ReceiveMode, names: Vec<String>) -> Self {
+    pub(in crate::chat) fn new(receive: ReceiveMode, names: Vec<String>) -> Self {
         let start = match receive {
             ReceiveMode::Resume => Some(LogOffset::START),
             ReceiveMode::Live => None,
@@ -72,7 +72,7 @@ impl Rooms {
     }
 
     /// What is sent along with the next CONNECT.
-    pub(super) fn auth(&self) -> Value {
+    pub(in crate::chat) fn auth(&self) -> Value {
         let staying = self.rooms.iter().filter(|(_, room)| !room.leaving);
         match self.receive {
             ReceiveMode::Live => json!({ "rooms": staying.map(|(name, _)| name).collect::<Vec<_>>() }),
@@ -85,13 +85,13 @@ impl Rooms {
     }
 
     /// The rooms, each with the last offset shown or where it begins.
-    pub(super) fn positions(&self) -> BTreeMap<String, Option<LogOffset>> {
+    pub(in crate::chat) fn positions(&self) -> BTreeMap<String, Option<LogOffset>> {
         let staying = self.rooms.iter().filter(|(_, room)| !room.leaving);
         staying.map(|(name, room)| (name.clone(), room.position)).collect()
     }
 
     /// The user joins a room; does nothing where he has.
-    pub(super) fn join(&mut self, name: String, since: Since) {
+    pub(in crate::chat) fn join(&mut self, name: String, since: Since) {
         let since = match self.receive {
             ReceiveMode::Resume => since,
             ReceiveMode::Live => None,
@@ -104,7 +104,7 @@ impl Rooms {
     }
 
     /// The user leaves a room; does nothing where he has.
-    pub(super) fn leave(&mut self, name: &str) -> Option<ChatEvent> {
+    pub(in crate::chat) fn leave(&mut self, name: &str) -> Option<ChatEvent> {
         let is_asked = matches!(&self.asked, Some(Request::Join { room, .. }) if room == name);
         let room = self.rooms.get_mut(name)?;
         room.rejoin = None;
@@ -116,7 +116,7 @@ impl Rooms {
     }
 
     /// Connected: the server has read what was sent along with CONNECT, and corrects it with [`Self::joined`].
-    pub(super) fn connected(&mut self) {
+    pub(in crate::chat) fn connected(&mut self) {
         for room in self.rooms.values_mut() {
             room.on_server = !room.leaving;
             if self.receive == ReceiveMode::Live {
@@ -126,7 +126,7 @@ impl Rooms {
     }
 
     /// The server says in which rooms this connection has begun.
-    pub(super) fn joined(&mut self, joined: &JoinedRooms) -> Vec<ChatEvent> {
+    pub(in crate::chat) fn joined(&mut self, joined: &JoinedRooms) -> Vec<ChatEvent> {
         self.strays = joined.keys().filter(|name| !self.rooms.contains_key(*name)).cloned().collect();
         let mut events = Vec::new();
         for (name, room) in &mut self.rooms {
@@ -139,14 +139,14 @@ impl Rooms {
     }
 
     /// The connection is gone, and with it what the server knew. A request that is under way stays so.
-    pub(super) fn disconnected(&mut self) -> Vec<ChatEvent> {
+    pub(in crate::chat) fn disconnected(&mut self) -> Vec<ChatEvent> {
         self.strays.clear();
         self.rooms.values_mut().for_each(|room| room.on_server = false);
         self.end_where(|room| room.leaving)
     }
 
     /// What to ask the server for, while connected. It is under way until [`Self::answered`] or [`Self::unanswered`].
-    pub(super) fn next_request(&mut self) -> Option<Request> {
+    pub(in crate::chat) fn next_request(&mut self) -> Option<Request> {
         if self.asked.is_some() {
             return None;
         }
@@ -171,12 +171,12 @@ impl Rooms {
     }
 
     /// What is under way.
-    pub(super) fn asked(&self) -> Option<&Request> {
+    pub(in crate::chat) fn asked(&self) -> Option<&Request> {
         self.asked.as_ref()
     }
 
     /// The server did what was under way, on the connection that stands, or refused it.
-    pub(super) fn answered(&mut self, answer: Result<LogOffset, ChatError>) -> Option<ChatEvent> {
+    pub(in crate::chat) fn answered(&mut self, answer: Result<LogOffset, ChatError>) -> Option<ChatEvent> {
         match (self.asked.take()?, answer) {
             (Request::Join { room: name, .. }, Ok(offset)) => {
                 let Some(room) = self.rooms.get_mut(&name) else {
@@ -204,7 +204,7 @@ impl Rooms {
     }
 
     /// What was under way was not done on the connection that stands, and never will be.
-    pub(super) fn unanswered(&mut self) -> Vec<ChatEvent> {
+    pub(in crate::chat) fn unanswered(&mut self) -> Vec<ChatEvent> {
         self.asked = None;
         self.end_where(|room| room.leaving && !room.on_server)
     }

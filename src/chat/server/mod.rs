@@ -5,8 +5,8 @@
 //! [`reader::Reader`], which reads it in the log.
 
 mod reader;
-mod request;
-mod rooms;
+pub(super) mod request;
+pub(super) mod rooms;
 
 use std::sync::Arc;
 

@@ -18,15 +18,15 @@ pub(super) struct Submission {
 
 /// The rooms of a CONNECT.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Start {
+pub(in crate::chat) struct Start {
     /// After which offset each is read; `None` is live only.
-    pub(super) rooms: BTreeMap<String, Option<LogOffset>>,
+    pub(in crate::chat) rooms: BTreeMap<String, Option<LogOffset>>,
     /// Whether the client named them, and so knows of `joined`.
-    pub(super) named: bool,
+    pub(in crate::chat) named: bool,
 }
 
 /// Reads what was sent along with CONNECT.
-pub(super) fn read_start(auth: &Value) -> Result<Start, ChatError> {
+pub(in crate::chat) fn read_start(auth: &Value) -> Result<Start, ChatError> {
     let from = read_offset(auth.get("serverOffset"), "auth.serverOffset")?;
     let rooms = match auth.get("rooms") {
         None | Some(Value::Null) => {

@@ -12,7 +12,7 @@ use crate::store::LogOffset;
 
 /// The rooms of one socket.
 #[derive(Debug)]
-pub(super) struct Rooms {
+pub(in crate::chat) struct Rooms {
     joined: BTreeMap<String, Cursor>,
     max: usize,
     /// How many joins there were: tells a room from the same room left and joined again.
@@ -34,15 +34,15 @@ struct Cursor {
 
 /// What to read next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Turn {
-    pub(super) room: String,
-    pub(super) after: LogOffset,
+pub(in crate::chat) struct Turn {
+    pub(in crate::chat) room: String,
+    pub(in crate::chat) after: LogOffset,
     join: u64,
 }
 
 impl Rooms {
     /// None, and at most `max`.
-    pub(super) fn new(max: usize) -> Self {
+    pub(in crate::chat) fn new(max: usize) -> Self {
         Self { joined: BTreeMap::new(), max, joins: 0, served: String::new() }
     }
 
@@ -51,7 +51,7 @@ impl Rooms {
     ///
     /// # Errors
     /// When the log does not reach to `since`, or there are too many rooms.
-    pub(super) fn join(
+    pub(in crate::chat) fn join(
         &mut self,
         room: &str,
         since: Option<LogOffset>,
@@ -77,17 +77,17 @@ impl Rooms {
     }
 
     /// Leaves a room. Gives the offset after which nothing of it is sent; `None` where it was not joined.
-    pub(super) fn leave(&mut self, room: &str) -> Option<LogOffset> {
+    pub(in crate::chat) fn leave(&mut self, room: &str) -> Option<LogOffset> {
         self.joined.remove(room).map(|cursor| cursor.sent)
     }
 
     /// All of them, with the head at joining.
-    pub(super) fn joined(&self) -> JoinedRooms {
+    pub(in crate::chat) fn joined(&self) -> JoinedRooms {
         self.joined.iter().map(|(room, cursor)| (room.clone(), cursor.joined_at)).collect()
     }
 
     /// The room whose turn it is, of those that a log which ends at `head` may have more of.
-    pub(super) fn turn(&mut self, head: LogOffset) -> Option<Turn> {
+    pub(in crate::chat) fn turn(&mut self, head: LogOffset) -> Option<Turn> {
         let after_served = (Bound::Excluded(self.served.as_str()), Bound::Unbounded);
         let mut in_turn = self.joined.range::<str, _>(after_served).chain(&self.joined);
         let (room, cursor) = in_turn.find(|(_, cursor)| cursor.checked < head)?;
@@ -97,14 +97,14 @@ impl Rooms {
     }
 
     /// A message of the turn is sent: what comes before it. `None` where the room was left since, and it must not be sent.
-    pub(super) fn send(&mut self, turn: &Turn, offset: LogOffset) -> Option<LogOffset> {
+    pub(in crate::chat) fn send(&mut self, turn: &Turn, offset: LogOffset) -> Option<LogOffset> {
         let cursor = self.cursor(turn)?;
         cursor.checked = offset;
         Some(std::mem::replace(&mut cursor.sent, offset))
     }
 
     /// The turn has shown that there is no more of its room up to `head`.
-    pub(super) fn exhausted(&mut self, turn: &Turn, head: LogOffset) {
+    pub(in crate::chat) fn exhausted(&mut self, turn: &Turn, head: LogOffset) {
         if let Some(cursor) = self.cursor(turn) {
             cursor.checked = cursor.checked.max(head);
         }

@@ -68,10 +68,13 @@ impl World {
 
     /// A chat client whose outbox outlives it.
     pub(in crate::chat) async fn person(&self, name: &str) -> Person {
+        self.person_with(name, ChatOptions::default()).await
+    }
+
+    pub(in crate::chat) async fn person_with(&self, name: &str, options: ChatOptions) -> Person {
         let process = Process::new();
         let path = self.directory.path().join(format!("{name}.db"));
         let outbox = SqliteOutbox::open(&path, Arc::new(RandomEntropy(name.to_owned()))).unwrap();
-        let options = ChatOptions::default();
         let (client, events) =
             ChatClient::new(&process.env, self.net.clone(), url(), options, outbox).await.unwrap();
         Person { process, client, events, unread: VecDeque::new() }
@@ -204,8 +207,13 @@ pub(in crate::chat) struct Raw {
 impl Raw {
     /// Sends a chat message of any shape; the answer.
     pub(in crate::chat) async fn send(&self, args: Value) -> Value {
+        self.ask("chat message", args).await
+    }
+
+    /// Sends any event; the answer.
+    pub(in crate::chat) async fn ask(&self, name: &str, args: Value) -> Value {
         let Value::Array(args) = args else { panic!("arguments are an array") };
-        let answer = self.client.emit_with_ack("chat message", args, None);
+        let answer = self.client.emit_with_ack(name, args, None);
         json!(soon(&self.env, answer).await.unwrap().values())
     }
 

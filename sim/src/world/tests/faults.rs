@@ -4,7 +4,7 @@ use super::*;
 use crate::history::Kind;
 
 /// Connects, then says `one`, `two`… at the given milliseconds and notes whatever it hears until the connection ends.
-fn talker(
+pub(super) fn talker(
     notes: &Notes,
     says_at: &'static [u64],
 ) -> impl Fn(Machine) -> BoxFuture<()> + Send + Sync + 'static {

@@ -2,6 +2,7 @@
 
 mod determinism;
 mod faults;
+mod impairments;
 mod processes;
 mod traffic;
 
@@ -75,6 +76,14 @@ fn partition() -> FaultAct {
 
 fn reset() -> FaultAct {
     FaultAct::Reset(Pair { between: [SERVER.into(), "alice".into()] })
+}
+
+fn up() -> Path {
+    Path::OneWay(["alice".into(), SERVER.into()])
+}
+
+fn both() -> Path {
+    Path::Between(["alice".into(), SERVER.into()])
 }
 
 fn kill(name: &str) -> FaultAct {

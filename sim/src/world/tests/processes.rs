@@ -278,3 +278,16 @@ fn directives_that_are_none_are_refused() {
 
     assert!(crate::world::preflight(&options).is_err());
 }
+
+#[test]
+fn who_watches_a_run_sees_how_far_it_is() {
+    let progress = std::sync::atomic::AtomicU64::new(0);
+    let scene = Scene {
+        server: Box::new(|_, _| Box::pin(std::future::pending())),
+        client: Box::new(|_, _| Box::pin(std::future::pending())),
+    };
+
+    let outcome = crate::world::run_watched(&plan("1s", vec![]), &scene, &RunOptions::default(), &progress);
+
+    assert_eq!(u128::from(progress.into_inner()), outcome.elapsed.as_millis());
+}

@@ -12,7 +12,7 @@ use super::Rooms;
 
 /// What to do with a message.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::chat::client) enum Arrival {
+pub(in crate::chat) enum Arrival {
     /// Show it: it is the next one.
     Next(Shown),
     /// It was shown before.
@@ -31,7 +31,7 @@ impl Rooms {
     ///
     /// # Errors
     /// When it is not a chat message; it says why.
-    pub(in crate::chat::client) fn receive(&mut self, args: &Args) -> Result<Arrival, &'static str> {
+    pub(in crate::chat) fn receive(&mut self, args: &Args) -> Result<Arrival, &'static str> {
         let Some(Value::String(content)) = args.values().first() else {
             return Err("the content is not a string");
         };
