@@ -2,19 +2,22 @@
 
 #[path = "wire/pair.rs"]
 mod pair;
+#[path = "wire/transports.rs"]
+mod transports;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use squall::args;
-use squall::engine::{Sid, Time};
+use squall::engine::{Message, Sid, Time};
 use squall::socket::{
     AckId, Args, Audience, DisconnectReason, EmitId, HubCommand, HubEvent, ManagerCommand, ManagerEvent,
     Namespace,
 };
 
 use pair::World;
+use transports::Conversation;
 
 const ALICE: usize = 0;
 const BOB: usize = 1;
@@ -279,4 +282,74 @@ fn what_is_said_in_an_outage_arrives_after_it_once() {
     world.run_for(MOMENT);
     let client = events(world.client_heard(ALICE));
     assert_eq!(client.last(), Some(&ManagerEvent::Acked { emit: EmitId(1), result: Ok(Args::none()) }));
+}
+
+#[test]
+fn polling_looks_like_the_protocol_says() {
+    let mut wire = Conversation::polling(false);
+    wire.run_for(MOMENT);
+    wire.client_sends(Message::text("a"));
+    wire.client_sends(Message::Binary(vec![1, 2, 3, 4].into()));
+    wire.client_sends(Message::text("b"));
+    wire.run_for(MOMENT);
+    wire.server_sends(Message::text("c"));
+    wire.server_sends(Message::Binary(vec![1, 2, 3, 4].into()));
+    wire.run_for(Duration::from_secs(25));
+    wire.client_closes();
+    wire.run_for(MOMENT);
+
+    insta::assert_snapshot!(wire.transcript(), @r#"
+    0.000s client: GET sid=
+    0.010s server: 200 0{"sid":"abc","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}
+    0.020s client: GET sid=abc
+    0.100s client: POST sid=abc 4a
+    0.110s server: 200 ok
+    0.120s client: POST sid=abc bAQIDBA==\x1e4b
+    0.130s server: 200 ok
+    0.200s server: 200 4c
+    0.210s client: GET sid=abc
+    0.220s server: 200 bAQIDBA==
+    0.230s client: GET sid=abc
+    25.010s server: 200 2
+    25.020s client: POST sid=abc 3
+    25.020s client: GET sid=abc
+    25.030s server: 200 ok
+    25.200s client: POST sid=abc 1
+    25.210s server: 200 6
+    25.210s server: 200 ok
+    "#);
+}
+
+#[test]
+fn an_upgrade_looks_like_the_protocol_says() {
+    let mut wire = Conversation::polling(true);
+    wire.run_for(Duration::from_millis(45));
+    wire.client_sends(Message::text("by post"));
+    wire.server_sends(Message::text("by poll"));
+    wire.server_sends(Message::text("by the next poll"));
+    wire.run_for(Duration::from_millis(30));
+    wire.client_sends(Message::text("waits"));
+    wire.run_for(Duration::from_millis(95));
+    wire.server_sends(Message::text("waits too"));
+    wire.run_for(Duration::from_secs(25));
+
+    insta::assert_snapshot!(wire.transcript(), @r#"
+    0.000s client: GET sid=
+    0.010s server: 200 0{"sid":"abc","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}
+    0.020s client: GET sid=abc
+    0.020s client: GET sid=abc, upgrade to websocket
+    0.030s server: 101 switching protocols
+    0.040s client: ws 2probe
+    0.045s client: POST sid=abc 4by post
+    0.045s server: 200 4by poll
+    0.050s server: ws 3probe
+    0.055s server: 200 ok
+    0.055s client: GET sid=abc
+    0.065s server: 200 4by the next poll
+    0.075s client: ws 5
+    0.075s client: ws 4waits
+    0.170s server: ws 4waits too
+    25.010s server: ws 2
+    25.020s client: ws 3
+    "#);
 }
