@@ -64,6 +64,39 @@ fn pages_show_every_message_once_and_in_one_order_across_outages_and_reloads() {
 }
 
 #[test]
+fn the_page_of_the_notes_works_beside_ours() {
+    let Some(node) = Node::ready("the_page_of_the_notes_works_beside_ours", &[SCRIPTS, WEB]) else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let database = directory.path().join("chat.db");
+    let deadline = Deadline::after(PATIENCE);
+    let port = free_port();
+    let mut server = Squall::start(port, &database, &[], deadline);
+    let mut people = node.run("tutorial.mjs", &[&server.url, browser()], deadline);
+
+    let shown = people.until(|event| {
+        match event["event"].as_str() {
+            Some("kill the server") => server.kill(),
+            Some("start the server") => server = Squall::start(port, &database, &[], deadline),
+            Some("shown") => return Ok(Some(event.clone())),
+            Some(_) | None => {}
+        }
+        Ok(None)
+    });
+
+    let pages: Vec<Vec<String>> =
+        serde_json::from_value(shown["pages"].clone()).expect("what three pages show");
+    let mut said: Vec<String> = serde_json::from_value(shown["said"].clone()).expect("texts");
+    assert_eq!(pages.len(), 3);
+    for page in &pages {
+        assert_eq!(page, &pages[0], "one order for everybody");
+    }
+    let mut seen = pages[0].clone();
+    seen.sort();
+    said.sort();
+    assert_eq!(seen, said, "each message once");
+}
+
+#[test]
 fn without_the_official_client_the_page_says_what_to_run() {
     let test = "without_the_official_client_the_page_says_what_to_run";
     let Some(node) = Node::ready(test, &[SCRIPTS]) else { return };

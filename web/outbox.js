@@ -41,7 +41,9 @@ export class Outbox {
   add(content) {
     const n = this.#next++;
     const key = `${BOX}${this.#box}.${String(n).padStart(DIGITS_OF_A_NUMBER, "0")}`;
-    const message = { key, id: `${this.#author}.${this.#box}-${n}`, content, born: this.#born };
+    // Everybody sees ids. The end is drawn, so that nobody sends the next one first and has this message taken for a repeat.
+    const id = `${this.#author}.${this.#box}-${n}-${random()}`;
+    const message = { key, id, content, born: this.#born };
     keep(message);
     this.#messages.push(message);
     return message;

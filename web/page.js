@@ -198,10 +198,9 @@ function state(item, name, text) {
   item.querySelector(".state").textContent = text;
 }
 
-// One colour a client: its id begins with who it is.
+// One colour a client: ids begin with who it is, and so many signs tell clients apart, also those of other programs.
 function hueOf(id) {
-  const client = id.slice(0, Math.max(id.lastIndexOf("-"), 0)).split(".")[0];
-  return [...client].reduce((hue, sign) => (hue * 31 + sign.codePointAt(0)) % 360, 7);
+  return [...id.slice(0, 16)].reduce((hue, sign) => (hue * 31 + sign.codePointAt(0)) % 360, 7);
 }
 
 function follow() {

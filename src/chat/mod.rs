@@ -16,6 +16,6 @@ pub mod terminal;
 mod tests;
 pub mod wire;
 
-pub use client::{ChatClient, ChatEvent, ChatOptions, ChatStatus, Shown};
+pub use client::{ChatClient, ChatEvent, ChatOptions, ChatStatus, ReceiveMode, SendMode, Shown};
 pub use log::ChatLog;
 pub use server::{ChatConfig, serve};

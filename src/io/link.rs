@@ -75,7 +75,7 @@ pub(super) enum Arrival<S> {
     /// Something to hand in.
     Input(Input),
     /// A WebSocket, open.
-    WebSocket(WebSocket<S>),
+    WebSocket(Box<WebSocket<S>>),
 }
 
 /// What HTTP is to do for a session.
@@ -172,7 +172,7 @@ impl<S: Stream, M: Session, H: Http<S>> Link<S, M, H> {
         };
         match arrival {
             Some(Arrival::Input(input)) => self.hand_in(input),
-            Some(Arrival::WebSocket(socket)) => self.take(socket),
+            Some(Arrival::WebSocket(socket)) => self.take(*socket),
             None => {}
         }
     }

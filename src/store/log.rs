@@ -22,7 +22,8 @@ impl fmt::Display for LogOffset {
     }
 }
 
-/// What its sender calls a message (`clientOffset` on the wire): a repeat bears the same id.
+/// What its sender calls a message (`clientOffset` on the wire): a repeat bears the same id. Everybody sees it, but only once
+/// the message is stored: an id that cannot be guessed before cannot be taken by another sender.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MessageId(pub String);
@@ -53,13 +54,16 @@ pub enum Appended {
     New(LogOffset),
     /// Its id was known: the message is stored there already.
     Repeat(LogOffset),
+    /// Its id is that of a message with another content or room. Nothing was stored.
+    Conflict,
 }
 
 impl Appended {
-    /// Where the message is.
-    pub fn offset(self) -> LogOffset {
+    /// Where the message is; `None` where it is not.
+    pub fn offset(self) -> Option<LogOffset> {
         match self {
-            Self::New(offset) | Self::Repeat(offset) => offset,
+            Self::New(offset) | Self::Repeat(offset) => Some(offset),
+            Self::Conflict => None,
         }
     }
 }

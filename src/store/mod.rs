@@ -9,6 +9,7 @@
 mod batch;
 mod committer;
 mod log;
+mod memory_outbox;
 mod outbox;
 mod schema;
 mod sqlite;
@@ -18,5 +19,6 @@ pub(crate) mod testing;
 
 pub use committer::Log;
 pub use log::{Appended, Draft, LogOffset, MessageId, MessageLog, StoreError, Stored};
+pub use memory_outbox::MemoryOutbox;
 pub use outbox::{OutboxStorage, Pending, SqliteOutbox};
 pub use sqlite::SqliteLog;

@@ -1,6 +1,7 @@
 //! The client's outbox: what the user said and the server has not acknowledged.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
@@ -44,8 +45,8 @@ pub struct Pending {
 
 /// Where an outbox is kept: the seam. Called by one owner, inside [`crate::io::env::Blocking`].
 pub trait OutboxStorage: Send + 'static {
-    /// Keeps a message under the next id of this client, durably: the client's persistent random id, `-`, and a counter
-    /// that is never used twice, across restarts too.
+    /// Keeps a message under the next id of this client, durably: the client's persistent random id, a counter that is
+    /// never used twice, across restarts too, and what nobody can guess who has seen all ids before, with `-` between.
     ///
     /// # Errors
     /// When it was not kept.
@@ -67,6 +68,7 @@ pub trait OutboxStorage: Send + 'static {
 /// An outbox in an SQLite file, locked against other processes.
 pub struct SqliteOutbox {
     connection: Connection,
+    entropy: Arc<dyn Entropy>,
     client_id: String,
 }
 
@@ -75,7 +77,7 @@ impl SqliteOutbox {
     ///
     /// # Errors
     /// [`StoreError::Locked`] when another process has it.
-    pub fn open(path: &Path, entropy: &dyn Entropy) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, entropy: Arc<dyn Entropy>) -> Result<Self, StoreError> {
         Self::with_connection(Connection::open(path)?, entropy)
     }
 
@@ -83,14 +85,17 @@ impl SqliteOutbox {
     ///
     /// # Errors
     /// As [`SqliteOutbox::open`].
-    pub fn with_connection(mut connection: Connection, entropy: &dyn Entropy) -> Result<Self, StoreError> {
+    pub fn with_connection(
+        mut connection: Connection,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, StoreError> {
         schema::prepare(&mut connection, &SCHEMA)?;
         let known = connection.query_row("SELECT id FROM client", [], |row| row.get(0)).optional()?;
         let client_id = match known {
             Some(id) => id,
-            None => create_client(&connection, entropy)?,
+            None => create_client(&connection, &*entropy)?,
         };
-        Ok(Self { connection, client_id })
+        Ok(Self { connection, entropy, client_id })
     }
 
     /// The client's persistent random id, with which each of its messages' ids begins.
@@ -100,10 +105,24 @@ impl SqliteOutbox {
 }
 
 /// 20 characters of url-safe base64: 120 random bits never meet by chance.
-fn create_client(connection: &Connection, entropy: &dyn Entropy) -> Result<String, StoreError> {
-    let mut bytes = [0_u8; 15];
+pub(super) fn draw_client_id(entropy: &dyn Entropy) -> String {
+    draw_text::<15>(entropy)
+}
+
+/// The id of a client's message number `n`. Ids of stored messages are shown to everybody: without its last part, 16
+/// characters, a stranger could send the next one first.
+pub(super) fn draw_message_id(client_id: &str, n: i64, entropy: &dyn Entropy) -> MessageId {
+    MessageId(format!("{client_id}-{n}-{}", draw_text::<12>(entropy)))
+}
+
+fn draw_text<const BYTES: usize>(entropy: &dyn Entropy) -> String {
+    let mut bytes = [0_u8; BYTES];
     entropy.fill(&mut bytes);
-    let id = URL_SAFE.encode(bytes);
+    URL_SAFE.encode(bytes)
+}
+
+fn create_client(connection: &Connection, entropy: &dyn Entropy) -> Result<String, StoreError> {
+    let id = draw_client_id(entropy);
     connection.execute("INSERT INTO client (one, id, next) VALUES (1, ?1, 1)", [&id])?;
     Ok(id)
 }
@@ -114,12 +133,12 @@ impl OutboxStorage for SqliteOutbox {
         let n: i64 = transaction
             .prepare_cached("UPDATE client SET next = next + 1 RETURNING next - 1")?
             .query_row([], |row| row.get(0))?;
-        let id = format!("{}-{n}", self.client_id);
+        let id = draw_message_id(&self.client_id, n, &*self.entropy);
         transaction
             .prepare_cached("INSERT INTO pending (n, id, room, content) VALUES (?1, ?2, ?3, ?4)")?
-            .execute((n, &id, room, content))?;
+            .execute((n, &id.0, room, content))?;
         transaction.commit()?;
-        Ok(MessageId(id))
+        Ok(id)
     }
 
     fn pending(&mut self) -> Result<Vec<Pending>, StoreError> {
@@ -150,6 +169,10 @@ mod tests {
         outbox.pending().unwrap().into_iter().map(|pending| pending.content).collect()
     }
 
+    fn entropy() -> Arc<dyn Entropy> {
+        Arc::new(CountingEntropy::default())
+    }
+
     fn place() -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("outbox.db");
@@ -159,8 +182,8 @@ mod tests {
     #[test]
     fn what_is_pending_survives_a_restart_in_order() {
         let (_directory, path) = place();
-        let entropy = CountingEntropy::default();
-        let mut outbox = SqliteOutbox::open(&path, &entropy).unwrap();
+        let entropy = entropy();
+        let mut outbox = SqliteOutbox::open(&path, Arc::clone(&entropy)).unwrap();
         for content in ["one", "two", "three"] {
             outbox.push("general", content).unwrap();
         }
@@ -168,35 +191,67 @@ mod tests {
         outbox.remove(&second).unwrap();
         drop(outbox);
 
-        let mut outbox = SqliteOutbox::open(&path, &entropy).unwrap();
+        let mut outbox = SqliteOutbox::open(&path, Arc::clone(&entropy)).unwrap();
         assert_eq!(contents(&mut outbox), ["one", "three"]);
     }
 
     #[test]
     fn no_id_is_given_twice_even_when_the_outbox_was_empty_at_a_restart() {
         let (_directory, path) = place();
-        let entropy = CountingEntropy::default();
+        let entropy = entropy();
         let mut ids = BTreeSet::new();
         for _ in 0..3 {
-            let mut outbox = SqliteOutbox::open(&path, &entropy).unwrap();
+            let mut outbox = SqliteOutbox::open(&path, Arc::clone(&entropy)).unwrap();
             for _ in 0..3 {
                 let id = outbox.push("general", "x").unwrap();
                 outbox.remove(&id).unwrap();
                 assert!(ids.insert(id));
             }
         }
-        let clients: BTreeSet<_> = ids.iter().map(|id| id.0.rsplit_once('-').unwrap().0).collect();
+        let clients: BTreeSet<_> = ids.iter().map(|id| &id.0[..20]).collect();
         assert_eq!(clients.len(), 1, "the client's id persists");
-        assert!(clients.iter().all(|client| client.len() == 20), "{clients:?}");
+        let numbers: BTreeSet<_> = ids.iter().map(|id| id.0[21..].split('-').next().unwrap()).collect();
+        assert_eq!(numbers, BTreeSet::from(["1", "2", "3", "4", "5", "6", "7", "8", "9"]));
+    }
+
+    #[test]
+    fn who_has_seen_all_ids_of_a_client_cannot_tell_the_next_one() {
+        let connection = || Connection::open_in_memory().unwrap();
+        let mut outbox = SqliteOutbox::with_connection(connection(), entropy()).unwrap();
+        let random_part = |id: MessageId| id.0.rsplit_once('-').unwrap().1.to_owned();
+
+        let first = random_part(outbox.push("general", "x").unwrap());
+        let second = random_part(outbox.push("general", "x").unwrap());
+
+        assert_eq!((first.len(), second.len()), (16, 16));
+        assert_ne!(first, second, "drawn for each message");
+    }
+
+    #[test]
+    fn what_an_older_program_left_keeps_its_id_and_the_counter_goes_on() {
+        let (_directory, path) = place();
+        let mut outbox = SqliteOutbox::open(&path, entropy()).unwrap();
+        let older = format!("{}-1", outbox.client_id());
+        outbox.push("general", "old").unwrap();
+        outbox.connection.execute("UPDATE pending SET id = ?1", [&older]).unwrap();
+        drop(outbox);
+
+        let mut outbox = SqliteOutbox::open(&path, entropy()).unwrap();
+        let newer = outbox.push("general", "new").unwrap();
+
+        assert!(newer.0.starts_with(&format!("{}-2-", outbox.client_id())), "{newer}");
+        assert_eq!(outbox.pending().unwrap()[0].id, MessageId(older.clone()));
+        outbox.remove(&MessageId(older)).unwrap();
+        assert_eq!(contents(&mut outbox), ["new"]);
     }
 
     #[test]
     fn ids_of_two_outboxes_never_meet() {
-        let entropy = CountingEntropy::default();
+        let entropy = entropy();
         let mut ids = BTreeSet::new();
         for _ in 0..2 {
             let connection = Connection::open_in_memory().unwrap();
-            let mut outbox = SqliteOutbox::with_connection(connection, &entropy).unwrap();
+            let mut outbox = SqliteOutbox::with_connection(connection, Arc::clone(&entropy)).unwrap();
             let id = outbox.push("general", "x").unwrap();
             assert!(id.0.starts_with(outbox.client_id()), "{id}");
             ids.insert(id);
@@ -207,7 +262,7 @@ mod tests {
     #[test]
     fn a_push_that_fails_keeps_nothing_and_the_next_one_works() {
         let (_directory, path) = place();
-        let mut outbox = SqliteOutbox::open(&path, &CountingEntropy::default()).unwrap();
+        let mut outbox = SqliteOutbox::open(&path, entropy()).unwrap();
         let pages: u32 = outbox.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         outbox.connection.pragma_update(None, "max_page_count", pages).unwrap();
 
@@ -220,9 +275,9 @@ mod tests {
     #[test]
     fn an_outbox_in_use_is_locked() {
         let (_directory, path) = place();
-        let entropy = CountingEntropy::default();
-        let _first = SqliteOutbox::open(&path, &entropy).unwrap();
-        let second = SqliteOutbox::open(&path, &entropy).err();
+        let entropy = entropy();
+        let _first = SqliteOutbox::open(&path, Arc::clone(&entropy)).unwrap();
+        let second = SqliteOutbox::open(&path, Arc::clone(&entropy)).err();
         assert!(matches!(second, Some(StoreError::Locked(_))), "{second:?}");
     }
 
@@ -230,7 +285,7 @@ mod tests {
     fn a_message_log_is_not_an_outbox() {
         let (_directory, path) = place();
         drop(crate::store::SqliteLog::open(&path).unwrap());
-        let refused = SqliteOutbox::open(&path, &CountingEntropy::default()).err().unwrap();
+        let refused = SqliteOutbox::open(&path, entropy()).err().unwrap();
         assert!(refused.to_string().contains("is not an outbox of Squall"), "{refused}");
     }
 }

@@ -91,9 +91,9 @@ impl MessageLog for SqliteLog {
 
 fn append_one(connection: &Connection, draft: &Draft) -> Result<Appended, rusqlite::Error> {
     if let Some(id) = &draft.id
-        && let Some(offset) = find(connection, id)?
+        && let Some((offset, is_same)) = find(connection, id, draft)?
     {
-        return Ok(Appended::Repeat(offset));
+        return Ok(if is_same { Appended::Repeat(offset) } else { Appended::Conflict });
     }
     connection
         .prepare_cached(
@@ -106,10 +106,15 @@ fn append_one(connection: &Connection, draft: &Draft) -> Result<Appended, rusqli
         .map(Appended::New)
 }
 
-fn find(connection: &Connection, id: &MessageId) -> Result<Option<LogOffset>, rusqlite::Error> {
+/// Where the message of that id is, and whether it is this one.
+fn find(
+    connection: &Connection,
+    id: &MessageId,
+    Draft { room, content, .. }: &Draft,
+) -> Result<Option<(LogOffset, bool)>, rusqlite::Error> {
     connection
-        .prepare_cached("SELECT offset FROM messages WHERE id = ?1")?
-        .query_row([&id.0], |row| row.get(0))
+        .prepare_cached("SELECT offset, room = ?2 AND content = ?3 FROM messages WHERE id = ?1")?
+        .query_row((&id.0, room, content), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
 }
 
@@ -157,12 +162,24 @@ mod tests {
     fn a_repeat_is_stored_once_within_a_batch_and_across_batches() {
         let mut log = log_in_memory();
 
-        let first = log.append(&[draft(Some("a"), "one"), draft(Some("a"), "other")]).unwrap();
-        let second = log.append(&[draft(Some("b"), "two"), draft(Some("a"), "again")]).unwrap();
+        let first = log.append(&[draft(Some("a"), "one"), draft(Some("a"), "one")]).unwrap();
+        let second = log.append(&[draft(Some("b"), "two"), draft(Some("a"), "one")]).unwrap();
 
         assert_eq!(first, [Appended::New(LogOffset(1)), Appended::Repeat(LogOffset(1))]);
         assert_eq!(second, [Appended::New(LogOffset(2)), Appended::Repeat(LogOffset(1))]);
         assert_eq!(contents(&mut log), [(1, "one".to_owned()), (2, "two".to_owned())]);
+    }
+
+    #[test]
+    fn a_known_id_with_another_content_or_room_is_a_conflict_and_is_not_stored() {
+        let mut log = log_in_memory();
+        log.append(&[draft(Some("a"), "one")]).unwrap();
+        let elsewhere = Draft { room: "lobby".to_owned(), ..draft(Some("a"), "one") };
+
+        let appended = log.append(&[draft(Some("a"), "other"), elsewhere, draft(Some("a"), "one")]).unwrap();
+
+        assert_eq!(appended, [Appended::Conflict, Appended::Conflict, Appended::Repeat(LogOffset(1))]);
+        assert_eq!(contents(&mut log), [(1, "one".to_owned())]);
     }
 
     #[test]
@@ -245,13 +262,14 @@ mod tests {
         fn append(&mut self, draft: &Draft) -> Appended {
             let known = self.0.iter().position(|(id, _)| id.is_some() && *id == draft.id);
             let offset = |index: usize| LogOffset(index as u64 + 1);
-            known.map_or_else(
-                || {
+            match known {
+                None => {
                     self.0.push((draft.id.clone(), draft.content.clone()));
                     Appended::New(offset(self.0.len() - 1))
-                },
-                |index| Appended::Repeat(offset(index)),
-            )
+                }
+                Some(index) if self.0[index].1 == draft.content => Appended::Repeat(offset(index)),
+                Some(_) => Appended::Conflict,
+            }
         }
     }
 

@@ -12,6 +12,7 @@ const io = new Server({ serveClient: false });
 
 io.on("connection", (socket) => {
   tell("connected", { id: socket.id, auth: withoutRecovery(socket.handshake.auth) });
+  socket.conn.on("upgrade", () => tell("upgraded"));
   socket.on("disconnect", (reason) => tell("disconnected", { id: socket.id, reason }));
   socket.on("note", (text) => tell("noted", { text }));
   // As the notes have it: (1, "2", { 3: "4", 5: <bytes> }); back goes the same.

@@ -12,7 +12,7 @@ use squall::Server;
 use squall::chat::{self, ChatClient, ChatConfig, ChatEvent, ChatOptions};
 use squall::engine::Heartbeat;
 use squall::io::env::BoxFuture;
-use squall::io::{ClientOptions, ConnectUrl, ServerOptions};
+use squall::io::{ConnectUrl, ServerOptions};
 use squall::store::{Log, MessageLog, SqliteLog, SqliteOutbox};
 use tokio::sync::{mpsc, watch};
 
@@ -130,11 +130,11 @@ async fn start_client(
     ack_timeout: Duration,
 ) -> (ChatClient, mpsc::UnboundedReceiver<ChatEvent>) {
     let env = &machine.env;
-    let outbox =
-        SqliteOutbox::with_connection(open(machine), &*env.entropy).expect("one client has the outbox");
+    let outbox = SqliteOutbox::with_connection(open(machine), Arc::clone(&env.entropy))
+        .expect("one client has the outbox");
     let outbox = RecordingOutbox::new(outbox, machine.clone());
     let url = ConnectUrl { host: SERVER.to_owned(), port: PORT };
-    let options = ChatOptions { client: ClientOptions::default(), ack_timeout };
+    let options = ChatOptions { ack_timeout, ..ChatOptions::default() };
     let (client, events) = ChatClient::new(env, machine.net.clone(), url, options, outbox)
         .await
         .expect("an outbox that opened can be read");
@@ -169,12 +169,15 @@ fn record_event(machine: &Machine, session: &mut u32, event: ChatEvent) {
         ChatEvent::Disconnected(reason) => Kind::Disconnected { reason: reason.as_str() },
         ChatEvent::Message(shown) => Kind::Delivered {
             id: shown.id,
-            room: chat::wire::DEFAULT_ROOM.into(),
+            room: shown.room.as_str().into(),
             offset: shown.offset,
             content: content_hash(&shown.content),
         },
         ChatEvent::Acknowledged { id, offset } => Kind::Acknowledged { id, offset },
         ChatEvent::Failed { id, reason } => Kind::Failed { id, reason },
+        // Plans do not join or leave.
+        ChatEvent::Joined { .. } | ChatEvent::Left { .. } => return,
+        ChatEvent::NotJoined { room, reason } => Kind::Trouble { what: format!("room {room}: {reason}") },
         ChatEvent::Refused(why) => Kind::Trouble { what: format!("refused: {why}") },
         ChatEvent::GaveUp => Kind::Trouble { what: "gave up reconnecting".to_owned() },
         ChatEvent::OutboxBroken(error) => Kind::Trouble { what: format!("outbox: {error}") },

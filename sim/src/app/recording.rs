@@ -32,6 +32,9 @@ impl MessageLog for RecordingLog {
         for (draft, outcome) in batch.iter().zip(&outcomes) {
             let kind = match (outcome, &draft.id) {
                 (Appended::Repeat(offset), Some(id)) => Kind::Suppressed { id: id.clone(), offset: *offset },
+                (Appended::Conflict, id) => Kind::Trouble {
+                    what: format!("another message has the id {}", id.as_ref().map_or("", |id| &id.0)),
+                },
                 (Appended::Repeat(offset) | Appended::New(offset), id) => Kind::Committed {
                     id: id.clone(),
                     room: draft.room.as_str().into(),

@@ -44,7 +44,8 @@ impl Sabotage {
     pub fn breaks(self) -> Anomaly {
         match self {
             // What overtakes is shown, and what was overtaken is older than what is shown: it never will be.
-            Self::HandlersEmit | Self::AcknowledgeFirst => Anomaly::Lost,
+            Self::HandlersEmit => Anomaly::Lost,
+            Self::AcknowledgeFirst => Anomaly::AckWithoutCommit,
             Self::SkipDuplicateCheck => Anomaly::DuplicateCommit,
         }
     }
@@ -200,7 +201,9 @@ impl HandlersEmit {
             self.env.sleep(overtaken).await;
             self.broadcast(&content, &id, offset);
         }
-        incoming.ack.send(vec![json!({ "offset": appended.offset() })]);
+        if let Some(offset) = appended.offset() {
+            incoming.ack.send(vec![json!({ "offset": offset })]);
+        }
     }
 
     fn broadcast(&self, content: &str, id: &MessageId, offset: LogOffset) {

@@ -1,23 +1,53 @@
 //! The chat client: keeps what the user says until the server has it, and shows what the server has, once and in order.
 //!
-//! [`outgoing`] and [`incoming`] decide, [`task`] does.
+//! [`outgoing`] and [`rooms`] decide, [`task`] does.
 
-mod incoming;
 mod outgoing;
+pub(super) mod rooms;
 mod task;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 
+use super::wire::{ChatError, DEFAULT_ROOM, check_room};
 use crate::io::net::Connector;
 use crate::io::{Client, ClientOptions, ConnectUrl, Env, Status};
 use crate::socket::DisconnectReason;
 use crate::store::{LogOffset, MessageId, OutboxStorage, Pending, StoreError};
-use incoming::Incoming;
 use outgoing::Outgoing;
+use rooms::Rooms;
 use task::{Command, Link, Outbox, Progress, Task};
+
+/// What a client does so that the server gets what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendMode {
+    /// Until the server answers, in order, one message at a time, each under its id: the server has it exactly once, and in
+    /// a later process too where the outbox is [`crate::store::SqliteOutbox`].
+    Outbox,
+    /// As the Socket.IO client's option `retries`: in order, one message at a time, again after each time without an answer.
+    /// As in the official tutorial's seventh step, messages have no id: the server stores each one that arrives, so a
+    /// message whose answer was lost is there twice. To be used with [`crate::store::MemoryOutbox`].
+    Retry {
+        /// How often a message is sent again before it is shown as failed.
+        retries: u32,
+    },
+    /// As the Socket.IO client's `emit`: at once and once; while not connected, when it next is. A message without an answer
+    /// is shown as failed, though it may have arrived. To be used with [`crate::store::MemoryOutbox`].
+    Plain,
+}
+
+/// What a client does to see what it missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiveMode {
+    /// It says what it has seen, and gets what comes after: each message of its rooms once, in order.
+    Resume,
+    /// It never says what it has seen: when it connects, it gets what comes from then on.
+    Live,
+}
 
 /// The options of a chat client.
 #[derive(Debug, Clone)]
@@ -26,17 +56,31 @@ pub struct ChatOptions {
     pub client: ClientOptions,
     /// How long to wait for an acknowledgement before a message is sent again; 10 s.
     pub ack_timeout: Duration,
+    /// In which rooms it begins; [`DEFAULT_ROOM`] alone. With [`ReceiveMode::Resume`] they are read from the start.
+    pub rooms: Vec<String>,
+    /// How it sends; [`SendMode::Outbox`].
+    pub send: SendMode,
+    /// How it receives; [`ReceiveMode::Resume`].
+    pub receive: ReceiveMode,
 }
 
 impl Default for ChatOptions {
     fn default() -> Self {
-        Self { client: ClientOptions::default(), ack_timeout: Duration::from_secs(10) }
+        Self {
+            client: ClientOptions::default(),
+            ack_timeout: Duration::from_secs(10),
+            rooms: vec![DEFAULT_ROOM.to_owned()],
+            send: SendMode::Outbox,
+            receive: ReceiveMode::Resume,
+        }
     }
 }
 
 /// A message as it is shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
+    /// The chat room.
+    pub room: String,
     /// Its place in the log.
     pub offset: LogOffset,
     /// Its id, where its sender gave one.
@@ -56,8 +100,29 @@ pub enum ChatEvent {
     Refused(String),
     /// The client has given up reconnecting; [`ChatClient::connect`] tries again.
     GaveUp,
-    /// A message, each once, in the order of the log.
+    /// A message of a room, each once, in the order of the log.
     Message(Shown),
+    /// A room is joined, as [`ChatClient::join`] asked; not said of [`ChatOptions::rooms`].
+    Joined {
+        /// Which.
+        room: String,
+        /// The log's last offset at joining: nothing at or before it is shown, unless it was asked for.
+        offset: LogOffset,
+    },
+    /// A room is left: none of its messages after `offset` was shown, and none will be.
+    Left {
+        /// Which.
+        room: String,
+        /// Its last.
+        offset: LogOffset,
+    },
+    /// The server refuses to let this client into a room.
+    NotJoined {
+        /// Which.
+        room: String,
+        /// Why.
+        reason: String,
+    },
     /// The server has a message of this user: it will never be lost.
     Acknowledged {
         /// Which.
@@ -86,8 +151,9 @@ pub struct ChatStatus {
     pub pending: Vec<Pending>,
     /// How often the oldest of it was sent.
     pub sends_of_oldest: u32,
-    /// The last offset shown; `None` before the first.
-    pub shown: Option<LogOffset>,
+    /// The rooms it is in, or will be when it connects, each with the last offset shown or where it begins; `None` where
+    /// only the server knows yet.
+    pub shown: BTreeMap<String, Option<LogOffset>>,
 }
 
 /// A chat client. A handle: cheap to clone. When the last clone is dropped, it disconnects.
@@ -113,14 +179,14 @@ impl ChatClient {
     ) -> Result<(Self, mpsc::UnboundedReceiver<ChatEvent>), StoreError> {
         let outbox = Outbox::new(env, outbox);
         let left = outbox.run(OutboxStorage::pending).await?;
-        let incoming = Incoming::default();
-        let auth = Some(task::auth(incoming.position()));
+        let rooms = Rooms::new(options.receive, options.rooms);
+        let auth = Some(rooms.auth());
         let client_options = ClientOptions { auth, retries: None, ack_timeout: None, ..options.client };
         let (client, events) = Client::new(env, connector, url, client_options)
             .expect("without retries, all options go together");
         let (commands, commanded) = mpsc::unbounded_channel();
         let (user, shown) = mpsc::unbounded_channel();
-        let progress = Arc::new(Mutex::new(Progress { outgoing: Outgoing::new(left), incoming }));
+        let progress = Arc::new(Mutex::new(Progress { outgoing: Outgoing::new(options.send, left), rooms }));
         let task = Task {
             env: env.clone(),
             client: client.clone(),
@@ -132,6 +198,8 @@ impl ChatClient {
             ack_timeout: options.ack_timeout,
             link: Link::default(),
             in_flight: None,
+            unordered: FuturesUnordered::new(),
+            asked: None,
             resend_pause: None,
             catch_up_pause: None,
         };
@@ -150,9 +218,34 @@ impl ChatClient {
     /// # Errors
     /// When the outbox cannot keep it: it was not said.
     pub async fn say(&self, content: &str) -> Result<MessageId, StoreError> {
+        self.say_in(DEFAULT_ROOM, content).await
+    }
+
+    /// As [`ChatClient::say`], in another room, whether this client is in it or not.
+    ///
+    /// # Errors
+    /// As [`ChatClient::say`].
+    pub async fn say_in(&self, room: &str, content: &str) -> Result<MessageId, StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.command(Command::Say { content: content.to_owned(), answer });
+        self.command(Command::Say { room: room.to_owned(), content: content.to_owned(), answer });
         answered.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Joins a room, now or when the client connects: [`ChatEvent::Joined`] follows. Its messages are shown from then on, or
+    /// after `since`; with [`ReceiveMode::Live`], `since` is not used. Stays joined when the connection breaks. Does nothing
+    /// in a room that is joined.
+    ///
+    /// # Errors
+    /// When no room can be called so.
+    pub fn join(&self, room: &str, since: Option<LogOffset>) -> Result<(), ChatError> {
+        check_room(room)?;
+        self.command(Command::Join { room: room.to_owned(), since });
+        Ok(())
+    }
+
+    /// Leaves a room: [`ChatEvent::Left`] follows, and then nothing of it. Does nothing in a room that is not joined.
+    pub fn leave(&self, room: &str) {
+        self.command(Command::Leave { room: room.to_owned() });
     }
 
     /// Disconnects and stays so until [`ChatClient::connect`]. The outbox is kept.
@@ -167,7 +260,7 @@ impl ChatClient {
             connection: self.client.status(),
             pending: progress.outgoing.pending().cloned().collect(),
             sends_of_oldest: progress.outgoing.sends_of_oldest(),
-            shown: progress.incoming.shown(),
+            shown: progress.rooms.positions(),
         }
     }
 

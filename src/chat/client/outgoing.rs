@@ -1,12 +1,15 @@
-//! What the client still has to say: one message in flight, the oldest, until the server answers for it.
+//! What the client still has to say: one message in flight, the oldest, until the server answers for it; or, sent plainly, all
+//! of them.
 //!
-//! Promise: messages are sent in the order in which they were said, and none is given up but on the server's refusal.
+//! Promise: messages are sent in the order in which they were said. From the outbox, none is given up but on the server's
+//! refusal; what is given up, in whatever mode, is said to be.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::SendMode;
 use crate::chat::wire::{ChatError, DEFAULT_ROOM, ErrorCode};
 use crate::socket::{AckError, Args};
 use crate::store::{LogOffset, MessageId, Pending};
@@ -21,9 +24,13 @@ const RETRY_DOUBLINGS_MAX: u32 = 6;
 /// the connection over more: a longer message would come back from the outbox for ever.
 const ENCODED_BYTES_MAX: usize = 990_000;
 
+/// Why a message is never sent.
+const TOO_LARGE: &str = "the message is larger than servers take";
+
 /// The outbox, as the client works on it.
 #[derive(Debug)]
 pub(super) struct Outgoing {
+    mode: SendMode,
     pending: VecDeque<Pending>,
     sends_of_oldest: u32,
     refusals_of_oldest: u32,
@@ -59,8 +66,8 @@ pub(super) struct Settled {
 
 impl Outgoing {
     /// With what an earlier process left, oldest first.
-    pub(super) fn new(left: Vec<Pending>) -> Self {
-        Self { pending: left.into(), sends_of_oldest: 0, refusals_of_oldest: 0 }
+    pub(super) fn new(mode: SendMode, left: Vec<Pending>) -> Self {
+        Self { mode, pending: left.into(), sends_of_oldest: 0, refusals_of_oldest: 0 }
     }
 
     /// Takes what the outbox keeps durably.
@@ -78,15 +85,43 @@ impl Outgoing {
         self.sends_of_oldest
     }
 
+    /// Whether each message is sent once, whatever becomes of those before it.
+    pub(super) fn is_plain(&self) -> bool {
+        self.mode == SendMode::Plain
+    }
+
+    /// What an earlier process left and would have sent plainly.
+    pub(super) fn left_for_plain(&self) -> Vec<Pending> {
+        if self.is_plain() { self.pending.iter().cloned().collect() } else { Vec::new() }
+    }
+
+    /// Sends a message plainly; `None` where no server would take it.
+    pub(super) fn send_plainly(&self, message: &Pending) -> Option<Args> {
+        self.arguments(message)
+    }
+
+    /// Takes what came of a message that was sent plainly.
+    pub(super) fn answer_plainly(&mut self, id: MessageId, answer: Result<Args, AckError>) -> Settled {
+        self.pending.retain(|pending| pending.id != id);
+        let result = match answer {
+            Ok(answer) => read_answer(&answer).map_err(|error| error.message),
+            Err(error) => Err(error.to_string()),
+        };
+        Settled { id, result }
+    }
+
+    /// A message that was said plainly and that no server would take.
+    pub(super) fn never_plainly(&mut self, id: MessageId) -> Settled {
+        self.pending.retain(|pending| pending.id != id);
+        Settled { id, result: Err(TOO_LARGE.to_owned()) }
+    }
+
     /// Counts a send of the oldest message; `None` where there is none.
     pub(super) fn send(&mut self) -> Option<Attempt> {
         let oldest = self.pending.front()?;
-        let args = arguments(oldest);
-        if json!(args.values()).to_string().len() > ENCODED_BYTES_MAX {
-            return Some(Attempt::Never(
-                self.settle(Err("the message is larger than servers take".to_owned())),
-            ));
-        }
+        let Some(args) = self.arguments(oldest) else {
+            return Some(Attempt::Never(self.settle(Err(TOO_LARGE.to_owned()))));
+        };
         self.sends_of_oldest = self.sends_of_oldest.saturating_add(1);
         if self.sends_of_oldest > 1 {
             tracing::debug!(reached = "chat.resend", id = %oldest.id, sends = self.sends_of_oldest);
@@ -96,11 +131,17 @@ impl Outgoing {
 
     /// Takes the answer to the last send.
     pub(super) fn answer(&mut self, answer: Result<Args, AckError>) -> Answered {
-        // Without an answer the server may have it or not; sent again under the same id, it has it once.
-        let Ok(answer) = answer else { return Answered::Again };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if self.is_given_up() => {
+                return Answered::Settled(self.settle(Err(error.to_string())));
+            }
+            // The server may have it or not; sent again under the same id, it has it once.
+            Err(_) => return Answered::Again,
+        };
         match read_answer(&answer) {
             Ok(offset) => Answered::Settled(self.settle(Ok(offset))),
-            Err(ChatError { code: ErrorCode::Unavailable, message }) => {
+            Err(ChatError { code: ErrorCode::Unavailable, message }) if !self.is_given_up() => {
                 let delay = retry_delay(self.refusals_of_oldest);
                 self.refusals_of_oldest = self.refusals_of_oldest.saturating_add(1);
                 tracing::warn!(message, ?delay, "the server cannot take a message now; trying again");
@@ -108,10 +149,41 @@ impl Outgoing {
             }
             Err(ChatError {
                 code:
-                    ErrorCode::BadRequest | ErrorCode::TooLarge | ErrorCode::UnknownOffset | ErrorCode::Other,
+                    ErrorCode::BadRequest
+                    | ErrorCode::TooLarge
+                    | ErrorCode::TooManyRooms
+                    | ErrorCode::Conflict
+                    | ErrorCode::UnknownOffset
+                    | ErrorCode::Unavailable
+                    | ErrorCode::Other,
                 message,
             }) => Answered::Settled(self.settle(Err(message))),
         }
+    }
+
+    /// Whether the oldest message was sent as often as it may be.
+    fn is_given_up(&self) -> bool {
+        match self.mode {
+            SendMode::Outbox => false,
+            SendMode::Retry { retries } => self.sends_of_oldest > retries,
+            SendMode::Plain => true,
+        }
+    }
+
+    /// What is sent; `None` where no server would take it. The official tutorial's server takes the third argument for its
+    /// callback, so who is in the default room sends none.
+    fn arguments(&self, message: &Pending) -> Option<Args> {
+        let id = match self.mode {
+            SendMode::Outbox | SendMode::Plain => json!(message.id),
+            SendMode::Retry { .. } => Value::Null,
+        };
+        let mut args = vec![json!(message.content)];
+        if message.room != DEFAULT_ROOM {
+            args.extend([id, json!({ "room": message.room })]);
+        } else if !id.is_null() {
+            args.push(id);
+        }
+        (json!(args).to_string().len() <= ENCODED_BYTES_MAX).then_some(Args::from(args))
     }
 
     fn settle(&mut self, result: Result<LogOffset, String>) -> Settled {
@@ -127,18 +199,9 @@ pub(super) fn retry_delay(before: u32) -> Duration {
     RETRY_DELAY_MIN * 2_u32.pow(before.min(RETRY_DOUBLINGS_MAX))
 }
 
-/// The official tutorial's server takes the third argument for its callback, so who is in the default room sends none.
-fn arguments(message: &Pending) -> Args {
-    let mut args = vec![json!(message.content), json!(message.id)];
-    if message.room != DEFAULT_ROOM {
-        args.push(json!({ "room": message.room }));
-    }
-    Args::from(args)
-}
-
 /// An answer with an error is a refusal; any other acknowledges, also that of a server that does not say where the
 /// message is (the tutorial's answers with nothing).
-fn read_answer(answer: &Args) -> Result<LogOffset, ChatError> {
+pub(super) fn read_answer(answer: &Args) -> Result<LogOffset, ChatError> {
     let answer = answer.values().first().unwrap_or(&Value::Null);
     match answer.get("error") {
         Some(error) => Err(serde_json::from_value(error.clone())
@@ -151,13 +214,17 @@ fn read_answer(answer: &Args) -> Result<LogOffset, ChatError> {
 mod tests {
     use super::*;
 
-    fn outgoing(contents: &[&str]) -> Outgoing {
+    fn in_mode(mode: SendMode, contents: &[&str]) -> Outgoing {
         let pending = |content: &&str| Pending {
             id: MessageId(format!("id of {content}")),
             room: DEFAULT_ROOM.to_owned(),
             content: (*content).to_owned(),
         };
-        Outgoing::new(contents.iter().map(pending).collect())
+        Outgoing::new(mode, contents.iter().map(pending).collect())
+    }
+
+    fn outgoing(contents: &[&str]) -> Outgoing {
+        in_mode(SendMode::Outbox, contents)
     }
 
     fn sent(outgoing: &mut Outgoing) -> Value {
@@ -212,12 +279,45 @@ mod tests {
 
     #[test]
     fn what_the_server_will_never_take_leaves_with_the_reason() {
-        for code in ["bad_request", "too_large", "a code of next year"] {
+        for code in ["bad_request", "too_large", "conflict", "a code of next year"] {
             let mut outgoing = outgoing(&["a", "b"]);
             sent(&mut outgoing);
             assert_eq!(outgoing.answer(refusal(code)), settled("a", Err("no")), "{code}");
             assert_eq!(sent(&mut outgoing), json!(["b", "id of b"]));
         }
+    }
+
+    #[test]
+    fn retries_have_no_id_and_end_with_the_last_reason() {
+        let mut outgoing = in_mode(SendMode::Retry { retries: 1 }, &["a", "b"]);
+        assert_eq!(sent(&mut outgoing), json!(["a"]));
+        assert_eq!(outgoing.answer(Err(AckError::Disconnected)), Answered::Again);
+        assert_eq!(sent(&mut outgoing), json!(["a"]));
+        assert_eq!(outgoing.answer(Err(AckError::TimedOut)), settled("a", Err("operation has timed out")));
+        assert_eq!(sent(&mut outgoing), json!(["b"]));
+        assert!(matches!(outgoing.answer(refusal("unavailable")), Answered::AgainAfter(_)));
+        sent(&mut outgoing);
+        assert_eq!(outgoing.answer(refusal("unavailable")), settled("b", Err("no")));
+    }
+
+    #[test]
+    fn what_is_sent_plainly_is_settled_by_whatever_comes_of_it() {
+        let mut outgoing = in_mode(SendMode::Plain, &["a", "b"]);
+        let ids: Vec<_> = outgoing.pending().map(|pending| pending.id.clone()).collect();
+        let second = outgoing.answer_plainly(ids[1].clone(), Ok(Args::from(vec![json!({ "offset": 1 })])));
+        assert_eq!(second.result, Ok(LogOffset(1)));
+        let first = outgoing.answer_plainly(ids[0].clone(), Err(AckError::Disconnected));
+        assert_eq!(first.result, Err("socket has been disconnected".to_owned()));
+        assert_eq!(outgoing.pending().count(), 0);
+    }
+
+    #[test]
+    fn another_room_than_the_first_is_named() {
+        let in_lobby =
+            Pending { id: MessageId("1".to_owned()), room: "lobby".to_owned(), content: "a".to_owned() };
+        let sent_by = |mode| sent(&mut Outgoing::new(mode, vec![in_lobby.clone()]));
+        assert_eq!(sent_by(SendMode::Outbox), json!(["a", "1", { "room": "lobby" }]));
+        assert_eq!(sent_by(SendMode::Retry { retries: 1 }), json!(["a", null, { "room": "lobby" }]));
     }
 
     #[test]

@@ -1,19 +1,22 @@
-//! The client's one task: owns outbox, connection and cursor, and does one thing at a time.
+//! The client's one task: owns outbox, connection and rooms, and does one thing at a time.
 //!
 //! In come the user's commands, what the connection says, and the answers to what was sent; out go [`ChatEvent`]s.
+
+mod requests;
 
 use std::future::{Future, pending};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use serde_json::{Value, json};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ChatEvent;
-use super::incoming::{Arrival, Incoming};
 use super::outgoing::{Answered, Attempt, Outgoing, Settled, retry_delay};
-use crate::chat::wire::{CHAT_ERROR, CHAT_MESSAGE, ChatError, DEFAULT_ROOM};
+use super::rooms::{Arrival, Rooms};
+use crate::chat::wire::{CHAT_ERROR, CHAT_MESSAGE, ChatError, JOINED};
 use crate::io::env::BoxFuture;
 use crate::io::{Client, Env, Event};
 use crate::socket::{AckError, Args, DisconnectReason};
@@ -22,19 +25,16 @@ use crate::store::{LogOffset, MessageId, OutboxStorage, Pending, StoreError};
 /// What the user asks for.
 pub(super) enum Command {
     Connect,
-    Say { content: String, answer: oneshot::Sender<Result<MessageId, StoreError>> },
+    Say { room: String, content: String, answer: oneshot::Sender<Result<MessageId, StoreError>> },
+    Join { room: String, since: Option<LogOffset> },
+    Leave { room: String },
     Disconnect,
 }
 
 /// What the handles can look at; changed by the task alone.
 pub(super) struct Progress {
     pub(super) outgoing: Outgoing,
-    pub(super) incoming: Incoming,
-}
-
-/// What is sent along with CONNECT by a client that has shown everything up to `position`.
-pub(super) fn auth(position: LogOffset) -> Value {
-    json!({ "serverOffset": position })
+    pub(super) rooms: Rooms,
 }
 
 /// The task, between two things it does.
@@ -51,6 +51,10 @@ pub(super) struct Task<O> {
     /// The oldest message, sent and not answered. Kept when the connection breaks: only its end says that no copy of the
     /// message waits to be sent.
     pub(super) in_flight: Option<BoxFuture<Result<Args, AckError>>>,
+    /// What was sent plainly and not answered.
+    pub(super) unordered: FuturesUnordered<BoxFuture<(MessageId, Result<Args, AckError>)>>,
+    /// The request about rooms that is under way.
+    pub(super) asked: Option<BoxFuture<Result<Args, AckError>>>,
     /// Before the oldest message may be sent again.
     pub(super) resend_pause: Option<BoxFuture<()>>,
     /// Before the client connects again to catch up.
@@ -62,6 +66,8 @@ pub(super) struct Task<O> {
 pub(super) struct Link {
     wanted: bool,
     connected: bool,
+    /// The request about rooms that is under way was asked for on an earlier connection.
+    asked_before: bool,
     /// Leaving, to connect again from the last message shown.
     catching_up: bool,
     /// How many times it did since a message was last shown.
@@ -71,7 +77,11 @@ pub(super) struct Link {
 impl<O: OutboxStorage> Task<O> {
     /// Until the last handle is dropped, or the process dies.
     pub(super) async fn run(mut self) {
+        for message in self.with_progress(|progress| progress.outgoing.left_for_plain()) {
+            self.send_plainly(message).await;
+        }
         loop {
+            self.send_request();
             self.send_oldest().await;
             tokio::select! {
                 biased;
@@ -83,7 +93,9 @@ impl<O: OutboxStorage> Task<O> {
                     Some(event) => self.on_event(event),
                     None => return,
                 },
+                answer = end_of(&mut self.asked) => self.on_request_end(answer),
                 answer = end_of(&mut self.in_flight) => self.on_answer(answer).await,
+                Some((id, answer)) = self.unordered.next() => self.on_plain_answer(id, answer).await,
                 () = end_of(&mut self.resend_pause) => {}
                 () = end_of(&mut self.catch_up_pause) => self.client.connect(),
             }
@@ -102,15 +114,29 @@ impl<O: OutboxStorage> Task<O> {
                 self.client.disconnect();
             }
             // Who asked may be gone; it was said all the same.
-            Command::Say { content, answer } => drop(answer.send(self.say(content).await)),
+            Command::Say { room, content, answer } => drop(answer.send(self.say(room, content).await)),
+            Command::Join { room, since } => {
+                self.with_progress(|progress| progress.rooms.join(room, since));
+                self.rooms_changed([]);
+            }
+            Command::Leave { room } => {
+                let left = self.with_progress(|progress| progress.rooms.leave(&room));
+                self.rooms_changed(left);
+            }
         }
     }
 
-    async fn say(&mut self, content: String) -> Result<MessageId, StoreError> {
-        let kept = content.clone();
-        let id = self.outbox.run(move |outbox| outbox.push(DEFAULT_ROOM, &kept)).await?;
-        let message = Pending { id: id.clone(), room: DEFAULT_ROOM.to_owned(), content };
-        self.with_progress(|progress| progress.outgoing.push(message));
+    async fn say(&mut self, room: String, content: String) -> Result<MessageId, StoreError> {
+        let kept = (room.clone(), content.clone());
+        let id = self.outbox.run(move |outbox| outbox.push(&kept.0, &kept.1)).await?;
+        let message = Pending { id: id.clone(), room, content };
+        let is_plain = self.with_progress(|progress| {
+            progress.outgoing.push(message.clone());
+            progress.outgoing.is_plain()
+        });
+        if is_plain {
+            self.send_plainly(message).await;
+        }
         Ok(id)
     }
 
@@ -120,6 +146,7 @@ impl<O: OutboxStorage> Task<O> {
                 tracing::debug!(%sid, "connected");
                 self.link.connected = true;
                 self.resend_pause = None;
+                self.with_progress(|progress| progress.rooms.connected());
                 self.tell(ChatEvent::Connected);
             }
             Event::Disconnected(reason) => self.on_disconnected(reason),
@@ -129,6 +156,7 @@ impl<O: OutboxStorage> Task<O> {
             Event::Reconnecting { attempt, at } => tracing::debug!(attempt, %at, "connecting again"),
             Event::Received { name, args, ack: _ } => match name.as_str() {
                 CHAT_MESSAGE => self.on_message(&args),
+                JOINED => self.on_joined(&args),
                 CHAT_ERROR => {
                     self.tell(ChatEvent::Refused(refusal(args.values().first().unwrap_or(&Value::Null))))
                 }
@@ -140,6 +168,7 @@ impl<O: OutboxStorage> Task<O> {
     fn on_disconnected(&mut self, reason: DisconnectReason) {
         self.link.connected = false;
         self.tell(ChatEvent::Disconnected(reason));
+        self.lose_rooms();
         // The connection that showed the gap may have broken by itself, before this client could leave it.
         let left_by_us = self.link.catching_up || reason == DisconnectReason::IoClientDisconnect;
         self.link.catching_up = false;
@@ -157,14 +186,13 @@ impl<O: OutboxStorage> Task<O> {
             // It comes again, behind what is missing.
             return;
         }
-        match self.with_progress(|progress| progress.incoming.receive(args)) {
+        self.take_join_answer();
+        match self.with_progress(|progress| progress.rooms.receive(args)) {
             Ok(Arrival::Next(message)) => {
                 self.link.catch_ups = 0;
-                // Before anyone else learns of it: the next CONNECT asks for what comes after.
-                self.client.set_auth(Some(auth(message.offset)));
-                self.tell(ChatEvent::Message(message));
+                self.rooms_changed([ChatEvent::Message(message)]);
             }
-            Ok(Arrival::Known) => {}
+            Ok(Arrival::Known | Arrival::Elsewhere) => {}
             Ok(Arrival::Gap { prev }) => {
                 tracing::debug!(reached = "chat.catch_up.gap", %prev, "messages are missing");
                 self.link.catching_up = true;
@@ -177,6 +205,9 @@ impl<O: OutboxStorage> Task<O> {
 
     /// Sends the oldest message, where it can be sent now.
     async fn send_oldest(&mut self) {
+        if self.with_progress(|progress| progress.outgoing.is_plain()) {
+            return;
+        }
         while self.link.connected && self.in_flight.is_none() && self.resend_pause.is_none() {
             match self.with_progress(|progress| progress.outgoing.send()) {
                 None => return,
@@ -203,6 +234,29 @@ impl<O: OutboxStorage> Task<O> {
             Answered::Again => {}
             Answered::AgainAfter(delay) => self.resend_pause = Some(self.env.sleep(delay)),
         }
+    }
+
+    /// Sends a message once, in order, whatever comes of others.
+    async fn send_plainly(&mut self, message: Pending) {
+        let Some(args) = self.with_progress(|progress| progress.outgoing.send_plainly(&message)) else {
+            let settled = self.with_progress(|progress| progress.outgoing.never_plainly(message.id));
+            return self.settle(settled).await;
+        };
+        let (client, timeout, id) = (self.client.clone(), self.ack_timeout, message.id);
+        let mut sent = Box::pin(async move {
+            let answer = client.emit_with_ack(CHAT_MESSAGE, args, Some(timeout)).await;
+            (id, answer)
+        });
+        // Polled once here: it is on its way before what is said next.
+        match (&mut sent).now_or_never() {
+            Some((id, answer)) => self.on_plain_answer(id, answer).await,
+            None => self.unordered.push(sent),
+        }
+    }
+
+    async fn on_plain_answer(&mut self, id: MessageId, answer: Result<Args, AckError>) {
+        let settled = self.with_progress(|progress| progress.outgoing.answer_plainly(id, answer));
+        self.settle(settled).await;
     }
 
     async fn settle(&mut self, Settled { id, result }: Settled) {

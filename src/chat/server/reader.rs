@@ -1,15 +1,17 @@
-//! What one socket sees: the log from where the socket starts, through one cursor, history and live messages alike.
+//! What one socket sees: its rooms, each from where the socket starts in it, history and live messages alike.
 //!
-//! Promise: each message once, in the order of the log, without a seam between what was stored before the socket came
-//! and what comes after. A slow socket waits for itself alone: its messages stay in the log meanwhile.
+//! Promise: each message once, in the order of the log within a room, without a seam between what was stored before the
+//! socket came and what comes after. A slow socket waits for itself alone: its messages stay in the log meanwhile.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
+use super::rooms::{Rooms, Turn};
 use crate::chat::log::ChatLog;
-use crate::chat::wire::{CHAT_MESSAGE, DEFAULT_ROOM, Meta};
+use crate::chat::wire::{CHAT_MESSAGE, Meta};
 use crate::io::{Env, Socket};
 use crate::store::{LogOffset, StoreError, Stored};
 
@@ -20,13 +22,36 @@ const READ_RETRY: Duration = Duration::from_secs(1);
 /// as many, which is still less than may wait for a socket.
 const BURST_MAX: usize = 64 << 10;
 
-/// One socket's cursor.
+/// The rooms of one socket, for its handlers and its reader. Whoever holds them sends in one go what belongs together: no
+/// message of a room comes before the answer to its join, none after the answer to its leave.
+#[derive(Clone)]
+pub(super) struct SharedRooms {
+    rooms: Arc<Mutex<Rooms>>,
+    joined: Arc<Notify>,
+}
+
+impl SharedRooms {
+    pub(super) fn new(rooms: Rooms) -> Self {
+        Self { rooms: Arc::new(Mutex::new(rooms)), joined: Arc::default() }
+    }
+
+    /// To look and to leave; after a join, say [`SharedRooms::wake_reader`].
+    pub(super) fn lock(&self) -> MutexGuard<'_, Rooms> {
+        self.rooms.lock().expect("no one panics while holding it")
+    }
+
+    /// There may be more to read.
+    pub(super) fn wake_reader(&self) {
+        self.joined.notify_one();
+    }
+}
+
+/// Reads the log for one socket.
 pub(super) struct Reader<L> {
     pub(super) env: Env,
     pub(super) log: L,
     pub(super) socket: Socket,
-    /// The last offset this socket was sent, or where it starts.
-    pub(super) cursor: LogOffset,
+    pub(super) rooms: SharedRooms,
     /// How many messages to read at once.
     pub(super) page: usize,
 }
@@ -34,36 +59,42 @@ pub(super) struct Reader<L> {
 impl<L: ChatLog> Reader<L> {
     /// Until the socket is gone, which drops this future, or the log is.
     pub(super) async fn run(mut self) {
-        let head = self.log.head();
-        if self.cursor < head {
-            tracing::debug!(reached = "chat.catch_up", cursor = %self.cursor, %head, "a socket is behind the log");
-        }
         while let Ok(()) = self.advance().await {}
     }
 
-    /// Sends a page, or waits for the log to grow.
+    /// Sends a page, or waits for more to send.
     ///
     /// # Errors
     /// When the log is closed.
     async fn advance(&mut self) -> Result<(), StoreError> {
         // Taken before reading: what is committed behind it, in any room, ends the wait below.
         let head = self.log.head();
-        match self.log.read(DEFAULT_ROOM, self.cursor, self.page).await {
-            Ok(page) if page.is_empty() => self.log.committed_beyond(head).await,
+        let turn = self.rooms.lock().turn(head);
+        let Some(turn) = turn else {
+            return tokio::select! {
+                biased;
+                () = self.rooms.joined.notified() => Ok(()),
+                committed = self.log.committed_beyond(head) => committed,
+            };
+        };
+        match self.log.read(&turn.room, turn.after, self.page).await {
             Ok(page) => {
-                self.send_page(&page).await;
+                self.send_page(&turn, &page).await;
+                if page.len() < self.page {
+                    self.rooms.lock().exhausted(&turn, head);
+                }
                 Ok(())
             }
             Err(StoreError::Closed) => Err(StoreError::Closed),
             Err(error) => {
-                tracing::warn!(%error, cursor = %self.cursor, "the log cannot be read; trying again");
+                tracing::warn!(%error, room = turn.room, "the log cannot be read; trying again");
                 self.env.sleep(READ_RETRY).await;
                 Ok(())
             }
         }
     }
 
-    async fn send_page(&mut self, page: &[Arc<Stored>]) {
+    async fn send_page(&self, turn: &Turn, page: &[Arc<Stored>]) {
         self.socket.writable().await;
         let mut burst = 0;
         for message in page {
@@ -72,18 +103,20 @@ impl<L: ChatLog> Reader<L> {
                 self.socket.writable().await;
                 burst = message.content.len();
             }
-            self.send(message);
+            let mut rooms = self.rooms.lock();
+            let Some(prev) = rooms.send(turn, message.offset) else {
+                tracing::debug!(reached = "chat.left_in_page", room = turn.room, "the room was left");
+                return;
+            };
+            // Emitted under the lock: the answer to a leave comes behind it.
+            self.send(message, prev);
         }
     }
 
-    fn send(&mut self, message: &Stored) {
-        let meta = Meta {
-            room: message.room.clone(),
-            id: message.id.as_ref().map(|id| id.0.clone()),
-            prev: self.cursor,
-        };
+    fn send(&self, message: &Stored, prev: LogOffset) {
+        let id = message.id.as_ref().map(|id| id.0.clone());
+        let meta = Meta { room: message.room.clone(), id, prev };
         let args: Vec<Value> = vec![json!(message.content), json!(message.offset), json!(meta)];
         self.socket.emit(CHAT_MESSAGE, args);
-        self.cursor = message.offset;
     }
 }

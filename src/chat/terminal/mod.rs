@@ -104,7 +104,7 @@ pub async fn run<C: Connector, R: AsyncBufRead + Unpin, W: Write>(
     streams: Streams<R, W>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), TerminalError> {
-    let entropy = env.entropy.as_ref();
+    let entropy = &env.entropy;
     let (mut outbox, path) = match options.outbox {
         Some(path) => (place::open_at(&path, entropy)?, path),
         None => {
@@ -200,6 +200,9 @@ impl<W: Write> Session<'_, W> {
             | ChatEvent::Disconnected(_)
             | ChatEvent::GaveUp
             | ChatEvent::Message(_)
+            | ChatEvent::Joined { .. }
+            | ChatEvent::Left { .. }
+            | ChatEvent::NotJoined { .. }
             | ChatEvent::Acknowledged { .. }
             | ChatEvent::OutboxBroken(_) => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! Where the terminal client keeps its outbox: one file for each server, and one for each client that runs at once.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::TerminalError;
 use crate::engine::Entropy;
@@ -11,8 +12,8 @@ use crate::store::{SqliteOutbox, StoreError};
 const CLIENTS_MAX: u32 = 100;
 
 /// Opens the outbox at `path`.
-pub(super) fn open_at(path: &Path, entropy: &dyn Entropy) -> Result<SqliteOutbox, TerminalError> {
-    SqliteOutbox::open(path, entropy)
+pub(super) fn open_at(path: &Path, entropy: &Arc<dyn Entropy>) -> Result<SqliteOutbox, TerminalError> {
+    SqliteOutbox::open(path, Arc::clone(entropy))
         .map_err(|error| TerminalError::Outbox { path: path.to_owned(), source: error })
 }
 
@@ -20,13 +21,13 @@ pub(super) fn open_at(path: &Path, entropy: &dyn Entropy) -> Result<SqliteOutbox
 pub(super) fn open_free(
     directory: &Path,
     url: &ConnectUrl,
-    entropy: &dyn Entropy,
+    entropy: &Arc<dyn Entropy>,
 ) -> Result<(SqliteOutbox, PathBuf), TerminalError> {
     std::fs::create_dir_all(directory)
         .map_err(|source| TerminalError::Directory { path: directory.to_owned(), source })?;
     for n in 1..=CLIENTS_MAX {
         let path = directory.join(file_name(url, n));
-        match SqliteOutbox::open(&path, entropy) {
+        match SqliteOutbox::open(&path, Arc::clone(entropy)) {
             Ok(outbox) => return Ok((outbox, path)),
             Err(StoreError::Locked(_)) => {}
             Err(source) => return Err(TerminalError::Outbox { path, source }),
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn a_second_client_gets_a_file_of_its_own_and_a_freed_one_is_used_again() {
         let directory = tempfile::tempdir().unwrap();
-        let entropy = CountingEntropy::default();
+        let entropy: Arc<dyn Entropy> = Arc::new(CountingEntropy::default());
         let open = || open_free(&directory.path().join("new"), &url("localhost"), &entropy).unwrap();
         let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
 

@@ -54,6 +54,11 @@ impl<W: Write> Screen<W> {
             ChatEvent::Refused(reason) => self.remark(&format!("the server refuses: {}", escape(reason))),
             ChatEvent::GaveUp => self.remark("gave up connecting"),
             ChatEvent::Message(message) => self.show_message(message),
+            ChatEvent::Joined { room, .. } => self.remark(&format!("joined {room}")),
+            ChatEvent::Left { room, .. } => self.remark(&format!("left {room}")),
+            ChatEvent::NotJoined { room, reason } => {
+                self.remark(&format!("cannot join {room}: {}", escape(reason)))
+            }
             ChatEvent::Acknowledged { id, .. } => {
                 self.waiting.remove(id);
                 Ok(())
@@ -125,7 +130,12 @@ mod tests {
 
     fn message(id: &str, content: &str) -> ChatEvent {
         let id = Some(MessageId(id.to_owned()));
-        ChatEvent::Message(Shown { offset: LogOffset(1), id, content: content.to_owned() })
+        ChatEvent::Message(Shown {
+            room: "general".to_owned(),
+            offset: LogOffset(1),
+            id,
+            content: content.to_owned(),
+        })
     }
 
     /// What a screen prints: messages and remarks.

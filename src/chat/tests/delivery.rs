@@ -107,7 +107,7 @@ async fn who_disconnects_stays_so_and_misses_nothing() {
 
     bob.client.connect();
     assert_eq!(bob.read(1).await, ["message 1"]);
-    assert_eq!(bob.client.status().shown, Some(LogOffset(2)));
+    assert_eq!(bob.client.status().shown["general"], Some(LogOffset(2)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,7 +70,7 @@ impl World {
     pub(in crate::chat) async fn person(&self, name: &str) -> Person {
         let process = Process::new();
         let path = self.directory.path().join(format!("{name}.db"));
-        let outbox = SqliteOutbox::open(&path, &RandomEntropy(name)).unwrap();
+        let outbox = SqliteOutbox::open(&path, Arc::new(RandomEntropy(name.to_owned()))).unwrap();
         let options = ChatOptions::default();
         let (client, events) =
             ChatClient::new(&process.env, self.net.clone(), url(), options, outbox).await.unwrap();
@@ -124,9 +124,9 @@ impl Process {
 }
 
 /// Different for each name.
-struct RandomEntropy<'a>(&'a str);
+struct RandomEntropy(String);
 
-impl crate::engine::Entropy for RandomEntropy<'_> {
+impl crate::engine::Entropy for RandomEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         bytes.iter_mut().zip(self.0.bytes().cycle()).for_each(|(byte, letter)| *byte = letter);
     }

@@ -214,7 +214,7 @@ fn the_application_closes_by_the_next_poll_after_what_it_sent() {
     let mut session = open();
     give(&mut session, send("bye"), at(1));
     let last_poll = Output::Wait { until: Some(at(31)), why: Waiting::LastPoll };
-    assert_eq!(give(&mut session, Input::Command(Command::Close), at(1)), [last_poll.clone()]);
+    assert_eq!(give(&mut session, Input::Command(Command::Close), at(1)), std::slice::from_ref(&last_poll));
     assert_eq!(give(&mut session, send("too late"), at(2)), [last_poll]);
     assert_eq!(post(&mut session, 1, "4not heard"), [respond(1, Response::Ok)]);
 

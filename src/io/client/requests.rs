@@ -68,7 +68,7 @@ impl<C: Connector> Requests<C> {
         let dialled = std::task::ready!(dial.as_mut().poll(context));
         self.dial = None;
         Poll::Ready(match dialled {
-            Ok(socket) => Arrival::WebSocket(socket),
+            Ok(socket) => Arrival::WebSocket(Box::new(socket)),
             Err(error) => {
                 self.log(&error);
                 Arrival::Input(Input::Closed(TransportEnd::Error))

@@ -132,7 +132,7 @@ impl Http<BoxStream> for Inbox {
                 }
                 Arrival::Input(Input::Request(id, request))
             }
-            Some(Mail::WebSocket(socket)) => Arrival::WebSocket(*socket),
+            Some(Mail::WebSocket(socket)) => Arrival::WebSocket(socket),
             // Not while it is registered.
             None => future::pending().await,
         }

@@ -1,5 +1,6 @@
 //! Servers and clients come and go.
 
+use crate::engine::Transport;
 use crate::socket::{AckError, Args, DisconnectReason, ManagerWaiting};
 
 use super::*;
@@ -228,7 +229,8 @@ async fn a_server_that_does_not_speak_socket_io_is_left_and_tried_again() {
             while let Some(Ok(_)) = socket.next().await {}
         }
     });
-    let (client, mut events) = Client::new(&env, net, url(), ClientOptions::default()).unwrap();
+    let options = ClientOptions { transports: vec![Transport::WebSocket], ..ClientOptions::default() };
+    let (client, mut events) = Client::new(&env, net, url(), options).unwrap();
     client.connect();
 
     assert_eq!(until_disconnected(&mut events).await, DisconnectReason::ParseError);

@@ -6,6 +6,7 @@ mod http;
 mod lifecycle;
 mod limits;
 mod net;
+mod polling;
 pub(super) mod script;
 
 use std::time::Duration;

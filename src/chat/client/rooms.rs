@@ -1,0 +1,237 @@
+//! The rooms of a client: in which it is and which its server has, what to ask for so that they become the same, and for each
+//! message that arrives whether it is the next one to be shown.
+//!
+//! Promise: what is shown of a room never goes back, never repeats and, where the server says what came before, never leaves a
+//! gap; it begins where the room was joined and ends where it was left.
+//!
+//! To be told what happens in the order in which the server did it. One request is under way at a time.
+
+mod arrival;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::chat::ChatEvent;
+use crate::chat::wire::{ChatError, DEFAULT_ROOM, JoinedRooms};
+use crate::store::LogOffset;
+
+use super::ReceiveMode;
+pub(super) use arrival::Arrival;
+
+/// All rooms of a client.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    receive: ReceiveMode,
+    rooms: BTreeMap<String, Room>,
+    /// Rooms in which the server has this client, and in which it is not.
+    strays: BTreeSet<String>,
+    asked: Option<Request>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Room {
+    /// The last offset shown, or where the room begins; `None` until the server says.
+    position: Option<LogOffset>,
+    /// Whether the server sends it, as far as it is known.
+    on_server: bool,
+    /// Whether the user knows that it is joined.
+    announced: bool,
+    leaving: bool,
+    /// Joined again, before the server has answered that it is left.
+    rejoin: Option<Since>,
+}
+
+/// After which offset to read a room that is joined; `None` is from its end.
+type Since = Option<LogOffset>;
+
+/// What to ask the server for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Request {
+    Join { room: String, since: Since },
+    Leave { room: String },
+}
+
+impl Room {
+    fn new(since: Since) -> Self {
+        Self { position: since, on_server: false, announced: false, leaving: false, rejoin: None }
+    }
+}
+
+impl Rooms {
+    /// With the rooms of a client that was never connected: to be read from the start, or live.
+    pub(super) fn new(receive: ReceiveMode, names: Vec<String>) -> Self {
+        let start = match receive {
+            ReceiveMode::Resume => Some(LogOffset::START),
+            ReceiveMode::Live => None,
+        };
+        let room = |name| (name, Room { announced: true, ..Room::new(start) });
+        let rooms = names.into_iter().map(room).collect();
+        Self { receive, rooms, strays: BTreeSet::new(), asked: None }
+    }
+
+    /// What is sent along with the next CONNECT.
+    pub(super) fn auth(&self) -> Value {
+        let staying = self.rooms.iter().filter(|(_, room)| !room.leaving);
+        match self.receive {
+            ReceiveMode::Live => json!({ "rooms": staying.map(|(name, _)| name).collect::<Vec<_>>() }),
+            // Servers that know no rooms, as the official tutorial's, read the first.
+            ReceiveMode::Resume => json!({
+                "serverOffset": self.rooms.get(DEFAULT_ROOM).and_then(|room| room.position),
+                "rooms": staying.map(|(name, room)| (name, room.position)).collect::<BTreeMap<_, _>>(),
+            }),
+        }
+    }
+
+    /// The rooms, each with the last offset shown or where it begins.
+    pub(super) fn positions(&self) -> BTreeMap<String, Option<LogOffset>> {
+        let staying = self.rooms.iter().filter(|(_, room)| !room.leaving);
+        staying.map(|(name, room)| (name.clone(), room.position)).collect()
+    }
+
+    /// The user joins a room; does nothing where he has.
+    pub(super) fn join(&mut self, name: String, since: Since) {
+        let since = match self.receive {
+            ReceiveMode::Resume => since,
+            ReceiveMode::Live => None,
+        };
+        match self.rooms.get_mut(&name) {
+            None => drop(self.rooms.insert(name, Room::new(since))),
+            Some(room) if room.leaving => room.rejoin = Some(since),
+            Some(_) => {}
+        }
+    }
+
+    /// The user leaves a room; does nothing where he has.
+    pub(super) fn leave(&mut self, name: &str) -> Option<ChatEvent> {
+        let is_asked = matches!(&self.asked, Some(Request::Join { room, .. }) if room == name);
+        let room = self.rooms.get_mut(name)?;
+        room.rejoin = None;
+        if room.on_server || is_asked {
+            room.leaving = true;
+            return None;
+        }
+        self.end(name, None)
+    }
+
+    /// Connected: the server has read what was sent along with CONNECT, and corrects it with [`Self::joined`].
+    pub(super) fn connected(&mut self) {
+        for room in self.rooms.values_mut() {
+            room.on_server = !room.leaving;
+            if self.receive == ReceiveMode::Live {
+                room.position = None;
+            }
+        }
+    }
+
+    /// The server says in which rooms this connection has begun.
+    pub(super) fn joined(&mut self, joined: &JoinedRooms) -> Vec<ChatEvent> {
+        self.strays = joined.keys().filter(|name| !self.rooms.contains_key(*name)).cloned().collect();
+        let mut events = Vec::new();
+        for (name, room) in &mut self.rooms {
+            let offset = joined.get(name);
+            room.on_server = offset.is_some();
+            events.extend(offset.and_then(|offset| room.began(name, *offset)));
+        }
+        events.extend(self.end_where(|room| room.leaving && !room.on_server));
+        events
+    }
+
+    /// The connection is gone, and with it what the server knew. A request that is under way stays so.
+    pub(super) fn disconnected(&mut self) -> Vec<ChatEvent> {
+        self.strays.clear();
+        self.rooms.values_mut().for_each(|room| room.on_server = false);
+        self.end_where(|room| room.leaving)
+    }
+
+    /// What to ask the server for, while connected. It is under way until [`Self::answered`] or [`Self::unanswered`].
+    pub(super) fn next_request(&mut self) -> Option<Request> {
+        if self.asked.is_some() {
+            return None;
+        }
+        let stray = self.strays.pop_first().map(|room| Request::Leave { room });
+        self.asked = stray.or_else(|| {
+            self.rooms.iter().find(|(_, room)| room.leaving == room.on_server).map(|(name, room)| {
+                if room.leaving {
+                    Request::Leave { room: name.clone() }
+                } else {
+                    Request::Join { room: name.clone(), since: self.since_of(room) }
+                }
+            })
+        });
+        self.asked.clone()
+    }
+
+    fn since_of(&self, room: &Room) -> Since {
+        match self.receive {
+            ReceiveMode::Resume => room.position,
+            ReceiveMode::Live => None,
+        }
+    }
+
+    /// What is under way.
+    pub(super) fn asked(&self) -> Option<&Request> {
+        self.asked.as_ref()
+    }
+
+    /// The server did what was under way, on the connection that stands, or refused it.
+    pub(super) fn answered(&mut self, answer: Result<LogOffset, ChatError>) -> Option<ChatEvent> {
+        match (self.asked.take()?, answer) {
+            (Request::Join { room: name, .. }, Ok(offset)) => {
+                let Some(room) = self.rooms.get_mut(&name) else {
+                    // Left by its user before the connection on which it was to be asked for stood.
+                    self.strays.insert(name);
+                    return None;
+                };
+                room.on_server = true;
+                room.began(&name, offset)
+            }
+            (Request::Join { room, .. }, Err(ChatError { message, .. })) => {
+                // What the connection itself has joined is joined, whatever came of a request of an earlier one.
+                if self.rooms.get(&room).is_none_or(|room| room.on_server) {
+                    return None;
+                }
+                self.rooms.remove(&room);
+                Some(ChatEvent::NotJoined { room, reason: message })
+            }
+            (Request::Leave { room: name }, left) => {
+                let room = self.rooms.get_mut(&name)?;
+                room.on_server = false;
+                if room.leaving { self.end(&name, left.ok()) } else { None }
+            }
+        }
+    }
+
+    /// What was under way was not done on the connection that stands, and never will be.
+    pub(super) fn unanswered(&mut self) -> Vec<ChatEvent> {
+        self.asked = None;
+        self.end_where(|room| room.leaving && !room.on_server)
+    }
+
+    fn end_where(&mut self, is_ending: impl Fn(&Room) -> bool) -> Vec<ChatEvent> {
+        let ending = self.rooms.iter().filter(|(_, room)| is_ending(room));
+        let ending: Vec<String> = ending.map(|(name, _)| name.clone()).collect();
+        ending.iter().filter_map(|name| self.end(name, None)).collect()
+    }
+
+    /// A room is left, and may begin anew.
+    fn end(&mut self, name: &str, offset: Option<LogOffset>) -> Option<ChatEvent> {
+        let room = self.rooms.remove(name)?;
+        let offset = offset.or(room.position).unwrap_or(LogOffset::START);
+        if let Some(since) = room.rejoin {
+            self.rooms.insert(name.to_owned(), Room::new(since));
+        }
+        Some(ChatEvent::Left { room: name.to_owned(), offset })
+    }
+}
+
+impl Room {
+    /// The server sends it, as of `offset` where nothing else was said.
+    fn began(&mut self, name: &str, offset: LogOffset) -> Option<ChatEvent> {
+        self.position.get_or_insert(offset);
+        let is_news = !self.announced && !self.leaving;
+        self.announced |= is_news;
+        is_news.then(|| ChatEvent::Joined { room: name.to_owned(), offset })
+    }
+}
