@@ -13,7 +13,7 @@ use squall::args;
 use squall::engine::{Message, Sid, Time};
 use squall::socket::{
     AckId, Args, Audience, DisconnectReason, EmitId, HubCommand, HubEvent, ManagerCommand, ManagerEvent,
-    Namespace,
+    ManagerOptions, Namespace,
 };
 
 use pair::World;
@@ -162,6 +162,90 @@ fn bytes_follow_their_packet_both_ways() {
     );
     let acked = ManagerEvent::Acked { emit: EmitId(1), result: Ok(args![dash]) };
     assert_eq!(events(world.client_heard(ALICE)), [acked]);
+}
+
+#[test]
+fn namespaces_share_a_connection() {
+    let mut world = World::new(&["alice"]);
+    let admin = || Namespace::new("admin");
+    world.server(HubCommand::Guard(admin()));
+    join(&mut world, ALICE);
+    world.transcript();
+    world.server_heard();
+
+    world.client_of(ALICE, admin(), ManagerCommand::Connect { auth: Some(json!({"token": 1})) });
+    world.run_for(MOMENT);
+    let heard = events(world.server_heard());
+    let [HubEvent::Asked { socket, .. }] = &heard[..] else { panic!("{heard:?}") };
+    let error = json!({"message": "not now", "data": {"retry": true}});
+    world.server(HubCommand::Refuse { socket: socket.clone(), error });
+    world.run_for(MOMENT);
+    world.client_of(ALICE, admin(), connect());
+    world.run_for(MOMENT);
+    let heard = events(world.server_heard());
+    let Some(HubEvent::Asked { socket, .. }) = heard.last() else { panic!("{heard:?}") };
+    world.server(HubCommand::Emit {
+        socket: socket.clone(),
+        name: "question".into(),
+        args: Args::none(),
+        ack: Some((EmitId(1), None)),
+        volatile: false,
+    });
+    world.server(HubCommand::Admit(socket.clone()));
+    world.run_for(MOMENT);
+    world.client_of(ALICE, admin(), ManagerCommand::Ack { id: AckId(0), args: args(&[json!("answer")]) });
+    world.client_of(ALICE, Namespace::new("nowhere"), connect());
+    world.client_of(ALICE, admin(), emit("hello", "world"));
+    world.run_for(MOMENT);
+    world.client_of(ALICE, admin(), ManagerCommand::Disconnect);
+    world.run_for(MOMENT);
+
+    insta::assert_snapshot!(world.transcript(), @r#"
+    0.100s alice > server: 40/admin,{"token":1}
+    0.200s server > alice: 44/admin,{"message":"not now","data":{"retry":true}}
+    0.300s alice > server: 40/admin,
+    0.400s server > alice: 40/admin,{"sid":"AAAAAAAAAAMAAAAAAAAC"}
+    0.400s server > alice: 42/admin,0["question"]
+    0.500s alice > server: 43/admin,0["answer"]
+    0.500s alice > server: 40/nowhere,
+    0.500s alice > server: 42/admin,["hello","world"]
+    0.510s server > alice: 44/nowhere,{"message":"Invalid namespace"}
+    0.600s alice > server: 41/admin,
+    "#);
+    let heard = events(world.server_heard());
+    let acked = HubEvent::Acked { emit: EmitId(1), result: Ok(args(&[json!("answer")])) };
+    assert!(heard.contains(&acked), "{heard:?}");
+}
+
+#[test]
+fn a_retry_looks_like_a_new_event_and_the_next_one_waits() {
+    let retrying = ManagerOptions {
+        retries: Some(1),
+        ack_timeout: Some(Duration::from_secs(2)),
+        ..ManagerOptions::default()
+    };
+    let mut world = World::with(&["alice"], retrying);
+    let alice = join(&mut world, ALICE);
+    world.transcript();
+
+    for text in ["one", "two", "three"] {
+        world.client(ALICE, emit("echo", text));
+    }
+    world.run_for(MOMENT);
+    world.server(HubCommand::Ack { socket: alice.clone(), id: AckId(0), args: Args::none() });
+    world.run_for(Duration::from_secs(3));
+    world.server(HubCommand::Ack { socket: alice.clone(), id: AckId(2), args: Args::none() });
+    world.run_for(Duration::from_secs(6));
+
+    insta::assert_snapshot!(world.transcript(), @r#"
+    0.100s alice > server: 420["echo","one"]
+    0.200s server > alice: 430[]
+    0.210s alice > server: 421["echo","two"]
+    2.210s alice > server: 422["echo","two"]
+    3.200s server > alice: 432[]
+    3.210s alice > server: 423["echo","three"]
+    5.210s alice > server: 424["echo","three"]
+    "#);
 }
 
 #[test]

@@ -5,8 +5,11 @@ mod events;
 mod http;
 mod lifecycle;
 mod limits;
+mod namespaces;
 mod net;
 mod polling;
+mod retries;
+mod rooms;
 pub(super) mod script;
 
 use std::time::Duration;

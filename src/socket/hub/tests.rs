@@ -1,6 +1,9 @@
-//! Claims about the hub; [`contract`] has those about any inputs whatever.
+//! Claims about the hub and one namespace; [`contract`] has those about any inputs whatever.
 
+mod acks;
 mod contract;
+mod namespaces;
+mod rooms;
 
 use serde_json::json;
 

@@ -1,6 +1,8 @@
-//! Claims about the manager; [`contract`] has those about any inputs whatever.
+//! Claims about the manager and one namespace; [`contract`] has those about any inputs whatever.
 
 mod contract;
+mod namespaces;
+mod retries;
 
 use serde_json::json;
 

@@ -1,0 +1,179 @@
+//! Several namespaces over one connection, and who is let in.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::io::ConnectError;
+use crate::socket::{AckError, Args, args};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn each_namespace_has_its_own_handlers_events_and_end() {
+    let world = world(ServerOptions::default());
+    echo(&world.server);
+    let admin = world.server.of("admin");
+    admin.on_connect(|socket| async move {
+        socket.on("where", |socket, event| async move { event.ack.send(args![socket.namespace()]) });
+    });
+    let (client, mut events) = world.connected().await;
+    let (in_admin, mut admin_events) = client.of("/admin");
+
+    in_admin.connect();
+    until_connected(&mut admin_events).await;
+    world.server.emit("main", number(1));
+    admin.emit("admin", number(2));
+
+    assert_eq!(next_number(&mut events).await, 1);
+    assert_eq!(next_number(&mut admin_events).await, 2);
+    assert_eq!(in_admin.emit_with_ack("where", Args::none(), None).await, Ok(args!["/admin"]));
+    in_admin.disconnect();
+    assert_eq!(until_disconnected(&mut admin_events).await, DisconnectReason::IoClientDisconnect);
+    assert!(!in_admin.status().connected && client.status().connected);
+    assert_eq!(client.emit_with_ack("echo", number(3), None).await, Ok(Args::from(number(3))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_does_not_exist_is_refused() {
+    let world = world(ServerOptions::default());
+    let (client, _events) = world.connected().await;
+    let (nowhere, mut events) = client.of("/nowhere");
+
+    nowhere.connect();
+
+    assert_eq!(events.recv().await, Some(Event::ConnectError(json!({"message": "Invalid namespace"}))));
+    assert!(client.status().connected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn middlewares_decide_one_after_another_before_the_client_is_answered() {
+    let world = world(ServerOptions::default());
+    let env = world.env.clone();
+    let vault = world.server.of("/vault");
+    vault.use_middleware(move |socket| {
+        let env = env.clone();
+        async move {
+            env.sleep(SECOND).await;
+            socket.emit("early", Args::none());
+            socket.join("checked");
+            match socket.auth()["token"].as_str() {
+                Some("open sesame") => Ok(()),
+                Some(_) => {
+                    Err(ConnectError { message: "wrong token".into(), data: Some(json!({"code": 7})) })
+                }
+                None => Err(ConnectError::new("no token")),
+            }
+        }
+    });
+    vault.use_middleware(|socket| async move {
+        assert_eq!(socket.auth()["token"], "open sesame", "the one before refused the others");
+        Ok(())
+    });
+    let (client, mut events) = world.connected().await;
+    let (inside, mut inside_events) = client.of("/vault");
+
+    for (auth, answer) in [
+        (None, json!({"message": "no token"})),
+        (Some(json!({"token": "?"})), json!({"message": "wrong token", "data": {"code": 7}})),
+    ] {
+        inside.set_auth(auth);
+        inside.connect();
+        assert_eq!(inside_events.recv().await, Some(Event::ConnectError(answer)));
+    }
+    inside.set_auth(Some(json!({"token": "open sesame"})));
+    inside.connect();
+    assert!(matches!(inside_events.recv().await, Some(Event::Connected { .. })));
+    assert!(matches!(inside_events.recv().await, Some(Event::Received { name, .. }) if name == "early"));
+    vault.to("checked").emit("checked", number(1));
+    assert_eq!(next_number(&mut inside_events).await, 1);
+    assert!(events.try_recv().is_err(), "the main namespace heard nothing of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_middleware_is_dropped_with_its_client() {
+    /// Tells when it is dropped.
+    struct Guard(Arc<Notify>);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.0.notify_one();
+        }
+    }
+    let world = world(ServerOptions::default());
+    let (started, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (start, end) = (started.clone(), ended.clone());
+    world.server.use_middleware(move |_socket| {
+        let guard = Guard(end.clone());
+        start.notify_one();
+        async move {
+            let _guard = guard;
+            std::future::pending().await
+        }
+    });
+    let (client, _events) = world.client();
+    client.connect();
+    started.notified().await;
+
+    client.disconnect();
+
+    ended.notified().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_middleware_that_panics_loses_its_own_connection_only() {
+    let world = world(ServerOptions::default());
+    world.server.use_middleware(|socket| async move {
+        assert!(socket.auth()["panic"].is_null(), "on purpose");
+        Ok(())
+    });
+    let (_other, mut other_events) = world.connected().await;
+    let (victim, mut events) = world.client();
+    victim.set_auth(Some(json!({"panic": true})));
+
+    victim.connect();
+
+    assert_eq!(events.recv().await, Some(Event::ConnectFailed));
+    assert!(other_events.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_wait_for_an_answer_of_its_client() {
+    let world = world(ServerOptions::default());
+    world.server.on_connect(|socket| async move {
+        socket.on("ask me", |socket, event| async move {
+            let answer = socket.timeout(5 * SECOND).emit_with_ack("question", Args::none()).await;
+            event.ack.send(answer.unwrap());
+        });
+    });
+    let (client, mut events) = world.connected().await;
+    let answering = client.clone();
+    world.env.spawn(async move {
+        while let Some(event) = events.recv().await {
+            if let Event::Received { ack: Some(id), .. } = event {
+                answering.ack(id, number(42));
+            }
+        }
+    });
+
+    assert_eq!(client.emit_with_ack("ask me", Args::none(), None).await, Ok(Args::from(number(42))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_is_an_error() {
+    let world = world(ServerOptions::default());
+    let (sender, mut errors) = mpsc::unbounded_channel();
+    world.server.on_connect(move |socket| {
+        let sender = sender.clone();
+        async move {
+            sender.send(socket.timeout(SECOND).emit_with_ack("a", Args::none()).await).unwrap();
+            sender.send(socket.emit_with_ack("b", Args::none(), None).await).unwrap();
+            sender.send(socket.emit_with_ack("c", Args::none(), None).await).unwrap();
+        }
+    });
+    let (client, _events) = world.connected().await;
+
+    assert_eq!(errors.recv().await, Some(Err(AckError::TimedOut)));
+    client.disconnect();
+    assert_eq!(errors.recv().await, Some(Err(AckError::Disconnected)));
+    assert_eq!(errors.recv().await, Some(Err(AckError::Disconnected)), "nor is there anyone to ask");
+}
