@@ -8,7 +8,7 @@ const TIMEOUT: Duration = Duration::from_millis(200);
 /// The longest that it grows (Linux: `TCP_RTO_MAX`).
 const TIMEOUT_MAX: Duration = Duration::from_secs(120);
 
-/// How long after the first transmission the connection is given up (Linux: `tcp_retries2` 15, with these timeouts).
+/// How long after the first transmission the connection is given up: the least that Linux takes with `tcp_retries2` 15.
 const GIVES_UP_AFTER: Duration = Duration::from_millis(924_600);
 
 /// The transmissions of one thing.
