@@ -4,7 +4,7 @@
 //!
 //! | layer | takes | gives |
 //! |---|---|---|
-//! | [`engine`] | WebSocket frames, time | Engine.IO v4: a session with a heartbeat, sans-IO |
+//! | [`engine`] | WebSocket frames, HTTP requests, time | Engine.IO v4: a session with a heartbeat, on polling or a WebSocket, sans-IO |
 //! | [`socket`] | engine messages | Socket.IO v5: namespaces, events, acknowledgements, reconnection, sans-IO |
 //! | [`io`] | tokio streams | the public API: [`Server`], [`Socket`], [`Client`], driven through [`Env`] and [`io::net`] |
 //! | [`store`] | SQLite | the message log and its one committer, the client's outbox |
@@ -22,3 +22,4 @@ pub mod socket;
 pub mod store;
 
 pub use io::{Client, Env, Server, Socket};
+pub use socket::args;

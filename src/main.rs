@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use squall::chat::page;
 use squall::chat::terminal::{self, Streams, TerminalOptions};
 use squall::chat::{self, ChatConfig};
 use squall::engine::Heartbeat;
@@ -64,6 +65,10 @@ struct ServeArgs {
     /// The file that keeps the messages; created where it is missing.
     #[arg(long, env = "SQUALL_DB", value_name = "FILE", default_value = "squall.db")]
     db: PathBuf,
+    /// The folder `dist` of the npm package socket.io-client, for the chat page and other pages; `npm ci --prefix web`
+    /// fills the default.
+    #[arg(long, env = "SQUALL_CLIENT_DIST", value_name = "DIR", default_value = page::CLIENT_DIST)]
+    client_dist: PathBuf,
     /// How often clients are asked whether they are still there.
     #[arg(long, env = "SQUALL_PING_INTERVAL", value_name = "TIME", default_value = "25s", value_parser = parse_duration)]
     ping_interval: Duration,
@@ -129,6 +134,7 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
     let heartbeat = Heartbeat { ping_interval: args.ping_interval, ping_timeout: args.ping_timeout };
     let server = Server::new(&env, ServerOptions { heartbeat, ..ServerOptions::default() });
     chat::serve(&env, &server, &log, ChatConfig::default());
+    page::serve(&server, &args.client_dist);
     announce(address);
 
     let serving = server.serve(listener);

@@ -1,4 +1,5 @@
-//! The official JavaScript client against the real server: a process on a real port, a real file, a real kill.
+//! The official JavaScript client against the real server: a process on a real port, a real file, a real kill. And our
+//! client against the official server, in `official_server`.
 //!
 //! Needs `node` and `npm`; `SQUALL_NO_NODE=1` leaves it out. The scripts only talk and tell; this test kills, restarts
 //! and judges. Every wait ends at a deadline.
@@ -8,6 +9,8 @@
 mod judge;
 #[path = "interop/node.rs"]
 mod node;
+#[path = "interop/official_server.rs"]
+mod official_server;
 #[path = "interop/process.rs"]
 mod process;
 #[path = "interop/squall.rs"]
@@ -25,18 +28,43 @@ use squall::{Squall, free_port};
 /// Far longer than a test needs on a busy machine (some seconds).
 const PATIENCE: Duration = Duration::from_secs(90);
 const TALKERS: usize = 3;
+const SCRIPTS: &str = "tests/interop";
 
 #[test]
-fn acknowledged_messages_survive_a_kill_once_and_in_one_order() {
-    let Some(node) = Node::ready("acknowledged_messages_survive_a_kill_once_and_in_one_order") else {
-        return;
-    };
+fn acknowledged_messages_survive_a_kill_over_websocket() {
+    let test = "acknowledged_messages_survive_a_kill_over_websocket";
+    let Some(reports) = survive_a_kill(test, "websocket") else { return };
+    assert_eq!(upgraded(&reports), 0);
+}
+
+#[test]
+fn acknowledged_messages_survive_a_kill_over_polling() {
+    let test = "acknowledged_messages_survive_a_kill_over_polling";
+    let Some(reports) = survive_a_kill(test, "polling") else { return };
+    assert_eq!(upgraded(&reports), 0);
+}
+
+#[test]
+fn acknowledged_messages_survive_a_kill_through_the_upgrade() {
+    let test = "acknowledged_messages_survive_a_kill_through_the_upgrade";
+    let Some(reports) = survive_a_kill(test, "polling,websocket") else { return };
+    assert!(upgraded(&reports) >= TALKERS, "only {} of {TALKERS} went over to WebSocket", upgraded(&reports));
+}
+
+fn upgraded(reports: &[Report]) -> usize {
+    reports.iter().filter(|report| report.upgrades > 0).count()
+}
+
+/// Three users talk over these transports while the server is killed and started again: each acknowledged message is seen
+/// by all, once and in one order.
+fn survive_a_kill(test: &str, transports: &str) -> Option<Vec<Report>> {
+    let node = Node::ready(test, &[SCRIPTS])?;
     let directory = tempfile::tempdir().expect("a temporary directory");
     let database = directory.path().join("chat.db");
     let deadline = Deadline::after(PATIENCE);
     let port = free_port();
     let mut server = Squall::start(port, &database, &[], deadline);
-    let mut users = node.run("delivery.mjs", &[&server.url, "100", "30"], deadline);
+    let mut users = node.run("delivery.mjs", &[&server.url, "100", "30", transports], deadline);
 
     wait_for_acks(&mut users, 60);
     server.kill();
@@ -56,12 +84,13 @@ fn acknowledged_messages_survive_a_kill_once_and_in_one_order() {
     let acknowledged: usize = reports.iter().map(|report| report.acknowledged.len()).sum();
     assert!(acknowledged >= 300, "only {acknowledged} messages were acknowledged");
     assert_eq!(reports.len(), TALKERS + 1, "the three and one who came late report");
+    Some(reports)
 }
 
 #[test]
 fn a_client_stays_through_heartbeats_and_hears_a_shutdown_as_transport_close() {
-    let Some(node) = Node::ready("a_client_stays_through_heartbeats_and_hears_a_shutdown_as_transport_close")
-    else {
+    let test = "a_client_stays_through_heartbeats_and_hears_a_shutdown_as_transport_close";
+    let Some(node) = Node::ready(test, &[SCRIPTS]) else {
         return;
     };
     let directory = tempfile::tempdir().expect("a temporary directory");

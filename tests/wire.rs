@@ -2,16 +2,22 @@
 
 #[path = "wire/pair.rs"]
 mod pair;
+#[path = "wire/transports.rs"]
+mod transports;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
-use squall::engine::{Sid, Time};
+use squall::args;
+use squall::engine::{Message, Sid, Time};
 use squall::socket::{
-    AckId, Args, DisconnectReason, EmitId, HubCommand, HubEvent, ManagerCommand, ManagerEvent,
+    AckId, Args, Audience, DisconnectReason, EmitId, HubCommand, HubEvent, ManagerCommand, ManagerEvent,
+    Namespace,
 };
 
 use pair::World;
+use transports::Conversation;
 
 const ALICE: usize = 0;
 const BOB: usize = 1;
@@ -21,7 +27,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(25 + 20);
 
 fn args(values: &[Value]) -> Args {
-    Args(values.to_vec())
+    Args::from(values.to_vec())
 }
 
 fn connect() -> ManagerCommand {
@@ -29,7 +35,7 @@ fn connect() -> ManagerCommand {
 }
 
 fn emit(name: &'static str, text: &str) -> ManagerCommand {
-    ManagerCommand::Emit { name: name.into(), args: args(&[json!(text)]), ack: None }
+    ManagerCommand::Emit { name: name.into(), args: args(&[json!(text)]), ack: None, volatile: false }
 }
 
 fn ask(emit: u64, text: &str, timeout: Option<Duration>) -> ManagerCommand {
@@ -37,6 +43,7 @@ fn ask(emit: u64, text: &str, timeout: Option<Duration>) -> ManagerCommand {
         name: "ask".into(),
         args: args(&[json!(text)]),
         ack: Some((EmitId(emit), timeout)),
+        volatile: false,
     }
 }
 
@@ -82,11 +89,18 @@ fn a_conversation_looks_like_the_protocol_says() {
     world.client(ALICE, ask(1, "are you there?", None));
     world.run_for(MOMENT);
     world.server(HubCommand::Ack { socket: alice.clone(), id: AckId(0), args: args(&[json!({"ok": true})]) });
-    world.server(HubCommand::Broadcast { name: "news".into(), args: args(&[json!("for all"), json!(1)]) });
+    world.server(HubCommand::Broadcast {
+        audience: Audience::all(Namespace::MAIN),
+        name: "news".into(),
+        args: args(&[json!("for all"), json!(1)]),
+        volatile: false,
+    });
     world.server(HubCommand::Emit {
         socket: bob.clone(),
         name: "news".into(),
         args: args(&[json!("for bob")]),
+        ack: None,
+        volatile: false,
     });
     world.run_for(MOMENT);
     insta::assert_snapshot!(world.transcript(), @r#"
@@ -110,6 +124,44 @@ fn a_conversation_looks_like_the_protocol_says() {
     30.500s alice > server: 41
     30.500s alice > server: close frame
     "#);
+}
+
+#[test]
+fn bytes_follow_their_packet_both_ways() {
+    let mut world = World::new(&["alice"]);
+    let alice = join(&mut world, ALICE);
+    world.transcript();
+    world.server_heard();
+    let (dot, dash) = (Bytes::from_static(&[0x06]), Bytes::from_static(&[0xff, 0x00]));
+
+    world.client(
+        ALICE,
+        ManagerCommand::Emit {
+            name: "hello".into(),
+            args: args![1, "2", json!({"3": "4"}), dot, vec![&dash]],
+            ack: Some((EmitId(1), None)),
+            volatile: false,
+        },
+    );
+    world.run_for(MOMENT);
+    world.server(HubCommand::Ack { socket: alice, id: AckId(0), args: args![dash] });
+    world.run_for(MOMENT);
+
+    insta::assert_snapshot!(world.transcript(), @r#"
+    0.100s alice > server: 452-0["hello",1,"2",{"3":"4"},{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]]
+    0.100s alice > server: binary [06]
+    0.100s alice > server: binary [ff, 00]
+    0.200s server > alice: 461-0[{"_placeholder":true,"num":0}]
+    0.200s server > alice: binary [ff, 00]
+    "#);
+    let heard = events(world.server_heard());
+    let [HubEvent::Received { args, .. }] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!(
+        (args.get::<Bytes>(3).unwrap(), args.get::<Vec<Bytes>>(4).unwrap()),
+        (dot, vec![dash.clone()])
+    );
+    let acked = ManagerEvent::Acked { emit: EmitId(1), result: Ok(args![dash]) };
+    assert_eq!(events(world.client_heard(ALICE)), [acked]);
 }
 
 #[test]
@@ -230,4 +282,74 @@ fn what_is_said_in_an_outage_arrives_after_it_once() {
     world.run_for(MOMENT);
     let client = events(world.client_heard(ALICE));
     assert_eq!(client.last(), Some(&ManagerEvent::Acked { emit: EmitId(1), result: Ok(Args::none()) }));
+}
+
+#[test]
+fn polling_looks_like_the_protocol_says() {
+    let mut wire = Conversation::polling(false);
+    wire.run_for(MOMENT);
+    wire.client_sends(Message::text("a"));
+    wire.client_sends(Message::Binary(vec![1, 2, 3, 4].into()));
+    wire.client_sends(Message::text("b"));
+    wire.run_for(MOMENT);
+    wire.server_sends(Message::text("c"));
+    wire.server_sends(Message::Binary(vec![1, 2, 3, 4].into()));
+    wire.run_for(Duration::from_secs(25));
+    wire.client_closes();
+    wire.run_for(MOMENT);
+
+    insta::assert_snapshot!(wire.transcript(), @r#"
+    0.000s client: GET sid=
+    0.010s server: 200 0{"sid":"abc","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}
+    0.020s client: GET sid=abc
+    0.100s client: POST sid=abc 4a
+    0.110s server: 200 ok
+    0.120s client: POST sid=abc bAQIDBA==\x1e4b
+    0.130s server: 200 ok
+    0.200s server: 200 4c
+    0.210s client: GET sid=abc
+    0.220s server: 200 bAQIDBA==
+    0.230s client: GET sid=abc
+    25.010s server: 200 2
+    25.020s client: POST sid=abc 3
+    25.020s client: GET sid=abc
+    25.030s server: 200 ok
+    25.200s client: POST sid=abc 1
+    25.210s server: 200 6
+    25.210s server: 200 ok
+    "#);
+}
+
+#[test]
+fn an_upgrade_looks_like_the_protocol_says() {
+    let mut wire = Conversation::polling(true);
+    wire.run_for(Duration::from_millis(45));
+    wire.client_sends(Message::text("by post"));
+    wire.server_sends(Message::text("by poll"));
+    wire.server_sends(Message::text("by the next poll"));
+    wire.run_for(Duration::from_millis(30));
+    wire.client_sends(Message::text("waits"));
+    wire.run_for(Duration::from_millis(95));
+    wire.server_sends(Message::text("waits too"));
+    wire.run_for(Duration::from_secs(25));
+
+    insta::assert_snapshot!(wire.transcript(), @r#"
+    0.000s client: GET sid=
+    0.010s server: 200 0{"sid":"abc","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}
+    0.020s client: GET sid=abc
+    0.020s client: GET sid=abc, upgrade to websocket
+    0.030s server: 101 switching protocols
+    0.040s client: ws 2probe
+    0.045s client: POST sid=abc 4by post
+    0.045s server: 200 4by poll
+    0.050s server: ws 3probe
+    0.055s server: 200 ok
+    0.055s client: GET sid=abc
+    0.065s server: 200 4by the next poll
+    0.075s client: ws 5
+    0.075s client: ws 4waits
+    0.170s server: ws 4waits too
+    25.010s server: ws 2
+    25.020s client: ws 3
+    "#);
 }

@@ -17,6 +17,8 @@ pub enum Stream {
     Fault,
     /// Latency of a chunk on a link.
     Latency,
+    /// Whether a transmission is lost.
+    Loss,
     /// Latency of an fsync.
     Fsync,
     /// Random bytes of a process.
@@ -31,6 +33,7 @@ impl Stream {
             Self::Work => "work",
             Self::Fault => "fault",
             Self::Latency => "latency",
+            Self::Loss => "loss",
             Self::Fsync => "fsync",
             Self::Entropy => "entropy",
             Self::Sabotage => "sabotage",

@@ -7,6 +7,8 @@
 
 mod client;
 mod log;
+#[cfg(feature = "cli")]
+pub mod page;
 mod server;
 #[cfg(feature = "cli")]
 pub mod terminal;

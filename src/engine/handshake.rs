@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Sid;
+use super::{Sid, Transport};
 
 /// How a session notices that its peer is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ impl Default for Heartbeat {
 pub struct Handshake {
     /// The session's id.
     pub sid: Sid,
+    /// What the session may be upgraded to.
+    pub upgrades: Vec<Transport>,
     /// The rhythm of its heartbeat.
     pub heartbeat: Heartbeat,
     /// The largest message or polling body the server takes, in bytes.
@@ -55,7 +57,7 @@ impl Handshake {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let wire = Wire {
             sid: self.sid.as_str().to_owned(),
-            upgrades: Vec::new(),
+            upgrades: self.upgrades.iter().map(ToString::to_string).collect(),
             ping_interval: millis(self.heartbeat.ping_interval),
             ping_timeout: millis(self.heartbeat.ping_timeout),
             max_payload: self.max_payload,
@@ -71,6 +73,8 @@ impl Handshake {
         let wire: Wire = serde_json::from_str(json).map_err(|error| HandshakeError(error.to_string()))?;
         Ok(Self {
             sid: Sid::from_peer(wire.sid),
+            // A transport that is not spoken here, such as WebTransport, is no offer.
+            upgrades: wire.upgrades.iter().filter_map(|name| name.parse().ok()).collect(),
             heartbeat: Heartbeat {
                 ping_interval: Duration::from_millis(wire.ping_interval),
                 ping_timeout: Duration::from_millis(wire.ping_timeout),
@@ -91,6 +95,15 @@ mod tests {
         let json = handshake().to_json().replace("{", "{\"later\":[1],");
 
         assert_eq!(Handshake::from_json(&json), Ok(handshake()));
+    }
+
+    #[test]
+    fn upgrades_that_are_not_spoken_are_ignored() {
+        let json = handshake().to_json().replace("[]", r#"["webtransport","websocket"]"#);
+
+        let upgrades = Handshake::from_json(&json).map(|handshake| handshake.upgrades);
+
+        assert_eq!(upgrades, Ok(vec![Transport::WebSocket]));
     }
 
     #[test]

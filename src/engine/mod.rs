@@ -1,8 +1,11 @@
-//! Engine.IO v4, sans-IO: frames and time in, frames, events and deadlines out.
+//! Engine.IO v4, sans-IO: frames, HTTP requests and time in; frames, answers, events and deadlines out.
 //!
-//! One machine per connection: [`ServerSession`] and [`ClientSession`] share one contract. Hand in one [`Input`], then
+//! One machine per session, on HTTP long-polling, on a WebSocket, or first the one and then the other: [`ServerSession`] and [`ClientSession`] share one contract. Hand in one [`Input`], then
 //! drain `poll_output` until it answers [`Output::Wait`]. One queue, and so one total order of outputs. Frames that have
 //! arrived are handed in before [`Input::TimedOut`]: a pong that was in time to be read ends no session.
+//!
+//! A session has at most one WebSocket: its transport, or the probe of an upgrade. Requests are told apart by
+//! [`RequestId`].
 //!
 //! Promise: after [`Event::Closed`] nothing more comes out. Peer input never panics.
 //! Knows no socket, clock, entropy, task or Socket.IO: time is an argument and a message body is opaque.
@@ -11,27 +14,37 @@ mod client;
 mod entropy;
 mod handshake;
 mod packet;
+mod payload;
+mod polling;
 mod server;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod time;
 
 pub use client::ClientSession;
 pub use entropy::{Entropy, Sid};
 pub use handshake::{Handshake, HandshakeError, Heartbeat};
 pub use packet::{Frame, Message, Packet, PacketError, TextMessage};
+pub use polling::{Answer, Ask, Request, RequestId, Response, Transport, TransportUnknown};
 pub use server::ServerSession;
 pub use time::Time;
 
 /// What the world did to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// The transport is open: the WebSocket was accepted (server) or answered (client).
+    /// The WebSocket is open: it was accepted (server) or answered (client). A session that has polled takes it for the
+    /// probe of an upgrade.
     Opened,
-    /// The peer's next frame arrived.
+    /// The peer's next frame arrived on the WebSocket.
     Received(Frame),
-    /// The transport ended, by whomever.
+    /// The WebSocket ended, by whomever, or could not be opened.
     Closed(TransportEnd),
+    /// Something became of an HTTP request (server; a client's session ignores it).
+    Request(RequestId, Request),
+    /// HTTP answered (client; a server's session ignores it).
+    Answer(Answer),
     /// The moment of the last [`Output::Wait`] has come. Harmless when it has not.
     TimedOut,
     /// The layer above asks for something.
@@ -68,9 +81,15 @@ impl From<TransportEnd> for CloseReason {
 /// What the driver must do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Write this frame.
+    /// Write this frame to the WebSocket.
     Transmit(Frame),
-    /// Flush what was transmitted, then close the transport.
+    /// Answer this HTTP request (server).
+    Respond(RequestId, Response),
+    /// Ask this of HTTP (client).
+    Ask(Ask),
+    /// Close the WebSocket, which was a probe; the session goes on without it.
+    CloseProbe,
+    /// Flush what was transmitted and asked for, then close the WebSocket, where there is one.
     Close,
     /// Tell the layer above.
     Event(Event),
@@ -107,6 +126,12 @@ pub enum Waiting {
     Pong,
     /// For the server's next ping (client).
     Ping,
+    /// For the moment to free a waiting poll, so that the client can upgrade (server).
+    Noop,
+    /// For the client to finish its upgrade (server).
+    Upgrade,
+    /// For the client's next poll, to say that the session is closed (server).
+    LastPoll,
     /// For nothing: the session is closed.
     Nothing,
 }

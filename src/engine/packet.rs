@@ -103,6 +103,9 @@ pub enum PacketError {
     /// No packet type has this character.
     #[error("packet type {0:?} is unknown")]
     UnknownType(char),
+    /// A binary packet of a payload that is not base64.
+    #[error("binary packet is not base64")]
+    Base64,
     /// An `open` packet with a bad handshake.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
@@ -163,7 +166,7 @@ mod tests {
                     ping_interval: Duration::from_millis(interval),
                     ping_timeout: Duration::from_millis(timeout),
                 };
-                Packet::Open(Handshake { sid: Sid::from_peer(sid), heartbeat, max_payload })
+                Packet::Open(Handshake { sid: Sid::from_peer(sid), upgrades: vec![], heartbeat, max_payload })
             },
         );
         prop_oneof![

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use super::{
-    Command, Event, Frame, Handshake, Heartbeat, Input, Message, Output, Packet, Sid, Time, TransportEnd,
-    Waiting,
+    Answer, Command, Event, Frame, Handshake, Heartbeat, Input, Message, Output, Packet, Request, RequestId,
+    Sid, Time, TransportEnd, Waiting,
 };
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -23,7 +23,12 @@ pub(super) fn frame(text: &str) -> Frame {
 
 /// Interval 25 s, timeout 20 s.
 pub(super) fn handshake() -> Handshake {
-    Handshake { sid: Sid::from_peer("sid"), heartbeat: Heartbeat::default(), max_payload: 1_000_000 }
+    Handshake {
+        sid: Sid::from_peer("sid"),
+        upgrades: Vec::new(),
+        heartbeat: Heartbeat::default(),
+        max_payload: 1_000_000,
+    }
 }
 
 /// All outputs up to the next wait, which comes last.
@@ -53,8 +58,23 @@ pub(super) fn arbitrary_frame() -> impl Strategy<Value = Frame> {
 
 /// Inputs in any order, each with how many seconds passed before it; mostly opened first, else little happens.
 pub(super) fn arbitrary_inputs() -> impl Strategy<Value = Vec<(Input, u32)>> {
+    let body =
+        proptest::collection::vec("[0-9b].{0,4}", 0..3).prop_map(|packets| packets.join("\x1e").into());
+    let request = prop_oneof![
+        3 => Just(Request::Polled),
+        1 => Just(Request::Posting),
+        2 => body.clone().prop_map(Request::Posted),
+        1 => prop_oneof![Just(Request::TooLarge), Just(Request::Aborted)],
+    ];
+    let answer = prop_oneof![
+        4 => body.prop_map(Answer::Polled),
+        2 => Just(Answer::Posted),
+        1 => Just(Answer::Failed),
+    ];
     let input = prop_oneof![
         1 => Just(Input::Opened),
+        4 => (0_u64..4, request).prop_map(|(id, request)| Input::Request(RequestId(id), request)),
+        3 => answer.prop_map(Input::Answer),
         8 => arbitrary_frame().prop_map(Input::Received),
         1 => prop_oneof![Just(TransportEnd::Close), Just(TransportEnd::Error)].prop_map(Input::Closed),
         4 => Just(Input::TimedOut),

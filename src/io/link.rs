@@ -1,13 +1,16 @@
-//! An engine session on its WebSocket: frames and time go to the machine, what it says is written or told above.
+//! An engine session on its transports: frames, requests and time go to the machine, what it says is written, asked for or
+//! told above.
 //!
-//! One code for both ends. Promise: a frame that has arrived is handed in before a deadline that would end the session.
+//! One code for both ends; what they do with HTTP is behind [`Http`]. Promise: what has arrived is handed in before a
+//! deadline that would end the session.
 
 use std::collections::VecDeque;
+use std::future::{self, Future};
 use std::time::Duration;
 
 use crate::engine::{
-    ClientSession, CloseReason, Command, Event, Input, Message, Output, ServerSession, Time, TransportEnd,
-    Waiting,
+    Ask, ClientSession, CloseReason, Command, Event, Input, Message, Output, RequestId, Response,
+    ServerSession, Time, Waiting,
 };
 
 use super::Env;
@@ -24,6 +27,10 @@ pub(super) trait Session: Send {
     fn handle(&mut self, input: Input, now: Time);
     /// The next thing to do.
     fn poll_output(&mut self) -> Output;
+    /// Whether a WebSocket that has come may be handed in.
+    fn takes_websocket(&self) -> bool;
+    /// Whether nothing that was sent waits in the machine.
+    fn is_drained(&self) -> bool;
 }
 
 impl Session for ServerSession {
@@ -33,6 +40,14 @@ impl Session for ServerSession {
 
     fn poll_output(&mut self) -> Output {
         Self::poll_output(self)
+    }
+
+    fn takes_websocket(&self) -> bool {
+        Self::takes_websocket(self)
+    }
+
+    fn is_drained(&self) -> bool {
+        Self::is_drained(self)
     }
 }
 
@@ -44,13 +59,49 @@ impl Session for ClientSession {
     fn poll_output(&mut self) -> Output {
         Self::poll_output(self)
     }
+
+    fn takes_websocket(&self) -> bool {
+        Self::takes_websocket(self)
+    }
+
+    fn is_drained(&self) -> bool {
+        // A client buffers without bound, as the official one does: no one asks.
+        true
+    }
 }
 
-/// A session and its transport.
-pub(super) struct Link<S, M> {
+/// What HTTP has for a session.
+pub(super) enum Arrival<S> {
+    /// Something to hand in.
+    Input(Input),
+    /// A WebSocket, open.
+    WebSocket(Box<WebSocket<S>>),
+}
+
+/// What HTTP is to do for a session.
+pub(super) enum Errand {
+    /// Answer a request (server).
+    Respond(RequestId, Response),
+    /// Ask this (client).
+    Ask(Ask),
+}
+
+/// A session's HTTP: the requests it is asked (server), or the requests it asks (client).
+pub(super) trait Http<S>: Send {
+    /// What comes next; waits for ever where nothing will. May be dropped and called again: nothing is lost.
+    fn next(&mut self) -> impl Future<Output = Arrival<S>> + Send;
+    /// Does what the session says.
+    fn run(&mut self, errand: Errand);
+    /// Brings to its end what is to be written although the session is over.
+    fn finish(self) -> impl Future<Output = ()> + Send;
+}
+
+/// A session and its transports.
+pub(super) struct Link<S, M, H> {
     env: Env,
     session: M,
-    socket: WebSocket<S>,
+    http: H,
+    socket: Option<WebSocket<S>>,
     alarm: Alarm,
     /// Whether the alarm is to send something, rather than to judge the peer.
     alarm_first: bool,
@@ -58,14 +109,22 @@ pub(super) struct Link<S, M> {
     over: Option<CloseReason>,
 }
 
-impl<S: Stream, M: Session> Link<S, M> {
-    /// Puts a session on an open WebSocket.
-    pub(super) fn open(env: &Env, session: M, socket: WebSocket<S>) -> Self {
+impl<S: Stream, M: Session, H: Http<S>> Link<S, M, H> {
+    /// A session whose first transport is yet to come from `http`.
+    pub(super) fn new(env: &Env, session: M, http: H) -> Self {
         let alarm = Alarm::new(env.clock.clone());
         let events = VecDeque::new();
+        let env = env.clone();
         let mut link =
-            Self { env: env.clone(), session, socket, alarm, alarm_first: false, events, over: None };
-        link.hand_in(Input::Opened);
+            Self { env, session, http, socket: None, alarm, alarm_first: false, events, over: None };
+        link.drain();
+        link
+    }
+
+    /// Puts a session on an open WebSocket.
+    pub(super) fn open(env: &Env, session: M, http: H, socket: WebSocket<S>) -> Self {
+        let mut link = Self::new(env, session, http);
+        link.take(socket);
         link
     }
 
@@ -81,7 +140,7 @@ impl<S: Stream, M: Session> Link<S, M> {
 
     /// Whether nothing waits to be written.
     pub(super) fn is_flushed(&self) -> bool {
-        self.socket.is_flushed()
+        self.session.is_drained() && self.socket.as_ref().is_none_or(WebSocket::is_flushed)
     }
 
     /// What the session said, in order; its end is told by [`Link::over`].
@@ -94,27 +153,38 @@ impl<S: Stream, M: Session> Link<S, M> {
         self.over
     }
 
-    /// Takes one step: a frame, a flush or a deadline. May be dropped and called again: nothing is lost.
+    /// Takes one step: a frame, a request, a flush or a deadline. May be dropped and called again: nothing is lost.
     pub(super) async fn progress(&mut self) {
-        let step = if self.alarm_first {
+        let Self { socket, http, alarm, .. } = self;
+        let arrival = if self.alarm_first {
             // A peer that floods must not keep the ping from it, or it would miss the heartbeat by its own doing.
             tokio::select! {
                 biased;
-                () = self.alarm.expired() => None,
-                step = self.socket.step() => Some(step),
+                () = alarm.expired() => Some(Arrival::Input(Input::TimedOut)),
+                arrival = next(socket, http) => arrival,
             }
         } else {
             tokio::select! {
                 biased;
-                step = self.socket.step() => Some(step),
-                () = self.alarm.expired() => None,
+                arrival = next(socket, http) => arrival,
+                () = alarm.expired() => Some(Arrival::Input(Input::TimedOut)),
             }
         };
-        match step {
-            Some(Step::Received(frame)) => self.hand_in(Input::Received(frame)),
-            Some(Step::Ended(end)) => self.hand_in(Input::Closed(end)),
-            Some(Step::Flushed) => {}
-            None => self.hand_in(Input::TimedOut),
+        match arrival {
+            Some(Arrival::Input(input)) => self.hand_in(input),
+            Some(Arrival::WebSocket(socket)) => self.take(*socket),
+            None => {}
+        }
+    }
+
+    fn take(&mut self, socket: WebSocket<S>) {
+        if self.over.is_none() && self.session.takes_websocket() {
+            self.let_socket_go();
+            self.socket = Some(socket);
+            self.hand_in(Input::Opened);
+        } else {
+            tracing::debug!("a WebSocket has come that no one waits for");
+            self.env.spawn(goodbye(self.env.clone(), socket));
         }
     }
 
@@ -122,42 +192,89 @@ impl<S: Stream, M: Session> Link<S, M> {
         if self.over.is_some() {
             return;
         }
-        let transport_end = if let Input::Closed(end) = input { Some(end) } else { None };
+        let socket_ended = matches!(input, Input::Closed(_));
         self.session.handle(input, self.env.clock.monotonic());
         self.drain();
-        if let Some(end) = transport_end {
-            // No machine can outlive its transport.
-            self.over.get_or_insert(match end {
-                TransportEnd::Close => CloseReason::TransportClose,
-                TransportEnd::Error => CloseReason::TransportError,
-            });
+        if socket_ended {
+            // Only its goodbye is still owed.
+            self.let_socket_go();
         }
     }
 
     fn drain(&mut self) {
         loop {
             match self.session.poll_output() {
-                Output::Transmit(frame) => self.socket.send(frame),
+                Output::Transmit(frame) => {
+                    if let Some(socket) = &mut self.socket {
+                        socket.send(frame);
+                    }
+                }
+                Output::Respond(id, response) => self.http.run(Errand::Respond(id, response)),
+                Output::Ask(ask) => self.http.run(Errand::Ask(ask)),
+                Output::CloseProbe => self.let_socket_go(),
                 Output::Close => self.over = Some(self.over.unwrap_or(CloseReason::ForcedClose)),
                 Output::Event(Event::Closed(reason)) => self.over = Some(reason),
                 Output::Event(event) => self.events.push_back(event),
                 Output::Wait { until, why } => {
-                    self.alarm_first = why == Waiting::NextPing;
+                    self.alarm_first = matches!(why, Waiting::NextPing | Waiting::Noop);
                     return self.alarm.set(until);
                 }
             }
         }
     }
 
-    /// Ends the transport of a session that is over: writes what was sent before it was, and says goodbye. A peer that
+    /// Lets a WebSocket end by itself, while the session goes on without it.
+    fn let_socket_go(&mut self) {
+        if self.over.is_none()
+            && let Some(socket) = self.socket.take()
+        {
+            self.env.spawn(goodbye(self.env.clone(), socket));
+        }
+    }
+
+    /// Ends the transports of a session that is over: writes what was sent before it was, and says goodbye. A peer that
     /// does not read holds it for [`LINGER`] only.
     pub(super) async fn finish(self) {
-        let Self { env, socket, .. } = self;
-        tokio::select! {
-            biased;
-            () = socket.close() => {}
-            () = env.sleep(LINGER) => tracing::debug!("the peer did not take its goodbye"),
+        let Self { env, socket, http, .. } = self;
+        let finish = async {
+            http.finish().await;
+            if let Some(socket) = socket {
+                socket.close().await;
+            }
+        };
+        within_linger(env, finish).await;
+    }
+}
+
+/// What comes next, by whichever transport; `None` for a flush.
+async fn next<S: Stream, H: Http<S>>(socket: &mut Option<WebSocket<S>>, http: &mut H) -> Option<Arrival<S>> {
+    let frame = async {
+        match socket {
+            Some(socket) => socket.step().await,
+            None => future::pending().await,
         }
+    };
+    tokio::select! {
+        biased;
+        step = frame => match step {
+            Step::Received(frame) => Some(Arrival::Input(Input::Received(frame))),
+            Step::Ended(end) => Some(Arrival::Input(Input::Closed(end))),
+            Step::Flushed => None,
+        },
+        arrival = http.next() => Some(arrival),
+    }
+}
+
+/// Ends a WebSocket that its session has no use for.
+async fn goodbye<S: Stream>(env: Env, socket: WebSocket<S>) {
+    within_linger(env, socket.close()).await;
+}
+
+async fn within_linger(env: Env, finish: impl Future<Output = ()> + Send) {
+    tokio::select! {
+        biased;
+        () = finish => {}
+        () = env.sleep(LINGER) => tracing::debug!("the peer did not take its goodbye"),
     }
 }
 
@@ -175,10 +292,28 @@ mod tests {
     const HEARTBEAT: Heartbeat =
         Heartbeat { ping_interval: Duration::from_secs(25), ping_timeout: Duration::from_secs(20) };
 
-    async fn link<S: Stream>(env: &Env, stream: S) -> Link<S, ServerSession> {
+    /// No requests come.
+    struct NoHttp;
+
+    impl<S: Stream> Http<S> for NoHttp {
+        async fn next(&mut self) -> Arrival<S> {
+            future::pending().await
+        }
+
+        fn run(&mut self, _errand: Errand) {}
+
+        async fn finish(self) {}
+    }
+
+    async fn link<S: Stream>(env: &Env, stream: S) -> Link<S, ServerSession, NoHttp> {
         let stream = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
-        let handshake = Handshake { sid: Sid::from_peer("s"), heartbeat: HEARTBEAT, max_payload: 1 };
-        Link::open(env, ServerSession::new(handshake), WebSocket::new(stream))
+        let handshake = Handshake {
+            sid: Sid::from_peer("s"),
+            upgrades: Vec::new(),
+            heartbeat: HEARTBEAT,
+            max_payload: 1,
+        };
+        Link::open(env, ServerSession::new(handshake), NoHttp, WebSocket::new(stream))
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@
 mod alarm;
 mod client;
 pub mod env;
+mod flags;
 mod link;
 pub mod net;
 mod server;
@@ -18,7 +19,9 @@ mod websocket;
 
 pub use client::{Client, ClientOptions, ConnectUrl, Event, Status, UrlError};
 pub use env::Env;
-pub use server::{Ack, Incoming, Server, ServerOptions, Socket};
+pub use flags::{Timeout, Volatile};
+pub use hyper::http;
+pub use server::{Ack, Broadcast, ConnectError, Incoming, Server, ServerNamespace, ServerOptions, Socket};
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.
 fn assert_not_reserved(name: &str) {

@@ -1,19 +1,23 @@
-//! Packets as engine messages: `type [namespace ","] [ack id] [JSON]` (Socket.IO v5 "Packet encoding").
+//! Packets as engine messages: `type [attachments "-"] [namespace ","] [ack id] [JSON]`, then a binary message for each
+//! attachment (Socket.IO v5 "Packet encoding").
 //!
 //! Takes packets and gives messages, and back. What is decoded is valid: a payload that does not fit its packet's type,
-//! and an event with a reserved name, are errors of the peer. Knows no connection and no acknowledgement's history.
+//! an event with a reserved name, and attachments that do not come as announced, are errors of the peer. Knows no
+//! connection and no acknowledgement's history.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::{Number, Value};
 
 use crate::engine::{Message, TextMessage};
 
+use super::arguments::ATTACHMENTS_MAX;
 use super::{AckId, Args, Kind, Namespace, Packet, PacketError};
 
-/// A packet in its wire form: one engine message, later followed by its attachments. Encoded once, sent to many.
+/// A packet in its wire form: one text message, then its attachments. Encoded once, sent to many.
 pub type Encoded = Arc<[Message]>;
 
 /// Names that mean something to the client or server itself. Events cannot have them: a peer closes the connection on
@@ -23,17 +27,33 @@ pub const RESERVED_EVENTS: [&str; 6] =
 
 /// The wire form of a packet.
 pub fn encode(packet: &Packet) -> Encoded {
-    Arc::from([Message::Text(TextMessage::build(|wire| write_packet(wire, packet)))])
+    let attachments = attachments(&packet.kind);
+    let header = TextMessage::build(|wire| write_packet(wire, packet, attachments.len()));
+    let attachments = attachments.iter().cloned().map(Message::Binary);
+    std::iter::once(Message::Text(header)).chain(attachments).collect()
 }
 
-fn write_packet(wire: &mut String, packet: &Packet) {
+fn attachments(kind: &Kind) -> &[Bytes] {
+    match kind {
+        Kind::Event { args, .. } | Kind::Ack { args, .. } => args.attachments(),
+        Kind::Connect(_) | Kind::Disconnect | Kind::ConnectError(_) => &[],
+    }
+}
+
+fn write_packet(wire: &mut String, packet: &Packet, attachments: usize) {
     wire.push(match packet.kind {
         Kind::Connect(_) => '0',
         Kind::Disconnect => '1',
+        Kind::Event { .. } if attachments > 0 => '5',
         Kind::Event { .. } => '2',
+        Kind::Ack { .. } if attachments > 0 => '6',
         Kind::Ack { .. } => '3',
         Kind::ConnectError(_) => '4',
     });
+    if attachments > 0 {
+        push(wire, &attachments);
+        wire.push('-');
+    }
     if packet.namespace != Namespace::MAIN {
         wire.push_str(packet.namespace.as_str());
         wire.push(',');
@@ -55,14 +75,14 @@ fn write_packet(wire: &mut String, packet: &Packet) {
     }
 }
 
-fn write_array(wire: &mut String, name: Option<String>, Args(args): &Args) {
+fn write_array(wire: &mut String, name: Option<String>, args: &Args) {
     let mut separator = '[';
     if let Some(name) = name {
         wire.push(separator);
         wire.push_str(&name);
         separator = ',';
     }
-    for arg in args {
+    for arg in args.values() {
         wire.push(separator);
         push(wire, arg);
         separator = ',';
@@ -79,7 +99,17 @@ fn push(wire: &mut String, value: &impl std::fmt::Display) {
 
 /// Turns the messages of one connection into packets.
 #[derive(Debug, Default)]
-pub struct Decoder {}
+pub struct Decoder {
+    incomplete: Option<Incomplete>,
+}
+
+/// A packet whose attachments have not all arrived.
+#[derive(Debug)]
+struct Incomplete {
+    packet: Packet,
+    announced: usize,
+    attachments: Vec<Bytes>,
+}
 
 impl Decoder {
     /// Takes the next message; a packet when one is complete.
@@ -87,38 +117,72 @@ impl Decoder {
     /// # Errors
     /// When the peer sent what is not Socket.IO; the connection must then be closed.
     pub fn receive(&mut self, message: Message) -> Result<Option<Packet>, PacketError> {
-        match message {
-            Message::Text(text) => decode(text.as_str()).map(Some),
-            Message::Binary(_) => Err(PacketError::StrayBinary),
+        match (message, self.incomplete.take()) {
+            (Message::Text(text), None) => {
+                let (packet, announced) = decode(text.as_str())?;
+                Ok(self.proceed(Incomplete { packet, announced, attachments: Vec::new() }))
+            }
+            (Message::Binary(bytes), Some(mut incomplete)) => {
+                incomplete.attachments.push(bytes);
+                Ok(self.proceed(incomplete))
+            }
+            (Message::Text(_), Some(_)) => Err(PacketError::MissingAttachment),
+            (Message::Binary(_), None) => Err(PacketError::StrayBinary),
         }
+    }
+
+    fn proceed(&mut self, mut incomplete: Incomplete) -> Option<Packet> {
+        if incomplete.attachments.len() < incomplete.announced {
+            self.incomplete = Some(incomplete);
+            return None;
+        }
+        if let Kind::Event { args, .. } | Kind::Ack { args, .. } = &mut incomplete.packet.kind {
+            args.attach(incomplete.attachments);
+        }
+        Some(incomplete.packet)
     }
 }
 
-fn decode(text: &str) -> Result<Packet, PacketError> {
+/// A packet without its attachments, and how many it announces.
+fn decode(text: &str) -> Result<(Packet, usize), PacketError> {
     let kind = text.chars().next().ok_or(PacketError::Empty)?;
-    if !('0'..='4').contains(&kind) {
+    if !('0'..='6').contains(&kind) {
         return Err(PacketError::UnknownType(kind));
     }
-    let (namespace, rest) = split_namespace(&text[kind.len_utf8()..]);
+    let rest = &text[kind.len_utf8()..];
+    let (attachments, rest) = if kind >= '5' { split_attachments(rest)? } else { (0, rest) };
+    let (namespace, rest) = split_namespace(rest);
     let (id, rest) = split_ack_id(rest)?;
     let payload = parse_payload(rest, text.len() - rest.len())?;
+    let args = |values| Args::announced(values, attachments).map_err(|_| PacketError::BadPlaceholder);
     let kind = match (kind, payload) {
         ('0', None) => Kind::Connect(None),
         ('0', Some(payload @ Value::Object(_))) => Kind::Connect(Some(payload)),
         ('0', Some(_)) => return Err(PacketError::BadPayload("CONNECT")),
         ('1', None) => Kind::Disconnect,
         ('1', Some(_)) => return Err(PacketError::BadPayload("DISCONNECT")),
-        ('2', Some(Value::Array(values))) => event(values, id)?,
-        ('2', _) => return Err(PacketError::BadPayload("EVENT")),
-        ('3', Some(Value::Array(values))) => {
-            Kind::Ack { id: id.ok_or(PacketError::BadAckId)?, args: Args(values) }
+        ('2' | '5', Some(Value::Array(mut values))) => {
+            let name = event_name(&mut values)?;
+            Kind::Event { name, args: args(values)?, ack: id }
         }
-        ('3', _) => return Err(PacketError::BadPayload("ACK")),
+        ('2' | '5', _) => return Err(PacketError::BadPayload("EVENT")),
+        ('3' | '6', Some(Value::Array(values))) => {
+            Kind::Ack { id: id.ok_or(PacketError::BadAckId)?, args: args(values)? }
+        }
+        ('3' | '6', _) => return Err(PacketError::BadPayload("ACK")),
         ('4', Some(payload @ (Value::Object(_) | Value::String(_)))) => Kind::ConnectError(payload),
         ('4', _) => return Err(PacketError::BadPayload("CONNECT_ERROR")),
         (unknown, _) => return Err(PacketError::UnknownType(unknown)),
     };
-    Ok(Packet { namespace, kind })
+    Ok((Packet { namespace, kind }, attachments))
+}
+
+fn split_attachments(text: &str) -> Result<(usize, &str), PacketError> {
+    let (number, rest) = text.split_once('-').ok_or(PacketError::BadAttachments)?;
+    // `parse` would also take a sign.
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = number.parse().ok().filter(|&number| digits && number <= ATTACHMENTS_MAX);
+    Ok((number.ok_or(PacketError::BadAttachments)?, rest))
 }
 
 /// A namespace starts with `/` and ends at the first `,` or at the end. The query string that older clients append to
@@ -151,17 +215,18 @@ fn parse_payload(json: &str, at: usize) -> Result<Option<Value>, PacketError> {
     Ok(Some(payload))
 }
 
-fn event(mut values: Vec<Value>, ack: Option<AckId>) -> Result<Kind, PacketError> {
+/// Takes the name out of an event's array.
+fn event_name(values: &mut Vec<Value>) -> Result<ByteString, PacketError> {
     if values.is_empty() {
         return Err(PacketError::BadPayload("EVENT"));
     }
-    let args = Args(values.split_off(1));
-    let name: ByteString = match values.pop() {
-        Some(Value::String(name)) if !RESERVED_EVENTS.contains(&name.as_str()) => name.into(),
-        Some(Value::Number(number)) => decimal(&number).into(),
-        _ => return Err(PacketError::BadPayload("EVENT")),
-    };
-    Ok(Kind::Event { name, args, ack })
+    match values.remove(0) {
+        Value::String(name) if !RESERVED_EVENTS.contains(&name.as_str()) => Ok(name.into()),
+        Value::Number(number) => Ok(decimal(&number).into()),
+        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            Err(PacketError::BadPayload("EVENT"))
+        }
+    }
 }
 
 /// A number as JavaScript would use it for an event's name: `1` and `1.0` are the same event.
@@ -174,9 +239,9 @@ fn decimal(number: &Number) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::arbitrary_packet;
+    use super::super::testing::{arbitrary_message, arbitrary_packet};
     use super::*;
-    use bytes::Bytes;
+    use crate::socket::args;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -192,12 +257,26 @@ mod tests {
         Ok(packet.expect("without attachments each message is a packet"))
     }
 
+    /// What comes of the last message.
+    fn receive_all(messages: &[Message]) -> Result<Option<Packet>, PacketError> {
+        let mut decoder = Decoder::default();
+        let (last, before) = messages.split_last().expect("there is a message");
+        for message in before {
+            assert_eq!(decoder.receive(message.clone()), Ok(None));
+        }
+        decoder.receive(last.clone())
+    }
+
+    fn binary(bytes: &'static [u8]) -> Message {
+        Message::Binary(Bytes::from_static(bytes))
+    }
+
     fn main(kind: Kind) -> Packet {
         Packet { namespace: Namespace::MAIN, kind }
     }
 
     fn event(name: &str, args: Vec<Value>, ack: Option<u64>) -> Kind {
-        Kind::Event { name: name.into(), args: Args(args), ack: ack.map(AckId) }
+        Kind::Event { name: name.into(), args: args.into(), ack: ack.map(AckId) }
     }
 
     #[test]
@@ -214,7 +293,7 @@ mod tests {
             (admin(event("foo", vec![], Some(0))), r#"2/admin,0["foo"]"#),
             (main(Kind::Ack { id: AckId(12), args: Args::none() }), "312[]"),
             (
-                admin(Kind::Ack { id: AckId(7), args: Args(vec![json!("ok"), json!(2)]) }),
+                admin(Kind::Ack { id: AckId(7), args: vec![json!("ok"), json!(2)].into() }),
                 r#"3/admin,7["ok",2]"#,
             ),
             (main(Kind::ConnectError(json!({"message": "no"}))), r#"4{"message":"no"}"#),
@@ -289,21 +368,88 @@ mod tests {
     #[test]
     fn what_no_packet_announces_is_refused() {
         assert_eq!(receive(""), Err(PacketError::Empty));
-        for (text, kind) in [("51-[\"a\"]", '5'), ("61-1[]", '6'), ("7", '7'), ("\u{e9}", '\u{e9}')] {
+        for (text, kind) in [("7", '7'), ("\u{e9}", '\u{e9}')] {
             assert_eq!(receive(text), Err(PacketError::UnknownType(kind)));
         }
-        let bytes = Message::Binary(Bytes::from_static(&[4]));
-        assert_eq!(Decoder::default().receive(bytes), Err(PacketError::StrayBinary));
+        assert_eq!(Decoder::default().receive(binary(&[4])), Err(PacketError::StrayBinary));
+    }
+
+    #[test]
+    fn attachments_follow_their_packet_in_order() {
+        let (one, two) = (Bytes::from_static(&[1]), Bytes::from_static(&[2, 2]));
+        let event = Kind::Event { name: "foo".into(), args: args!["bar", one, [two]], ack: Some(AckId(9)) };
+        let ack = Kind::Ack { id: AckId(7), args: args![Bytes::new()] };
+        for (kind, text, attachments) in [
+            (
+                event,
+                r#"52-/admin,9["foo","bar",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]]"#,
+                &[&[1][..], &[2, 2]][..],
+            ),
+            (ack, r#"61-/admin,7[{"_placeholder":true,"num":0}]"#, &[&[]]),
+        ] {
+            let packet = Packet { namespace: Namespace::new("admin"), kind };
+            let mut messages = vec![Message::text(text)];
+            messages.extend(attachments.iter().map(|bytes| binary(bytes)));
+
+            assert_eq!(*encode(&packet), messages);
+            assert_eq!(receive_all(&messages), Ok(Some(packet)));
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_placeholder_without_attachments_is_an_object() {
+        let lookalike = json!({"_placeholder": true, "num": 3});
+        for text in [r#"2["a",{"_placeholder":true,"num":3}]"#, r#"50-["a",{"_placeholder":true,"num":3}]"#] {
+            assert_eq!(receive(text), Ok(main(event("a", vec![lookalike.clone()], None))));
+        }
+        assert_eq!(wire(&main(event("a", vec![lookalike], None))), r#"2["a",{"_placeholder":true,"num":3}]"#);
+    }
+
+    #[test]
+    fn attachments_come_as_announced() {
+        for text in [
+            "5",
+            "5[\"a\"]",
+            "5-[\"a\"]",
+            "5+1-[\"a\"]",
+            "511-[\"a\"]",
+            "599999999999999999999-[\"a\"]",
+            "6x-1[]",
+        ] {
+            assert_eq!(receive(text), Err(PacketError::BadAttachments), "for {text:?}");
+        }
+        for text in [r#"51-["a",{"_placeholder":true,"num":1}]"#, r#"61-1[{"_placeholder":true}]"#] {
+            assert_eq!(receive(text), Err(PacketError::BadPlaceholder), "for {text:?}");
+        }
+        assert_eq!(receive("51-[{\"_placeholder\":true,\"num\":0}]"), Err(PacketError::BadPayload("EVENT")));
+        let announced = Message::text(r#"52-["a"]"#);
+        assert_eq!(
+            receive_all(&[announced.clone(), binary(&[1]), Message::text("2[\"b\"]")]),
+            Err(PacketError::MissingAttachment)
+        );
+        let packet = receive_all(&[announced, binary(&[1]), binary(&[2])]);
+        assert!(
+            packet.is_ok_and(|packet| packet.is_some()),
+            "what no placeholder names is taken all the same"
+        );
     }
 
     proptest! {
         #[test]
         fn a_packet_survives_the_wire(packet in arbitrary_packet()) {
-            prop_assert_eq!(receive(&wire(&packet)), Ok(packet));
+            prop_assert_eq!(receive_all(&encode(&packet)), Ok(Some(packet)));
         }
 
         #[test]
-        fn no_text_panics(anything in ".*", nearly in "[0-6](/[a-z?]*,?)?[0-9]{0,22}[\\[\\]{}\",0-9a-z]{0,12}") {
+        fn no_messages_panic(messages in proptest::collection::vec(arbitrary_message(), 0..8)) {
+            let mut decoder = Decoder::default();
+            for message in messages {
+                drop(decoder.receive(message));
+            }
+        }
+
+        #[test]
+        fn no_text_panics(anything in ".*", nearly in "[0-6]([0-9]{0,3}-)?(/[a-z?]*,?)?[0-9]{0,22}[\\[\\]{}\",0-9a-z]{0,12}") {
             drop(receive(&anything));
             drop(receive(&nearly));
         }

@@ -7,6 +7,7 @@
 //! Promise: peer input never panics; each acknowledgement is heard at most once; events of one socket keep their order.
 //! Knows no stream, clock, task or storage, and nothing of what an event means.
 
+mod arguments;
 mod backoff;
 mod codec;
 mod hub;
@@ -15,15 +16,18 @@ mod packet;
 #[cfg(test)]
 mod testing;
 mod unanswered;
+mod waiters;
 
+pub use arguments::{Args, ArgsError, NotSendable, args};
 pub use backoff::{Backoff, ReconnectOptions};
 pub use codec::{Decoder, Encoded, RESERVED_EVENTS, encode};
-pub use hub::{ConnectionId, Hub, HubCommand, HubEvent, HubInput, HubOutput};
+pub use hub::{Audience, ConnectionId, Hub, HubCommand, HubEvent, HubInput, HubOutput, RoomName};
 pub use manager::{
-    AckError, EmitId, Manager, ManagerCommand, ManagerEvent, ManagerInput, ManagerOptions, ManagerOutput,
-    ManagerWaiting,
+    Manager, ManagerCommand, ManagerEvent, ManagerInput, ManagerOptions, ManagerOutput, ManagerWaiting,
+    OptionsError,
 };
-pub use packet::{AckId, Args, ArgsError, Kind, Namespace, Packet, PacketError};
+pub use packet::{AckId, Kind, Namespace, Packet, PacketError};
+pub use waiters::{AckError, EmitId};
 
 /// Why a socket was disconnected; the words of the reference implementation, which differ by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use bytestring::ByteString;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
+
+use super::Args;
 
 /// A namespace: `/` or `/name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,62 +33,9 @@ impl fmt::Display for Namespace {
     }
 }
 
-/// Ties an acknowledgement to its event; counted by the sender of the event, per connection to a namespace.
+/// Ties an acknowledgement to its event; counted by the sender of the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AckId(pub u64);
-
-/// The arguments of an event or of an acknowledgement.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Args(pub Vec<Value>);
-
-/// An argument that is not what the reader asked for.
-#[derive(Debug, Error)]
-pub enum ArgsError {
-    /// There are not so many arguments.
-    #[error("argument {index} is missing")]
-    Missing {
-        /// Counted from zero.
-        index: usize,
-    },
-    /// The argument is of another type.
-    #[error("argument {index} is not valid: {source}")]
-    Invalid {
-        /// Counted from zero.
-        index: usize,
-        /// What serde says.
-        source: serde_json::Error,
-    },
-}
-
-impl Args {
-    /// No arguments.
-    pub fn none() -> Self {
-        Self::default()
-    }
-
-    /// One argument.
-    ///
-    /// # Errors
-    /// When the value has no JSON form, such as a map with keys that are not strings.
-    pub fn one(value: &impl Serialize) -> Result<Self, serde_json::Error> {
-        Ok(Self(vec![serde_json::to_value(value)?]))
-    }
-
-    /// Reads an argument, counted from zero.
-    ///
-    /// # Errors
-    /// When it is missing or of another type.
-    pub fn get<T: DeserializeOwned>(&self, index: usize) -> Result<T, ArgsError> {
-        let value = self.0.get(index).ok_or(ArgsError::Missing { index })?;
-        T::deserialize(value).map_err(|source| ArgsError::Invalid { index, source })
-    }
-}
-
-impl From<Vec<Value>> for Args {
-    fn from(values: Vec<Value>) -> Self {
-        Self(values)
-    }
-}
 
 /// What a packet is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +44,7 @@ pub enum Kind {
     Connect(Option<Value>),
     /// `1`: leaves the namespace.
     Disconnect,
-    /// `2`: an event and its arguments; with an id, the sender waits for an acknowledgement.
+    /// `2`, with attachments `5`: an event and its arguments; with an id, the sender waits for an acknowledgement.
     Event {
         /// The event's name.
         name: ByteString,
@@ -106,7 +53,7 @@ pub enum Kind {
         /// The acknowledgement asked for.
         ack: Option<AckId>,
     },
-    /// `3`: the answer to an event.
+    /// `3`, with attachments `6`: the answer to an event.
     Ack {
         /// Which.
         id: AckId,
@@ -149,6 +96,15 @@ pub enum PacketError {
     /// A payload that is JSON, but not what this type of packet carries.
     #[error("payload does not fit a packet of type {0}")]
     BadPayload(&'static str),
+    /// A number of attachments that is missing, or too large to be taken.
+    #[error("number of attachments is missing or too large")]
+    BadAttachments,
+    /// A placeholder that names none of the attachments announced.
+    #[error("placeholder names no attachment")]
+    BadPlaceholder,
+    /// A text message while attachments are to come.
+    #[error("text message in the place of an attachment")]
+    MissingAttachment,
     /// A binary message that no packet announced.
     #[error("binary message without a packet that announces it")]
     StrayBinary,

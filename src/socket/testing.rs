@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -42,7 +43,7 @@ pub(super) fn at(seconds: u64) -> Time {
 }
 
 pub(super) fn args(values: &[&str]) -> Args {
-    Args(values.iter().map(|&value| value.into()).collect())
+    values.iter().map(|&value| value.into()).collect::<Vec<Value>>().into()
 }
 
 /// The text of a packet's only message.
@@ -50,6 +51,14 @@ pub(super) fn text(encoded: &Encoded) -> &str {
     match &**encoded {
         [Message::Text(text)] => text.as_str(),
         other => panic!("one text message, not {other:?}"),
+    }
+}
+
+/// The text of a packet, whatever is attached to it.
+pub(super) fn text_of(encoded: &Encoded) -> &str {
+    match encoded.first() {
+        Some(Message::Text(text)) => text.as_str(),
+        other => panic!("a text message comes first, not {other:?}"),
     }
 }
 
@@ -80,8 +89,27 @@ fn arbitrary_value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// JSON first, then bytes, bare and within.
 fn arbitrary_args() -> impl Strategy<Value = Args> {
-    proptest::collection::vec(arbitrary_value(), 0..4).prop_map(Args)
+    let bytes = proptest::collection::vec(any::<u8>(), 0..4).prop_map(Bytes::from);
+    let values = proptest::collection::vec(arbitrary_value(), 0..4);
+    (values, proptest::collection::vec((bytes, any::<bool>()), 0..3)).prop_map(|(values, attached)| {
+        attached.iter().fold(Args::from(values), |args, (bytes, within)| {
+            let added = if *within { args.and(&("beside", [bytes])) } else { args.and(bytes) };
+            added.expect("no arbitrary key begins with an underscore")
+        })
+    })
+}
+
+/// Messages that are nearly packets with attachments.
+pub(super) fn arbitrary_message() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        "5[0-3]-[0-9]{0,1}\\[\"a\",\\{\"_placeholder\":true,\"num\":[0-3]\\}\\]"
+            .prop_map(|text| Message::text(&text)),
+        "[0-6][0-9]{0,1}\\[\"a\"\\]".prop_map(|text| Message::text(&text)),
+        proptest::collection::vec(any::<u8>(), 0..4).prop_map(|bytes| Message::Binary(bytes.into())),
+        proptest::collection::vec(any::<u8>(), 0..4).prop_map(|bytes| Message::Binary(bytes.into())),
+    ]
 }
 
 /// Valid packets of every type; namespaces without the characters that end them.

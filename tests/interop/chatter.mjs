@@ -22,17 +22,20 @@ export class Chatter {
   arrivals = [];
   seen = new Set();
 
-  constructor(name, url, onChange) {
+  upgrades = 0;
+
+  constructor(name, url, transports, onChange) {
     this.name = name;
     this.onChange = onChange;
     this.auth = { serverOffset: 0 };
     this.socket = io(url, {
       auth: this.auth,
-      transports: ["websocket"],
+      transports,
       forceNew: true,
       reconnectionDelay: 50,
       reconnectionDelayMax: 250,
     });
+    this.socket.io.on("open", () => this.socket.io.engine.on("upgrade", () => this.upgrades++));
     this.socket.on("connect", () => this.#resend());
     this.socket.on("disconnect", (reason) => this.#onDisconnect(reason));
     this.socket.on("chat message", (content, offset, about) => this.#onMessage(content, offset, about));

@@ -1,17 +1,18 @@
 // Three users talk while the test kills and restarts the server; then all must have seen what any of them said.
 //
-// node delivery.mjs <url> <messages a user> <window>
+// node delivery.mjs <url> <messages a user> <window> <transports>
 
 import { Chatter } from "./chatter.mjs";
 import { tell, tellLast } from "./lines.mjs";
 
-const [url, count, window] = process.argv.slice(2);
+const [url, count, window, list] = process.argv.slice(2);
+const transports = list.split(",");
 const PROGRESS_MS = 250;
 // Far longer than a restart takes: what has not come by then does not come, and the test is to say what is missing.
 const QUIET_MS = 15_000;
 const ACKS_A_PROGRESS = 10;
 
-const talkers = ["alice", "bob", "carol"].map((name) => new Chatter(name, url, onChange));
+const talkers = ["alice", "bob", "carol"].map((name) => new Chatter(name, url, transports, onChange));
 const readers = [...talkers];
 let told = 0;
 let changed = Date.now();
@@ -53,12 +54,12 @@ function farewell() {
 }
 
 function latecomer() {
-  readers.push(new Chatter("late", url, onChange));
+  readers.push(new Chatter("late", url, transports, onChange));
 }
 
 function report() {
-  for (const { name, said, acknowledged, arrivals } of readers) {
-    tell("report", { client: name, said, acknowledged, arrivals });
+  for (const { name, said, acknowledged, arrivals, upgrades } of readers) {
+    tell("report", { client: name, said, acknowledged, arrivals, upgrades });
   }
   tellLast("end");
   clearInterval(ticking);

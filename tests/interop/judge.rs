@@ -17,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) acknowledged: BTreeMap<String, u64>,
     /// What arrived, in the order of arrival.
     pub(crate) arrivals: Vec<Arrival>,
+    /// How many of its connections went over to WebSocket.
+    pub(crate) upgrades: usize,
 }
 
 /// A message as it arrived.
@@ -127,12 +129,14 @@ mod tests {
             said: arrivals.iter().map(|arrival| (arrival.id.clone(), arrival.content.clone())).collect(),
             acknowledged: arrivals.iter().map(|arrival| (arrival.id.clone(), arrival.offset)).collect(),
             arrivals: arrivals.clone(),
+            upgrades: 0,
         };
         let bob = Report {
             client: "bob".to_owned(),
             said: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             arrivals,
+            upgrades: 0,
         };
         vec![alice, bob]
     }

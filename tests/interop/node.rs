@@ -1,4 +1,4 @@
-//! The official client: scripts of this directory, run by Node, each telling what happens as a JSON object a line.
+//! Scripts run by Node, each telling what happens as a JSON object a line.
 
 use std::env;
 use std::fs::{self, File};
@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::process::{Deadline, Process};
 
 const LEAVE_OUT: &str = "SQUALL_NO_NODE";
+/// What to do where Node does not run.
 const CURE: &str = "install Node 20 with npm (Debian: `apt-get install nodejs npm`), or leave these tests out with SQUALL_NO_NODE=1";
 
 /// Node, with the packages of the scripts installed.
@@ -20,8 +21,9 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Makes it ready, or answers `None` where the user leaves it out.
-    pub(crate) fn ready(test: &str) -> Option<Self> {
+    /// Makes it ready, or answers `None` where the user leaves it out. Installs the packages of these folders, the first of
+    /// which has the scripts.
+    pub(crate) fn ready(test: &str, folders: &[&str]) -> Option<Self> {
         if env::var(LEAVE_OUT).is_ok_and(|value| value == "1") {
             // Straight to stderr: what a passing test prints is swallowed, and a test left out must not be silent.
             let _unheard = writeln!(io::stderr(), "{test}: left out, because {LEAVE_OUT}=1");
@@ -32,8 +34,9 @@ impl Node {
                 panic!("`{program}` does not run ({error}): {CURE}");
             }
         }
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
-        install(&directory);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        folders.iter().for_each(|folder| install(&root.join(folder)));
+        let directory = root.join(folders.first().expect("a folder with scripts"));
         Some(Self { directory })
     }
 
@@ -75,7 +78,7 @@ impl Script {
 
 /// `npm ci` where it has not run since the lock file changed; one at a time, for tests run in parallel.
 fn install(directory: &Path) {
-    let gate = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop-npm.lock"))
+    let gate = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("npm.lock"))
         .expect("target/tmp is writable");
     gate.lock().expect("a file of our own can be locked");
     // npm writes this file last, so that an installation that was broken off does not count.

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::process::{Deadline, Process};
 
@@ -39,11 +40,13 @@ impl Squall {
     }
 }
 
-/// A port that is free now and that no outgoing connection takes. A port of the ephemeral range would not do: while
+/// A port that is free now, that no other test of this process was given and that no outgoing connection takes. A port of the ephemeral range would not do: while
 /// nobody listens there, a client that connects again and again may be given that very port and connect to itself.
 pub(crate) fn free_port() -> u16 {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("less than 10,000");
-    (first..32_000)
+    std::iter::repeat_with(|| first + GIVEN.fetch_add(1, Ordering::Relaxed))
+        .take_while(|port| *port < 32_000)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .expect("two thousand ports are not all taken")
 }

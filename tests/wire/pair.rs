@@ -13,7 +13,7 @@ use squall::engine::{
 };
 use squall::socket::{
     ConnectionId, Decoder, Hub, HubCommand, HubEvent, HubInput, HubOutput, Manager, ManagerCommand,
-    ManagerEvent, ManagerInput, ManagerOptions, ManagerOutput, ReconnectOptions,
+    ManagerEvent, ManagerInput, ManagerOptions, ManagerOutput, Namespace, ReconnectOptions,
 };
 
 /// How long a frame takes, either way.
@@ -99,12 +99,17 @@ pub(crate) struct World {
 impl World {
     /// Clients that have not connected. Reconnection has no jitter.
     pub(crate) fn new(names: &[&'static str]) -> Self {
+        Self::with(names, ManagerOptions::default())
+    }
+
+    /// The same, with options of their own.
+    pub(crate) fn with(names: &[&'static str], options: ManagerOptions) -> Self {
         let entropy: Arc<dyn Entropy> = Arc::new(Counting::default());
         let reconnect = ReconnectOptions { randomization_factor: 0.0, ..ReconnectOptions::default() };
-        let options = ManagerOptions { reconnect, ..ManagerOptions::default() };
+        let options = ManagerOptions { reconnect, ..options };
         let client = |&name| Client {
             name,
-            manager: Manager::new(options.clone(), entropy.clone()),
+            manager: Manager::new(options.clone(), entropy.clone()).expect("options go together"),
             events: Vec::new(),
         };
         Self {
@@ -140,7 +145,12 @@ impl World {
 
     /// A client's application asks for something, now.
     pub(crate) fn client(&mut self, client: usize, command: ManagerCommand) {
-        self.work.push_back(Work::Manager(client, ManagerInput::Command(command)));
+        self.client_of(client, Namespace::MAIN, command);
+    }
+
+    /// The same, in a namespace.
+    pub(crate) fn client_of(&mut self, client: usize, namespace: Namespace, command: ManagerCommand) {
+        self.work.push_back(Work::Manager(client, ManagerInput::Command(namespace, command)));
         self.settle();
     }
 
@@ -201,7 +211,8 @@ impl World {
 
     fn accept(&mut self, connection: ConnectionId) {
         let sid = Sid::generate(&*self.entropy, 0);
-        let handshake = Handshake { sid, heartbeat: Heartbeat::default(), max_payload: 1_000_000 };
+        let handshake =
+            Handshake { sid, upgrades: vec![], heartbeat: Heartbeat::default(), max_payload: 1_000_000 };
         let link = self.links.get_mut(&connection).expect("a link begins with its dial");
         link.server_session = Some((ServerSession::new(handshake), Decoder::default()));
         self.send(connection, Way::Down, Parcel::Accept);
@@ -232,7 +243,9 @@ impl World {
         self.hub.handle(input, self.now);
         loop {
             match self.hub.poll_output() {
-                HubOutput::Transmit(connection, encoded) => self.work.extend(
+                // Nothing ever waits to be sent here: a frame is on its way at once.
+                HubOutput::Transmit(connection, encoded)
+                | HubOutput::TransmitVolatile(connection, encoded) => self.work.extend(
                     encoded.iter().map(|message| Work::ServerSession(connection, send(message.clone()))),
                 ),
                 HubOutput::Close(connection) => {
@@ -259,7 +272,7 @@ impl World {
                     let connection = self.newest_link(client);
                     self.work.push_back(Work::ClientSession(connection, Input::Command(Command::Close)));
                 }
-                ManagerOutput::Event(event) => self.clients[client].events.push((self.now, event)),
+                ManagerOutput::Event(_, event) => self.clients[client].events.push((self.now, event)),
                 ManagerOutput::Wait { until, .. } => return self.set_timer(Machine::Manager(client), until),
             }
         }
@@ -300,6 +313,9 @@ impl World {
                 Output::Event(Event::Closed(reason)) => {
                     over = true;
                     self.work.push_back(Work::Hub(HubInput::Closed(connection, reason)));
+                }
+                Output::Respond(..) | Output::Ask(_) | Output::CloseProbe => {
+                    panic!("these sessions do not poll")
                 }
                 Output::Wait { until, .. } => break until,
             }
@@ -342,6 +358,9 @@ impl World {
                     over = true;
                     self.work.push_back(Work::Manager(client, ManagerInput::Closed(reason)));
                 }
+                Output::Respond(..) | Output::Ask(_) | Output::CloseProbe => {
+                    panic!("these sessions do not poll")
+                }
                 Output::Wait { until, .. } => break until,
             }
         };
@@ -370,7 +389,7 @@ impl World {
             Parcel::Dial => "GET, upgrade to websocket",
             Parcel::Accept => "101 switching protocols",
             Parcel::Frame(Frame::Text(text)) => text,
-            Parcel::Frame(Frame::Binary(_)) => "(binary)",
+            Parcel::Frame(Frame::Binary(bytes)) => &format!("binary {:02x?}", &bytes[..]),
             Parcel::Close => "close frame",
         };
         writeln!(self.transcript, "{} {from} > {to}: {lost}{what}", self.now).expect("a string takes all");

@@ -195,11 +195,19 @@ async fn perform(machine: &Machine, client: &ChatClient, session: u32, act: Act)
             machine.record(session, Kind::Did { act: "disconnect" });
             client.disconnect();
         }
-        Act::Say(content) => {
-            if let Err(error) = client.say(&content).await {
+        Act::Say(say) => {
+            if let Err(error) = client.say(&say.content).await {
                 machine.record(session, Kind::Trouble { what: format!("outbox: {error}") });
             }
         }
+        Act::Join(_) | Act::Leave(_) | Act::Emit(_) | Act::Broadcast(_) => {
+            machine.record(
+                session,
+                Kind::Trouble { what: "this chat has one room and no other events".to_owned() },
+            );
+        }
+        // The world reloads processes; nothing is nothing.
+        Act::Reload | Act::Wait => {}
     }
 }
 

@@ -44,7 +44,8 @@ impl Sabotage {
     pub fn breaks(self) -> Anomaly {
         match self {
             // What overtakes is shown, and what was overtaken is older than what is shown: it never will be.
-            Self::HandlersEmit | Self::AcknowledgeFirst => Anomaly::Lost,
+            Self::HandlersEmit => Anomaly::Lost,
+            Self::AcknowledgeFirst => Anomaly::AckWithoutCommit,
             Self::SkipDuplicateCheck => Anomaly::DuplicateCommit,
         }
     }

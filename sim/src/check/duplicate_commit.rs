@@ -1,23 +1,35 @@
 //! *Promise:* the log holds each message at one place, however often it was sent.
 //!
 //! *Checked:* no id is committed at two offsets, by any life of the server. Suppressing a repeat is how the promise is
-//! kept, so a suppression is never counted against it.
+//! kept, so a suppression is never counted against it. *Allowed:* a message whose sender sends again without an id, because
+//! nobody can tell it from a new one.
 //!
-//! *Not checked, because:* a message without an id, because its sender did not ask for repeats to be recognised.
+//! *Not checked, because:* a message without an id that nobody is known to have sent, because it may be another one.
 
 use std::collections::BTreeMap;
 
 use squall::store::{LogOffset, MessageId};
 
-use super::{Anomaly, Checker, Ending, Verdict, Violation, verdict};
+use super::message::Message;
+use super::senders::Senders;
+use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
 use crate::history::{Kind, Record};
+use crate::plan::Plan;
 
 /// Looks for [`Anomaly::DuplicateCommit`].
-#[derive(Default)]
 pub(super) struct DuplicateCommit {
+    senders: Senders,
     committed: BTreeMap<MessageId, (LogOffset, Record)>,
     examined: u64,
+    allowed: u64,
     found: Option<Violation>,
+}
+
+impl DuplicateCommit {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let (senders, committed) = (Senders::new(plan), BTreeMap::new());
+        Self { senders, committed, examined: 0, allowed: 0, found: None }
+    }
 }
 
 impl Checker for DuplicateCommit {
@@ -26,6 +38,7 @@ impl Checker for DuplicateCommit {
     }
 
     fn observe(&mut self, record: &Record) {
+        self.senders.observe(record);
         let Kind::Committed { id: Some(id), offset, .. } = &record.kind else { return };
         self.examined += 1;
         match self.committed.get(id) {
@@ -33,6 +46,7 @@ impl Checker for DuplicateCommit {
                 self.committed.insert(id.clone(), (*offset, record.clone()));
             }
             Some((first, _)) if first == offset => {}
+            Some(_) if self.senders.repeats(&Message::Id(id.clone())) => self.allowed += 1,
             Some((first, evidence)) => {
                 self.found.get_or_insert_with(|| Violation {
                     anomaly: Anomaly::DuplicateCommit,
@@ -44,8 +58,8 @@ impl Checker for DuplicateCommit {
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Verdict {
-        verdict(self.found, self.examined)
+    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+        Finding { verdict: verdict(self.found, self.examined), allowed: self.allowed }
     }
 }
 

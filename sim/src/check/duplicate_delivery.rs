@@ -1,25 +1,94 @@
-//! *Promise:* a client shows each message at most once.
+//! *Promise:* a client shows each message, and hands on each event, at most once.
 //!
 //! *Checked:* within one life of a client's process, across all its connections, every message that is shown was not
-//! shown before.
+//! shown before, and every event that is heard was not heard before. Who joins a room from an earlier offset on asks to be
+//! shown it again. *Allowed:* what the log holds twice, because its sender sends again without an id; and what the server
+//! relayed twice, for the same reason.
 //!
 //! *Not checked, because:* across lives of the process, because what a client has shown lives in its memory, as on a page
-//! that is reloaded: a new life shows the log from the start.
+//! that is reloaded: a new life shows the log from the start. Volatile events are `volatile_misuse`'s.
 
 use std::collections::BTreeMap;
 
+use squall::store::{LogOffset, MessageId};
+
 use super::message::Message;
-use super::{Anomaly, Checker, Ending, Verdict, Violation, verdict};
+use super::rooms::Life;
+use super::senders::Senders;
+use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::Name;
+use crate::plan::{Name, Plan};
+
+/// A chat room, and an offset there.
+type Place = (Name, LogOffset);
 
 /// Looks for [`Anomaly::DuplicateDelivery`].
-#[derive(Default)]
 pub(super) struct DuplicateDelivery {
-    /// What each life of each client was first shown.
-    shown: BTreeMap<(Name, u32), BTreeMap<Message, Record>>,
+    senders: Senders,
+    /// What each life of each client was shown: where, and the record of the first time.
+    shown: BTreeMap<Life, BTreeMap<Message, (Vec<Place>, Record)>>,
+    /// How often each event was relayed; none for volatile ones.
+    relayed: BTreeMap<MessageId, Option<u64>>,
+    heard: BTreeMap<Life, BTreeMap<MessageId, (u64, Record)>>,
     examined: u64,
+    allowed: u64,
     found: Option<Violation>,
+}
+
+impl DuplicateDelivery {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            senders: Senders::new(plan),
+            shown: BTreeMap::new(),
+            relayed: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            examined: 0,
+            allowed: 0,
+            found: None,
+        }
+    }
+
+    fn on_delivered(&mut self, record: &Record, message: Message, place: Place) {
+        self.examined += 1;
+        let shown = self.shown.entry((record.host.clone(), record.process)).or_default();
+        let Some((places, first)) = shown.get_mut(&message) else {
+            shown.insert(message, (vec![place], record.clone()));
+            return;
+        };
+        if self.senders.repeats(&message) && !places.contains(&place) {
+            places.push(place);
+            self.allowed += 1;
+            return;
+        }
+        let first = first.clone();
+        self.find(record, first, format!("{} was shown {message} twice", record.host));
+    }
+
+    fn on_heard(&mut self, record: &Record, id: &MessageId) {
+        let Some(relayed) = self.relayed.get(id).copied().unwrap_or(Some(0)) else { return };
+        self.examined += 1;
+        let heard = self.heard.entry((record.host.clone(), record.process)).or_default();
+        let Some((times, first)) = heard.get_mut(id) else {
+            heard.insert(id.clone(), (1, record.clone()));
+            return;
+        };
+        *times += 1;
+        if *times <= relayed && self.senders.repeats(&Message::Id(id.clone())) {
+            self.allowed += 1;
+            return;
+        }
+        let first = first.clone();
+        self.find(record, first, format!("{} heard {id} twice", record.host));
+    }
+
+    fn find(&mut self, record: &Record, first: Record, says: String) {
+        self.found.get_or_insert_with(|| Violation {
+            anomaly: Anomaly::DuplicateDelivery,
+            says,
+            step: record.step,
+            witness: vec![first, record.clone()],
+        });
+    }
 }
 
 impl Checker for DuplicateDelivery {
@@ -28,32 +97,32 @@ impl Checker for DuplicateDelivery {
     }
 
     fn observe(&mut self, record: &Record) {
-        let Kind::Delivered { id, offset, .. } = &record.kind else { return };
-        self.examined += 1;
-        let life = (Name::clone(&record.host), record.process);
-        let message = Message::seen(id.as_ref(), *offset);
-        let shown = self.shown.entry(life).or_default();
-        let Some(first) = shown.get(&message) else {
-            shown.insert(message, record.clone());
-            return;
-        };
-        self.found.get_or_insert_with(|| Violation {
-            anomaly: Anomaly::DuplicateDelivery,
-            says: format!("{} was shown {message} twice", record.host),
-            step: record.step,
-            witness: vec![first.clone(), record.clone()],
-        });
+        self.senders.observe(record);
+        if let Kind::Delivered { id, room, offset, .. } = &record.kind {
+            self.on_delivered(record, Message::seen(id.as_ref(), *offset), (room.clone(), *offset));
+        } else if let Kind::Joined { room, since: Some(since), .. } = &record.kind {
+            let shown = self.shown.entry((record.host.clone(), record.process)).or_default();
+            let again = |place: &(Name, LogOffset)| place.0 == *room && place.1 > *since;
+            shown.retain(|_, (places, _)| !places.iter().any(again));
+        } else if let Kind::Relayed { id, volatile, .. } = &record.kind {
+            let relayed = self.relayed.entry(id.clone()).or_insert((!volatile).then_some(0));
+            *relayed = relayed.map(|times| times + 1);
+        } else if let Kind::Heard { id, .. } = &record.kind {
+            self.on_heard(record, id);
+        }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Verdict {
-        verdict(self.found, self.examined)
+    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+        Finding { verdict: verdict(self.found, self.examined), allowed: self.allowed }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::planted::{BOB, Planted, broken, held};
+    use crate::check::judge;
+    use crate::check::planted::{ALICE, BOB, Planted, broken, held, with_send};
+    use crate::plan::Send;
 
     #[test]
     fn a_message_shown_again_after_a_reconnection_is_a_duplicate() {
@@ -68,5 +137,38 @@ mod tests {
     #[test]
     fn a_new_life_may_show_the_log_from_the_start() {
         held(Anomaly::DuplicateDelivery, Planted::good().restart(BOB).show(BOB, "alice-1", 1));
+    }
+
+    #[test]
+    fn what_is_sent_again_without_an_id_may_be_shown_again() {
+        let planted = Planted::good().commit("alice-1", 4).show(ALICE, "alice-1", 4).show(BOB, "alice-1", 4);
+        let judgement = judge(&with_send(Send::Retry), &planted.finish(), &Ending::Settled);
+        assert_eq!(judgement.violation(), None);
+        let allowed = [(Anomaly::DuplicateDelivery, 2), (Anomaly::DuplicateCommit, 1)];
+        assert_eq!(judgement.allowed, allowed.into());
+    }
+
+    #[test]
+    fn what_the_log_holds_once_is_shown_once_however_it_was_sent() {
+        let planted = Planted::good().show(BOB, "alice-1", 1);
+        let judgement = judge(&with_send(Send::Retry), &planted.finish(), &Ending::Settled);
+        assert_eq!(judgement.violation().map(|found| found.anomaly), Some(Anomaly::DuplicateDelivery));
+    }
+
+    #[test]
+    fn who_joins_from_an_earlier_offset_is_shown_it_again() {
+        let planted = Planted::good().join_since(BOB, "general", 3, 1).show(BOB, "bob-1", 2);
+        held(Anomaly::DuplicateDelivery, planted.show(BOB, "alice-2", 3));
+        let planted = Planted::good().join_since(BOB, "general", 3, 1).show(BOB, "alice-1", 1);
+        broken(Anomaly::DuplicateDelivery, planted, &Ending::Settled);
+    }
+
+    #[test]
+    fn an_event_heard_twice_is_a_duplicate() {
+        let planted =
+            Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false).hear(BOB, "alice broadcast 1");
+        let violation =
+            broken(Anomaly::DuplicateDelivery, planted.hear(BOB, "alice broadcast 1"), &Ending::Settled);
+        assert_eq!(violation.says, "bob heard alice broadcast 1 twice");
     }
 }

@@ -1,7 +1,9 @@
 //! Puts every checker that applies to one history, and says which verdict leads.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
+use super::naming::Naming;
 use super::{Anomaly, Ending, Verdict, Violation, checkers};
 use crate::history::{History, Kind};
 use crate::plan::Plan;
@@ -11,22 +13,33 @@ use crate::plan::Plan;
 pub struct Judgement {
     /// One verdict for each checker that applies, in the order of the anomalies.
     pub verdicts: Vec<(Anomaly, Verdict)>,
-    /// How many messages were followed from their sending.
+    /// How often each anomaly came up where the clients' options excuse it; none with zero.
+    pub allowed: BTreeMap<Anomaly, u64>,
+    /// How many messages and events were followed from their sending.
     pub messages: u64,
 }
 
 /// Judges a run of a plan.
 pub fn judge(plan: &Plan, history: &History, ending: &Ending) -> Judgement {
     let mut checkers = checkers(plan);
+    let mut naming = Naming::default();
     let mut messages = 0;
     for record in &history.records {
-        messages += u64::from(matches!(record.kind, Kind::Sent { .. }));
-        checkers.iter_mut().for_each(|checker| checker.observe(record));
+        messages += u64::from(matches!(record.kind, Kind::Sent { .. } | Kind::Emitted { .. }));
+        let named = naming.name(record);
+        checkers.iter_mut().for_each(|checker| checker.observe(&named));
     }
-    let mut verdicts: Vec<(Anomaly, Verdict)> =
-        checkers.into_iter().map(|checker| (checker.anomaly(), checker.finish(ending))).collect();
+    let (mut verdicts, mut allowed) = (Vec::new(), BTreeMap::new());
+    for checker in checkers {
+        let anomaly = checker.anomaly();
+        let finding = checker.finish(ending);
+        verdicts.push((anomaly, finding.verdict));
+        if finding.allowed > 0 {
+            allowed.insert(anomaly, finding.allowed);
+        }
+    }
     verdicts.sort_by_key(|(anomaly, _)| *anomaly);
-    Judgement { verdicts, messages }
+    Judgement { verdicts, allowed, messages }
 }
 
 impl Judgement {
@@ -42,6 +55,14 @@ impl Judgement {
         // The last of equals is the greatest, so the first anomaly must come last.
         let verdicts = self.verdicts.iter().rev().map(|(_, verdict)| verdict);
         verdicts.max_by_key(|verdict| rank(verdict)).unwrap_or(&Verdict::Idle)
+    }
+
+    /// How often each anomaly came up: what is excused, and one for each promise that was broken.
+    pub fn counts(&self) -> BTreeMap<Anomaly, u64> {
+        let mut counts = self.allowed.clone();
+        let broken = self.verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Broken(_)));
+        broken.for_each(|(anomaly, _)| *counts.entry(*anomaly).or_default() += 1);
+        counts
     }
 
     /// The broken promise that leads, if one was broken.
@@ -61,8 +82,12 @@ mod tests {
         (anomaly, Verdict::Broken(Violation { anomaly, says: String::new(), step, witness: Vec::new() }))
     }
 
+    fn of(verdicts: Vec<(Anomaly, Verdict)>) -> Judgement {
+        Judgement { verdicts, allowed: BTreeMap::from([(Anomaly::Lost, 2)]), messages: 0 }
+    }
+
     fn leader(verdicts: Vec<(Anomaly, Verdict)>) -> Option<Anomaly> {
-        Judgement { verdicts, messages: 0 }.violation().map(|violation| violation.anomaly)
+        of(verdicts).violation().map(|violation| violation.anomaly)
     }
 
     #[test]
@@ -83,13 +108,19 @@ mod tests {
         let held = (Anomaly::Lost, Verdict::Held { examined: 1 });
         let unknown = (Anomaly::Phantom, Verdict::Unknown { why: "no clock".to_owned() });
         let mut verdicts = vec![held, unknown.clone(), (Anomaly::NoProgress, Verdict::Idle)];
-        assert_eq!(*Judgement { verdicts: verdicts.clone(), messages: 0 }.worst(), unknown.1);
+        assert_eq!(*of(verdicts.clone()).worst(), unknown.1);
         verdicts.push(broken(Anomaly::VacuousRun, 0));
         assert_eq!(leader(verdicts), Some(Anomaly::VacuousRun));
     }
 
     #[test]
     fn with_no_checker_there_is_nothing_to_say() {
-        assert_eq!(*Judgement { verdicts: Vec::new(), messages: 0 }.worst(), Verdict::Idle);
+        assert_eq!(*of(Vec::new()).worst(), Verdict::Idle);
+    }
+
+    #[test]
+    fn what_is_excused_and_what_is_broken_count_together() {
+        let counts = of(vec![broken(Anomaly::Lost, 9), broken(Anomaly::Phantom, 4)]).counts();
+        assert_eq!(counts, BTreeMap::from([(Anomaly::Lost, 3), (Anomaly::Phantom, 1)]));
     }
 }

@@ -1,6 +1,8 @@
-//! *Promise:* every message that was acknowledged or committed is shown to every client.
+//! *Promise:* every message that was acknowledged or committed is shown to every client that is entitled to it; and what was
+//! sent without asking for an answer arrives.
 //!
-//! *Checked:* at the end of the run, a message that a client was in no life shown is lost to it if it will never come:
+//! *Checked:* at the end of the run, a message that a client that resumes was in no life shown, though it is in one of the
+//! stays of its life, is lost to it if it will never come:
 //!
 //! - **skipped**: the client was shown a later offset of the same room. Its cursor has passed, wherever the plan
 //!   leaves the client. A hole that is filled later is no loss but a divergence of order.
@@ -12,27 +14,35 @@
 //! What else a client was not shown still waits, and is *no progress*. So the two names divide: lost will never come,
 //! no progress has not come yet. [`Anomaly::NoProgress`] leaves alone what is named here.
 //!
+//! What may legally be lost is in `awaited`: a loss that is excused there is counted as allowed.
+//!
 //! *Not checked, because:* whether a new life of a client shows again what an earlier life has shown: its user saw it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use squall::store::{LogOffset, MessageId};
 
+use super::awaited::Awaited;
+use super::ledger::Ledger;
 use super::message::Message;
 use super::owed::connected_at_the_end;
-use super::{Anomaly, Checker, Ending, Verdict, Violation, verdict};
+use super::rooms::Rooms;
+use super::view::View;
+use super::{Anomaly, Checker, Ending, Finding, Violation, WITNESS_MAX, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::{Name, Plan};
+use crate::plan::{Name, Plan, Receive};
 
 /// Looks for [`Anomaly::Lost`].
 pub(super) struct Lost {
     clients: BTreeMap<Name, Client>,
+    rooms: Rooms,
+    awaited: Awaited,
     /// What was sent, and the room it was sent to.
-    sent: BTreeMap<MessageId, (Arc<str>, Record)>,
-    /// Every message that clients are entitled to.
-    entitled: BTreeMap<Message, Entitled>,
+    sent: BTreeMap<MessageId, (Name, Record)>,
+    ledger: Ledger,
+    /// What became known of every message in the ledger.
+    known: BTreeMap<Message, Known>,
     /// When the run ends if it does not settle.
     deadline: Duration,
     patience: Duration,
@@ -42,10 +52,7 @@ pub(super) struct Lost {
 }
 
 /// What became known of a message.
-struct Entitled {
-    room: Arc<str>,
-    /// Where it was first said to be.
-    offset: LogOffset,
+struct Known {
     /// Sent, committed, acknowledged: as far as they happened.
     evidence: Vec<Record>,
     /// When the first of these made clients entitled to it.
@@ -54,21 +61,12 @@ struct Entitled {
 
 struct Client {
     in_scope: bool,
+    process: u32,
     connected_since: Option<Duration>,
     last_shown: Duration,
-    /// Shown before anyone was entitled to it.
-    early: BTreeSet<Message>,
-    rooms: BTreeMap<Arc<str>, View>,
-}
-
-/// What a client has of a room.
-#[derive(Default)]
-struct View {
-    highest: Option<(LogOffset, Record)>,
-    /// Not shown, and nothing after it either.
-    waiting: BTreeSet<(LogOffset, Message)>,
-    /// Not shown though a later one was: since which step, and the record that shows the later one.
-    skipped: BTreeMap<(LogOffset, Message), (u64, Record)>,
+    /// In any life; also before anyone was entitled to it.
+    shown: BTreeSet<Message>,
+    views: BTreeMap<Name, View>,
 }
 
 /// A message that a client will never be shown.
@@ -87,17 +85,22 @@ impl Lost {
         let in_scope: BTreeSet<&Name> = connected_at_the_end(plan).collect();
         let client = |name: &Name| Client {
             in_scope: in_scope.contains(name),
+            process: 1,
             connected_since: None,
             last_shown: Duration::ZERO,
-            early: BTreeSet::new(),
-            rooms: BTreeMap::new(),
+            shown: BTreeSet::new(),
+            views: BTreeMap::new(),
         };
+        let resuming = plan.clients.iter().filter(|(_, client)| client.receive == Receive::Resume);
         let ops = plan.ops.iter().map(|op| op.at.0);
         let faults = plan.faults.iter().map(|fault| fault.until.unwrap_or(fault.at).0);
         Self {
-            clients: plan.clients.keys().map(|name| (Name::clone(name), client(name))).collect(),
+            clients: resuming.map(|(name, _)| (name.clone(), client(name))).collect(),
+            rooms: Rooms::new(plan),
+            awaited: Awaited::new(plan),
             sent: BTreeMap::new(),
-            entitled: BTreeMap::new(),
+            ledger: Ledger::default(),
+            known: BTreeMap::new(),
             deadline: ops.chain(faults).max().unwrap_or_default() + plan.settle.0,
             patience: plan.settle.0 / 2,
             last_step: 0,
@@ -106,11 +109,11 @@ impl Lost {
         }
     }
 
-    /// Everything that is lost, by client and room.
+    /// Everything that is owed and lost, by client and room.
     pub(super) fn losses(&self, ending: &Ending) -> Vec<Loss<'_>> {
         let mut losses = Vec::new();
         for (client, state) in &self.clients {
-            for view in state.rooms.values() {
+            for view in state.views.values() {
                 let loss = |message, skipped_by, step| Loss {
                     client,
                     message,
@@ -129,19 +132,19 @@ impl Lost {
     }
 
     fn is_missed(&self, client: &Client, message: &Message, ending: &Ending) -> bool {
-        let (true, Some(entitled)) = (client.in_scope, self.entitled.get(message)) else { return false };
+        let (true, Some(known)) = (client.in_scope, self.known.get(message)) else { return false };
         match ending {
             Ending::Settled => true,
             Ending::Unsettled { .. } => client.connected_since.is_some_and(|connected| {
-                let idle_since = connected.max(client.last_shown).max(entitled.since);
+                let idle_since = connected.max(client.last_shown).max(known.since);
                 self.deadline.max(self.last_at).saturating_sub(idle_since) >= self.patience
             }),
         }
     }
 
     fn violation(&self, loss: &Loss<'_>, more: usize) -> Violation {
-        let entitled = self.entitled.get(loss.message);
-        let mut witness = entitled.map_or_else(Vec::new, |entitled| entitled.evidence.clone());
+        let known = self.known.get(loss.message);
+        let mut witness = known.map_or_else(Vec::new, |known| known.evidence.clone());
         witness.extend(loss.skipped_by.cloned());
         witness.sort_by_key(|record| record.step);
         witness.dedup();
@@ -149,7 +152,7 @@ impl Lost {
             Some(_) => "though a later one of the room was",
             None => "though it is connected and nothing is on its way",
         };
-        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+        let more = and_more(more);
         Violation {
             anomaly: Anomaly::Lost,
             says: format!("{} was never shown {}, {because}{more}", loss.client, loss.message),
@@ -157,6 +160,26 @@ impl Lost {
             witness,
         }
     }
+
+    /// The first of what nobody owed and nothing excuses.
+    fn unexcused(&self) -> Option<Violation> {
+        let losses = self.awaited.losses();
+        let unexcused = losses.iter().filter(|loss| !loss.excused);
+        let step = |loss: &super::awaited::Loss| loss.step.unwrap_or(self.last_step);
+        let first = unexcused.clone().min_by_key(|loss| step(loss))?;
+        let mut witness = first.evidence.clone();
+        witness.truncate(WITNESS_MAX);
+        Some(Violation {
+            anomaly: Anomaly::Lost,
+            says: format!("{}{}", first.says, and_more(unexcused.count() - 1)),
+            step: step(first),
+            witness,
+        })
+    }
+}
+
+fn and_more(more: usize) -> String {
+    if more == 0 { String::new() } else { format!(" (and {more} more)") }
 }
 
 impl Checker for Lost {
@@ -166,18 +189,20 @@ impl Checker for Lost {
 
     fn observe(&mut self, record: &Record) {
         (self.last_step, self.last_at) = (record.step, record.at);
+        self.rooms.observe(record);
+        self.awaited.observe(record);
         match &record.kind {
             Kind::Sent { id, room, .. } => {
-                self.sent.entry(id.clone()).or_insert_with(|| (Arc::clone(room), record.clone()));
+                self.sent.entry(id.clone()).or_insert_with(|| (room.clone(), record.clone()));
             }
             Kind::Committed { id, room, offset, .. } => {
-                self.on_entitled(record, Message::seen(id.as_ref(), *offset), room, *offset);
+                self.on_entitled(record, &Message::seen(id.as_ref(), *offset), room, *offset);
             }
             Kind::Acknowledged { id, offset } => {
                 // Where nobody sent it, there is nothing to lose.
                 if let Some((room, _)) = self.sent.get(id) {
-                    let room = Arc::clone(room);
-                    self.on_entitled(record, Message::Id(id.clone()), &room, *offset);
+                    let room = room.clone();
+                    self.on_entitled(record, &Message::Id(id.clone()), &room, *offset);
                 }
             }
             Kind::Delivered { id, room, offset, .. } => {
@@ -185,64 +210,76 @@ impl Checker for Lost {
             }
             Kind::Connected => self.on_connection(record, Some(record.at)),
             Kind::Disconnected { .. } | Kind::Exited { .. } => self.on_connection(record, None),
+            Kind::Joined { room, since: Some(_), .. } => self.on_joined_again(record, room),
+            Kind::Joined { since: None, .. } | Kind::Left { .. } | Kind::Started => self.look_again(record),
             Kind::Failed { .. }
+            | Kind::SendFailed { .. }
             | Kind::Trouble { .. }
             | Kind::Suppressed { .. }
+            | Kind::Asked { .. }
+            | Kind::Emitted { .. }
+            | Kind::Arrived { .. }
+            | Kind::Relayed { .. }
+            | Kind::Heard { .. }
+            | Kind::Answered { .. }
             | Kind::Did { .. }
-            | Kind::Started
             | Kind::FaultBegan { .. }
-            | Kind::FaultEnded { .. } => {}
+            | Kind::FaultEnded { .. }
+            | Kind::Touched { .. } => {}
         }
     }
 
-    fn finish(self: Box<Self>, ending: &Ending) -> Verdict {
+    fn finish(self: Box<Self>, ending: &Ending) -> Finding {
         let losses = self.losses(ending);
         let first = losses.iter().min_by_key(|loss| loss.step);
-        verdict(first.map(|loss| self.violation(loss, losses.len() - 1)), self.examined)
+        let owed = first.map(|loss| self.violation(loss, losses.len() - 1));
+        let found = owed.into_iter().chain(self.unexcused()).min_by_key(|violation| violation.step);
+        let allowed = self.awaited.losses().iter().filter(|loss| loss.excused).count() as u64;
+        Finding { verdict: verdict(found, self.examined + self.awaited.examined()), allowed }
     }
 }
 
 impl Lost {
-    fn on_entitled(&mut self, record: &Record, message: Message, room: &Arc<str>, offset: LogOffset) {
-        if let Some(known) = self.entitled.get_mut(&message) {
-            // A repeat shows nothing new: a witness has room for one record of each kind.
-            let same =
-                |other: &Record| std::mem::discriminant(&other.kind) == std::mem::discriminant(&record.kind);
-            if !known.evidence.iter().any(same) {
-                known.evidence.push(record.clone());
-            }
+    fn on_entitled(&mut self, record: &Record, message: &Message, room: &Name, offset: LogOffset) {
+        if !self.ledger.enter(message, room, offset) {
+            self.on_more_evidence(record, message);
             return;
         }
-        for client in self.clients.values_mut() {
-            self.examined += 1;
-            if !client.early.remove(&message) {
-                client.rooms.entry(Arc::clone(room)).or_default().entitle(record, &message, offset);
+        for (name, client) in &mut self.clients {
+            if self.rooms.entitles(name, client.process, room, offset) {
+                self.examined += 1;
+                if !client.shown.contains(message) {
+                    client.views.entry(room.clone()).or_default().entitle(record, message, offset);
+                }
             }
         }
-        let sent = match &message {
+        let sent = match message {
             Message::Id(id) => self.sent.get(id).map(|(_, sent)| sent.clone()),
             Message::At(_) => None,
         };
         let evidence = sent.into_iter().chain([record.clone()]).collect();
-        self.entitled
-            .insert(message, Entitled { room: Arc::clone(room), offset, evidence, since: record.at });
+        self.known.insert(message.clone(), Known { evidence, since: record.at });
     }
 
-    fn on_delivered(&mut self, record: &Record, message: Message, room: &Arc<str>, offset: LogOffset) {
+    /// A repeat shows nothing new: a witness has room for one record of each kind.
+    fn on_more_evidence(&mut self, record: &Record, message: &Message) {
+        let same =
+            |other: &Record| std::mem::discriminant(&other.kind) == std::mem::discriminant(&record.kind);
+        if let Some(known) = self.known.get_mut(message)
+            && !known.evidence.iter().any(same)
+        {
+            known.evidence.push(record.clone());
+        }
+    }
+
+    fn on_delivered(&mut self, record: &Record, message: Message, room: &Name, offset: LogOffset) {
         let Some(client) = self.clients.get_mut(&record.host) else { return };
         client.last_shown = record.at;
-        match self.entitled.get(&message) {
-            Some(entitled) => {
-                let view = client.rooms.entry(Arc::clone(&entitled.room)).or_default();
-                let key = (entitled.offset, message);
-                view.waiting.remove(&key);
-                view.skipped.remove(&key);
-            }
-            None => {
-                client.early.insert(message);
-            }
+        if let Some((entered, place)) = self.ledger.place(&message) {
+            client.views.entry(entered.clone()).or_default().show(&(*place, message.clone()));
         }
-        client.rooms.entry(Arc::clone(room)).or_default().reach(record, offset);
+        client.shown.insert(message);
+        client.views.entry(room.clone()).or_default().reach(record, offset);
     }
 
     fn on_connection(&mut self, record: &Record, since: Option<Duration>) {
@@ -250,32 +287,27 @@ impl Lost {
             client.connected_since = since;
         }
     }
-}
 
-impl View {
-    /// The client is entitled to a message from now on.
-    fn entitle(&mut self, record: &Record, message: &Message, offset: LogOffset) {
-        let key = (offset, message.clone());
-        match &self.highest {
-            Some((highest, by)) if *highest > offset => {
-                self.skipped.insert(key, (record.step, by.clone()));
-            }
-            Some(_) | None => {
-                self.waiting.insert(key);
-            }
+    /// Who joins a room so is shown it from an earlier offset on.
+    fn on_joined_again(&mut self, record: &Record, room: &Name) {
+        if let Some(client) = self.clients.get_mut(&record.host) {
+            client.views.entry(room.clone()).or_default().rewind();
         }
+        self.look_again(record);
     }
 
-    /// The client is shown `offset`; what it was not shown before it is skipped.
-    fn reach(&mut self, record: &Record, offset: LogOffset) {
-        if self.highest.as_ref().is_some_and(|(highest, _)| *highest >= offset) {
-            return;
-        }
-        self.highest = Some((offset, record.clone()));
-        while self.waiting.first().is_some_and(|(waiting, _)| *waiting < offset)
-            && let Some(key) = self.waiting.pop_first()
-        {
-            self.skipped.insert(key, (record.step, record.clone()));
+    /// What a client is entitled to has changed.
+    fn look_again(&mut self, record: &Record) {
+        let Some(client) = self.clients.get_mut(&record.host) else { return };
+        client.process = record.process;
+        for (room, (offset, message)) in self.ledger.iter() {
+            let view = client.views.entry(room.clone()).or_default();
+            let entitled = self.rooms.entitles(&record.host, client.process, room, *offset);
+            if entitled && !client.shown.contains(message) {
+                view.entitle(record, message, *offset);
+            } else {
+                view.show(&(*offset, message.clone()));
+            }
         }
     }
 }
@@ -283,6 +315,7 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Verdict;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held, seconds, unsettled};
 
     /// Bob waits for the second of two messages.
@@ -321,8 +354,36 @@ mod tests {
     #[test]
     fn what_was_acknowledged_and_never_committed_is_lost() {
         let planted = Planted::good().say(ALICE).ack(ALICE, "alice-3", 4);
-        let violation = broken(Anomaly::Lost, planted, &unsettled());
+        let verdicts = planted.judged(&unsettled()).verdicts;
+        let lost = verdicts.iter().find(|(anomaly, _)| *anomaly == Anomaly::Lost);
+        let Some((_, Verdict::Broken(violation))) = lost else { panic!("{verdicts:?}") };
         assert!(violation.says.ends_with("(and 1 more)"), "{}", violation.says);
+    }
+
+    #[test]
+    fn what_is_said_in_a_room_is_owed_to_its_members_only() {
+        let attic = |planted: Planted| {
+            let planted = planted.join(ALICE, "attic", 3).say_in("attic", ALICE);
+            let planted = planted.commit_in("attic", "alice-3", 4).ack(ALICE, "alice-3", 4);
+            planted.show_in("attic", ALICE, "alice-3", 4)
+        };
+        held(Anomaly::Lost, attic(Planted::good()));
+        held(Anomaly::Lost, attic(Planted::good()).join(BOB, "attic", 4));
+        held(Anomaly::Lost, attic(Planted::good().join(BOB, "attic", 3)).leave(BOB, "attic", 3));
+        broken(Anomaly::Lost, attic(Planted::good().join(BOB, "attic", 3)), &Ending::Settled);
+        broken(Anomaly::Lost, attic(Planted::good()).join_since(BOB, "attic", 4, 3), &Ending::Settled);
+        held(
+            Anomaly::Lost,
+            attic(Planted::good().join(BOB, "attic", 3)).restart(BOB).show(BOB, "alice-1", 1),
+        );
+    }
+
+    #[test]
+    fn what_comes_late_to_someone_who_joins_from_an_earlier_offset_is_not_lost() {
+        let planted = Planted::good().leave(BOB, "general", 3).say(ALICE).commit("alice-3", 4);
+        let planted = planted.ack(ALICE, "alice-3", 4).show(ALICE, "alice-3", 4);
+        let planted = planted.join_since(BOB, "general", 4, 2).show(BOB, "alice-2", 3);
+        held(Anomaly::Lost, planted.show(BOB, "alice-3", 4));
     }
 
     /// What still waits is no progress, not lost.
@@ -350,7 +411,7 @@ mod tests {
     fn a_hole_that_is_filled_is_no_loss() {
         let planted = bob_lacks_the_last().say(BOB).commit("bob-1", 3).ack(BOB, "bob-1", 3);
         let planted = planted.show(ALICE, "bob-1", 3).show(BOB, "bob-1", 3).show(BOB, "alice-2", 2);
-        broken(Anomaly::TotalOrderDivergence, planted, &Ending::Settled);
+        broken(Anomaly::NonmonotonicOffset, planted, &Ending::Settled);
     }
 
     #[test]

@@ -8,79 +8,78 @@
 //! | `lost` | a message that someone entitled to it was never shown |
 //! | `duplicate_delivery` | a message that one client showed twice |
 //! | `duplicate_commit` | a message that the log holds twice |
-//! | `phantom` | a message that nobody sent |
+//! | `phantom` | something that nobody sent |
+//! | `corrupted` | something that changed on its way |
+//! | `ack_without_commit` | an acknowledgement of what the log does not hold |
+//! | `contradictory_ack` | a request that was answered twice, or with another's answer |
+//! | `inconsistent_offset` | one place with two messages, or one message at two places |
 //! | `sender_reorder` | two messages of one sender in the wrong order |
+//! | `nonmonotonic_offset` | a step back within one connection |
 //! | `total_order` | two messages in different orders for different observers |
+//! | `skip` | a message that one life of a client passed over |
+//! | `room_leak`, `delivery_after_leave`, `pre_join_leak` | a message that its reader is not entitled to |
+//! | `excluded_echo` | a broadcast that came to someone whom it excluded |
+//! | `volatile_misuse` | a volatile event that was kept |
+//! | `late_death`, `false_death` | a connection that outlived its heartbeat, or died of it without a reason |
 //! | `no_progress` | something owed that did not happen and is not lost |
 //! | `vacuous` | a run that proves nothing |
-//! | `owed` | no anomaly: what is still owed, for who decides when a run is over |
+//!
+//! | file | helps with |
+//! |---|---|
+//! | `owed` | what is still owed, for who decides when a run is over |
+//! | `awaited` | what may legally be lost, and whether its loss is excused |
+//! | `expectations` | what all seeds of a scenario must show together |
+//! | `rooms`, `strays` | who is entitled to which part of which room, and what came all the same |
+//! | `presence` | when clients were connected, and what touched their connections |
+//! | `ledger`, `view` | what there is to be read, and how far a reader is |
+//! | `senders` | whose messages may be repeated |
+//! | `message`, `naming` | which sightings are of one message |
 
+mod ack_without_commit;
+mod awaited;
+mod contradictory_ack;
+mod corrupted;
+mod delivery_after_leave;
 mod duplicate_commit;
 mod duplicate_delivery;
+mod excluded_echo;
+mod expectations;
+mod false_death;
 #[cfg(test)]
 mod generated;
+mod inconsistent_offset;
 mod judge;
+mod late_death;
+mod ledger;
 mod lost;
 mod message;
+mod naming;
 mod no_progress;
+mod nonmonotonic_offset;
 mod owed;
 mod phantom;
 #[cfg(test)]
 pub(crate) mod planted;
+mod pre_join_leak;
+mod presence;
+mod room_leak;
+mod rooms;
 mod sender_reorder;
+mod senders;
+mod skip;
+mod strays;
 mod total_order;
 mod vacuous;
-
-use std::fmt;
+mod view;
+mod volatile_misuse;
 
 use crate::history::Record;
-use crate::plan::{Guarantee, Plan};
+use crate::plan::Plan;
 
+pub use crate::scenario::Anomaly;
+pub use expectations::{Expectations, Observed, Unmet};
 pub use judge::{Judgement, judge};
 pub use owed::Owed;
-
-/// What can be wrong with a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Anomaly {
-    /// A message that was acknowledged or committed was never shown to someone entitled to it, and never will be.
-    Lost,
-    /// One client showed one message twice.
-    DuplicateDelivery,
-    /// One message was stored at two places.
-    DuplicateCommit,
-    /// A message was shown that nobody sent.
-    Phantom,
-    /// One client showed two messages of one sender in the wrong order.
-    SenderReorder,
-    /// Two observers disagree about the order of two messages.
-    TotalOrderDivergence,
-    /// Something owed did not happen although the world was well again for long enough.
-    NoProgress,
-    /// The run proves nothing.
-    VacuousRun,
-}
-
-impl Anomaly {
-    /// As scenarios and reports name it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Lost => "lost",
-            Self::DuplicateDelivery => "duplicate delivery",
-            Self::DuplicateCommit => "duplicate commit",
-            Self::Phantom => "phantom",
-            Self::SenderReorder => "sender reorder",
-            Self::TotalOrderDivergence => "total-order divergence",
-            Self::NoProgress => "no progress",
-            Self::VacuousRun => "vacuous run",
-        }
-    }
-}
-
-impl fmt::Display for Anomaly {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// How the world ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +112,22 @@ pub enum Verdict {
     Broken(Violation),
 }
 
+/// What a checker found in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Whether the promise held.
+    pub verdict: Verdict,
+    /// How often the anomaly came up where the clients' options excuse it.
+    pub allowed: u64,
+}
+
+impl From<Verdict> for Finding {
+    /// Of a promise that nothing excuses.
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, allowed: 0 }
+    }
+}
+
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Violation {
@@ -135,25 +150,39 @@ pub trait Checker {
     fn observe(&mut self, record: &Record);
 
     /// Says what it found.
-    fn finish(self: Box<Self>, ending: &Ending) -> Verdict;
+    fn finish(self: Box<Self>, ending: &Ending) -> Finding;
 }
 
-/// Every checker that applies to a plan, in the order of their anomalies.
+/// Every checker that applies to a plan, in the order of their anomalies. All apply to each; what the clients' options
+/// excuse, each knows for itself.
 pub fn checkers(plan: &Plan) -> Vec<Box<dyn Checker>> {
-    match plan.guarantee {
-        // Nothing is excused: every promise is put to the test.
-        Guarantee::ExactlyOnce => vec![
-            Box::new(lost::Lost::new(plan)),
-            Box::new(duplicate_delivery::DuplicateDelivery::default()),
-            Box::new(duplicate_commit::DuplicateCommit::default()),
-            Box::new(phantom::Phantom::default()),
-            Box::new(sender_reorder::SenderReorder::default()),
-            Box::new(total_order::TotalOrder::default()),
-            Box::new(no_progress::NoProgress::new(plan)),
-            Box::new(vacuous::VacuousRun::new(plan)),
-        ],
-    }
+    vec![
+        Box::new(lost::Lost::new(plan)),
+        Box::new(duplicate_delivery::DuplicateDelivery::new(plan)),
+        Box::new(duplicate_commit::DuplicateCommit::new(plan)),
+        Box::new(phantom::Phantom::default()),
+        Box::new(corrupted::Corrupted::default()),
+        Box::new(ack_without_commit::AckWithoutCommit::default()),
+        Box::new(contradictory_ack::ContradictoryAck::default()),
+        Box::new(inconsistent_offset::InconsistentOffset::default()),
+        Box::new(sender_reorder::SenderReorder::default()),
+        Box::new(nonmonotonic_offset::NonmonotonicOffset::default()),
+        Box::new(total_order::TotalOrder::default()),
+        Box::new(skip::Skip::new(plan)),
+        Box::new(room_leak::RoomLeak::new(plan)),
+        Box::new(delivery_after_leave::DeliveryAfterLeave::new(plan)),
+        Box::new(pre_join_leak::PreJoinLeak::new(plan)),
+        Box::new(excluded_echo::ExcludedEcho::default()),
+        Box::new(volatile_misuse::VolatileMisuse::new(plan)),
+        Box::new(late_death::LateDeath::new(plan)),
+        Box::new(false_death::FalseDeath::new(plan)),
+        Box::new(no_progress::NoProgress::new(plan)),
+        Box::new(vacuous::VacuousRun::new(plan)),
+    ]
 }
+
+/// How many records a witness has at most.
+const WITNESS_MAX: usize = 5;
 
 /// What most checkers come to: the first violation found, else how often the promise was put to the test.
 fn verdict(found: Option<Violation>, examined: u64) -> Verdict {

@@ -3,7 +3,7 @@
 //! *Checked:* the run ended because nothing was owed any more. Where it ended with something owed, the violation
 //! says who waits for what; why they wait is in the wait chain of the run's ending.
 //!
-//! *Not checked, because:* what will never come: where every debt is a message that is *lost* (see `lost`), that is its
+//! *Not checked, because:* what may legally be lost, because nobody owes it; what will never come: where every debt is a message that is *lost* (see `lost`), that is its
 //! name, and naming it twice would hide which of the two it is.
 
 use std::collections::BTreeMap;
@@ -11,12 +11,9 @@ use std::collections::BTreeMap;
 use super::lost::Lost;
 use super::message::Message;
 use super::owed::Owed;
-use super::{Anomaly, Checker, Ending, Verdict, Violation, verdict};
+use super::{Anomaly, Checker, Ending, Finding, Violation, WITNESS_MAX, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::Plan;
-
-/// How many records a witness has at most.
-const WITNESS_MAX: usize = 5;
 
 /// Looks for [`Anomaly::NoProgress`].
 pub(super) struct NoProgress {
@@ -35,6 +32,11 @@ impl NoProgress {
     fn is_all_lost(&self, ending: &Ending) -> bool {
         let lost = self.lost.losses(ending).iter().filter(|loss| loss.in_scope).count();
         lost > 0 && lost == self.owed.open()
+    }
+
+    /// What was waited for in vain may legally be lost.
+    fn is_nobodys_debt(&self) -> bool {
+        self.owed.open() == 0 && self.owed.awaited() > 0
     }
 
     fn violation(&self, wait_chain: &[String]) -> Violation {
@@ -63,38 +65,30 @@ impl Checker for NoProgress {
         self.owed.observe(record);
         self.lost.observe(record);
         self.last_step = record.step;
-        let message = match &record.kind {
-            Kind::Sent { id, .. } => Message::Id(id.clone()),
-            Kind::Committed { id, offset, .. } => Message::seen(id.as_ref(), *offset),
-            Kind::Acknowledged { .. }
-            | Kind::Failed { .. }
-            | Kind::Trouble { .. }
-            | Kind::Delivered { .. }
-            | Kind::Suppressed { .. }
-            | Kind::Connected
-            | Kind::Disconnected { .. }
-            | Kind::Did { .. }
-            | Kind::Started
-            | Kind::Exited { .. }
-            | Kind::FaultBegan { .. }
-            | Kind::FaultEnded { .. } => return,
+        let message = if let Kind::Sent { id, .. } = &record.kind {
+            Message::Id(id.clone())
+        } else if let Kind::Committed { id, offset, .. } = &record.kind {
+            Message::seen(id.as_ref(), *offset)
+        } else {
+            return;
         };
         self.arisen.entry(message).or_insert_with(|| record.clone());
     }
 
-    fn finish(self: Box<Self>, ending: &Ending) -> Verdict {
+    fn finish(self: Box<Self>, ending: &Ending) -> Finding {
         let found = match ending {
             Ending::Settled => None,
-            Ending::Unsettled { .. } if self.is_all_lost(ending) => None,
+            Ending::Unsettled { .. } if self.is_all_lost(ending) || self.is_nobodys_debt() => None,
             Ending::Unsettled { wait_chain } => Some(self.violation(wait_chain)),
         };
-        verdict(found, self.owed.incurred())
+        verdict(found, self.owed.incurred()).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Verdict;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held, unsettled};
 
     #[test]

@@ -1,136 +1,213 @@
 //! Records go in; out comes whether anything is still owed, and who waits for what.
 //!
-//! Owed is: an answer (acknowledged or failed) to each message that a client sent, and each message that was committed or
-//! acknowledged to each client. A client that the plan leaves disconnected is owed nothing and owes no answers: its outbox
-//! may wait for ever. A message that is committed twice is owed once; that it was is another's to judge.
+//! Owed is: an answer (acknowledged or failed) to each message that a client sent and asked an answer for; each message
+//! that was committed or acknowledged, to each client that resumes and is in its room; an answer to each client that asked
+//! to be let into or out of a room. What may legally be lost is waited for too, but nobody owes it: see `awaited`. A client
+//! that the plan leaves disconnected is owed nothing and owes no answers: its outbox may wait for ever. A message that is
+//! committed twice is owed once; that it was is another's to judge.
 //! Knows nothing of what the plan has yet to do; who asks whether a run is over asks after its last op.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use squall::store::{LogOffset, MessageId};
 
+use super::awaited::Awaited;
+use super::ledger::Ledger;
 use super::message::Message;
-use crate::history::{Kind, Record};
-use crate::plan::{Act, FaultAct, Name, Plan};
+use super::naming::Naming;
+use super::rooms::Rooms;
+use crate::history::{Kind, Record, Word};
+use crate::plan::{Act, FaultAct, Name, Plan, Receive, Send};
 
 /// What is still owed.
 #[derive(Debug, Clone)]
 pub struct Owed {
     clients: BTreeMap<Name, Debt>,
-    sent: BTreeSet<MessageId>,
-    /// Every message that clients are entitled to, and where it was first said to be.
-    entitled: BTreeMap<Message, LogOffset>,
-    /// All debts together, so that asking costs nothing.
-    open: usize,
+    naming: Naming,
+    awaited: Awaited,
+    rooms: Rooms,
+    sent: BTreeMap<MessageId, Name>,
+    ledger: Ledger,
     incurred: u64,
 }
 
 /// What one client waits for.
 #[derive(Debug, Clone, Default)]
 struct Debt {
+    /// Which life of it.
+    process: u32,
+    /// Whether it asks for answers.
+    asks: bool,
+    /// Whether a new life still has what an old one sent.
+    keeps: bool,
+    /// Whether it is owed what it missed.
+    resumes: bool,
     /// Sent and not answered, with its number among what this client said.
     unanswered: BTreeMap<MessageId, u64>,
     /// Entitled to and not shown.
     unseen: BTreeSet<(LogOffset, Message)>,
-    /// Shown before anyone was entitled to it: wrong, but another's to judge; it is not owed once someone is.
-    early: BTreeSet<Message>,
+    /// Shown in any life; also before anyone was entitled to it: that is wrong, but another's to judge.
+    seen: BTreeSet<Message>,
+    /// What it last asked of each room, where it was not answered.
+    asked: BTreeMap<Name, Word>,
 }
 
 impl Owed {
     /// Nothing has happened yet, so nothing is owed.
     pub fn new(plan: &Plan) -> Self {
-        let clients = connected_at_the_end(plan).map(|name| (Name::clone(name), Debt::default())).collect();
-        Self { clients, sent: BTreeSet::new(), entitled: BTreeMap::new(), open: 0, incurred: 0 }
+        let debt = |name: &Name| Debt {
+            process: 1,
+            asks: plan.clients[name].send != Send::Plain,
+            keeps: plan.clients[name].send == Send::Outbox,
+            resumes: plan.clients[name].receive == Receive::Resume,
+            ..Debt::default()
+        };
+        Self {
+            clients: connected_at_the_end(plan).map(|name| (name.clone(), debt(name))).collect(),
+            naming: Naming::default(),
+            awaited: Awaited::new(plan),
+            rooms: Rooms::new(plan),
+            sent: BTreeMap::new(),
+            ledger: Ledger::default(),
+            incurred: 0,
+        }
     }
 
     /// Takes the next record.
     pub fn observe(&mut self, record: &Record) {
+        let record = &*self.naming.name(record);
+        self.rooms.observe(record);
+        self.awaited.observe(record);
         match &record.kind {
-            Kind::Sent { id, n, .. } => self.on_sent(&record.host, id, *n),
+            Kind::Sent { id, room, n, .. } => self.on_sent(&record.host, id, room, *n),
             Kind::Acknowledged { id, offset } => {
                 self.on_answered(&record.host, id);
-                if self.sent.contains(id) {
-                    self.on_entitled(Message::Id(id.clone()), *offset);
+                if let Some(room) = self.sent.get(id).cloned() {
+                    self.on_entitled(&Message::Id(id.clone()), &room, *offset);
                 }
             }
-            Kind::Failed { id, .. } => self.on_answered(&record.host, id),
-            Kind::Committed { id, offset, .. } => {
-                self.on_entitled(Message::seen(id.as_ref(), *offset), *offset);
+            Kind::Failed { id, .. } | Kind::SendFailed { id, .. } => self.on_answered(&record.host, id),
+            Kind::Committed { id, room, offset, .. } => {
+                self.on_entitled(&Message::seen(id.as_ref(), *offset), room, *offset);
             }
             Kind::Delivered { id, offset, .. } => {
                 self.on_delivered(&record.host, Message::seen(id.as_ref(), *offset));
             }
+            Kind::Asked { act, room } => {
+                if let Some(debt) = self.clients.get_mut(&record.host) {
+                    self.incurred += 1;
+                    debt.asked.insert(room.clone(), act);
+                }
+            }
+            Kind::Joined { room, .. } => self.on_told(record, room, "join"),
+            Kind::Left { room, .. } => self.on_told(record, room, "leave"),
+            Kind::Started => self.on_started(record),
             Kind::Suppressed { .. }
             | Kind::Trouble { .. }
+            | Kind::Emitted { .. }
+            | Kind::Arrived { .. }
+            | Kind::Relayed { .. }
+            | Kind::Heard { .. }
+            | Kind::Answered { .. }
             | Kind::Connected
             | Kind::Disconnected { .. }
             | Kind::Did { .. }
-            | Kind::Started
             | Kind::Exited { .. }
             | Kind::FaultBegan { .. }
-            | Kind::FaultEnded { .. } => {}
+            | Kind::FaultEnded { .. }
+            | Kind::Touched { .. } => {}
         }
     }
 
-    fn on_sent(&mut self, client: &Name, id: &MessageId, n: u64) {
-        self.sent.insert(id.clone());
-        if let Some(debt) = self.clients.get_mut(client)
+    fn on_sent(&mut self, client: &Name, id: &MessageId, room: &Name, n: u64) {
+        self.sent.insert(id.clone(), room.clone());
+        if let Some(debt) = self.clients.get_mut(client).filter(|debt| debt.asks)
             && debt.unanswered.insert(id.clone(), n).is_none()
         {
-            self.open += 1;
             self.incurred += 1;
         }
     }
 
     fn on_answered(&mut self, client: &Name, id: &MessageId) {
-        if let Some(debt) = self.clients.get_mut(client)
-            && debt.unanswered.remove(id).is_some()
-        {
-            self.open -= 1;
+        if let Some(debt) = self.clients.get_mut(client) {
+            debt.unanswered.remove(id);
         }
     }
 
-    fn on_entitled(&mut self, message: Message, offset: LogOffset) {
-        if self.entitled.contains_key(&message) {
+    fn on_entitled(&mut self, message: &Message, room: &Name, offset: LogOffset) {
+        if !self.ledger.enter(message, room, offset) {
             return;
         }
-        for debt in self.clients.values_mut() {
-            self.incurred += 1;
-            if !debt.early.remove(&message) {
-                debt.unseen.insert((offset, message.clone()));
-                self.open += 1;
+        for (name, debt) in self.clients.iter_mut().filter(|(_, debt)| debt.resumes) {
+            if self.rooms.entitles(name, debt.process, room, offset) {
+                self.incurred += 1;
+                if !debt.seen.contains(message) {
+                    debt.unseen.insert((offset, message.clone()));
+                }
             }
         }
-        self.entitled.insert(message, offset);
     }
 
     fn on_delivered(&mut self, client: &Name, message: Message) {
         let Some(debt) = self.clients.get_mut(client) else { return };
-        match self.entitled.get(&message) {
-            Some(offset) => {
-                if debt.unseen.remove(&(*offset, message)) {
-                    self.open -= 1;
-                }
-            }
-            None => {
-                debt.early.insert(message);
+        if let Some((_, offset)) = self.ledger.place(&message) {
+            debt.unseen.remove(&(*offset, message.clone()));
+        }
+        debt.seen.insert(message);
+    }
+
+    fn on_told(&mut self, record: &Record, room: &Name, act: Word) {
+        if let Some(debt) = self.clients.get_mut(&record.host)
+            && debt.asked.get(room) == Some(&act)
+        {
+            debt.asked.remove(room);
+        }
+        self.look_again(&record.host);
+    }
+
+    /// A new life is in the rooms of the plan, and has asked for nothing. An outbox is kept, and so is what it owes; what
+    /// was sent in any other way is forgotten.
+    fn on_started(&mut self, record: &Record) {
+        let Some(debt) = self.clients.get_mut(&record.host) else { return };
+        debt.process = record.process;
+        debt.asked.clear();
+        if !debt.keeps {
+            debt.unanswered.clear();
+        }
+        self.look_again(&record.host);
+    }
+
+    /// What a client is entitled to has changed.
+    fn look_again(&mut self, client: &Name) {
+        let Some(debt) = self.clients.get_mut(client).filter(|debt| debt.resumes) else { return };
+        debt.unseen.clear();
+        for (room, (offset, message)) in self.ledger.iter() {
+            if !debt.seen.contains(message) && self.rooms.entitles(client, debt.process, room, *offset) {
+                debt.unseen.insert((*offset, message.clone()));
             }
         }
     }
 
-    /// Whether nothing is owed.
+    /// Whether nothing is owed, and nothing is on its way that may come.
     pub fn is_settled(&self) -> bool {
-        self.open == 0
+        self.open() == 0 && self.awaited.open() == 0
     }
 
     /// Who still waits for what, one line a waiter and kind of debt, by name.
     pub fn describe(&self) -> Vec<String> {
-        self.clients.iter().flat_map(|(name, debt)| debt.describe(name)).collect()
+        let owed = self.clients.iter().flat_map(|(name, debt)| debt.describe(name));
+        owed.chain(self.awaited.describe()).collect()
     }
 
     /// How much is owed.
     pub(super) fn open(&self) -> usize {
-        self.open
+        let open = |debt: &Debt| debt.unanswered.len() + debt.unseen.len() + debt.asked.len();
+        self.clients.values().map(open).sum()
+    }
+
+    /// How much is waited for that nobody owes.
+    pub(super) fn awaited(&self) -> usize {
+        self.awaited.open()
     }
 
     /// How much was ever owed.
@@ -166,6 +243,9 @@ impl Debt {
                 }
             });
         }
+        lines.extend(
+            self.asked.iter().map(|(room, act)| format!("{name}: asked to {act} {room}, not answered")),
+        );
         lines
     }
 }
@@ -187,7 +267,15 @@ fn left_disconnected(plan: &Plan, client: &Name) -> bool {
 fn left_dead(plan: &Plan, client: &Name) -> bool {
     plan.faults.iter().any(|fault| match &fault.what {
         FaultAct::Kill(name) | FaultAct::Shutdown(name) => name == client && fault.until.is_none(),
-        FaultAct::Stall(_) | FaultAct::Partition(_) | FaultAct::Reset(_) => false,
+        FaultAct::Delay(_)
+        | FaultAct::Loss(_)
+        | FaultAct::Slow(_)
+        | FaultAct::Stall(_)
+        | FaultAct::Partition(_)
+        | FaultAct::HalfOpen(_)
+        | FaultAct::Reset(_)
+        | FaultAct::Cut(_)
+        | FaultAct::Reload(_) => false,
     })
 }
 

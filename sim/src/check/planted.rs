@@ -10,13 +10,15 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Anomaly, Ending, Judgement, Verdict, Violation, judge};
 use crate::history::{History, Kind, Recorder};
 use crate::plan::{
-    Act, AppKind, Backend, ClientPlan, Guarantee, Name, NetworkPlan, Op, Plan, Receive, SERVER, Send,
+    Act, AppKind, Backend, ClientPlan, Guarantee, Name, NetworkPlan, Op, Plan, Receive, SERVER, Say, Send,
     ServerPlan,
 };
 use crate::units::{Span, SpanRange};
 
 pub(crate) const ALICE: &str = "alice";
 pub(crate) const BOB: &str = "bob";
+/// Is in no plan but hears things all the same.
+pub(crate) const CAROL: &str = "carol";
 const ROOM: &str = "general";
 
 pub(crate) fn seconds(seconds: u64) -> Duration {
@@ -25,12 +27,16 @@ pub(crate) fn seconds(seconds: u64) -> Duration {
 
 /// Alice and Bob connect and speak at the start; a minute to settle.
 pub(crate) fn plan() -> Plan {
-    let client = ClientPlan { send: Send::Outbox, receive: Receive::Resume, ack_timeout: Span(seconds(10)) };
+    let rooms = vec![ROOM.into(), "lobby".into()];
+    let client = ClientPlan { rooms, ..ClientPlan::default() };
     let nothing = SpanRange { low: Duration::ZERO, high: Duration::ZERO };
     let op = |who: &str, act| Op { at: Span::default(), who: who.into(), act };
-    let ops = [ALICE, BOB]
-        .into_iter()
-        .flat_map(|who| [op(who, Act::Connect), op(who, Act::Say("hello".to_owned()))]);
+    let ops = [ALICE, BOB].into_iter().flat_map(|who| {
+        [
+            op(who, Act::Connect),
+            op(who, Act::Say(Say { room: ROOM.into(), content: format!("{who} says hello") })),
+        ]
+    });
     Plan {
         version: 1,
         scenario: "planted".to_owned(),
@@ -51,6 +57,22 @@ pub(crate) fn plan() -> Plan {
     }
 }
 
+/// The plan, with clients that send in another way.
+pub(crate) fn with_send(send: Send) -> Plan {
+    let mut plan = plan();
+    plan.guarantee = Guarantee::AtMostOnce;
+    plan.clients.values_mut().for_each(|client| client.send = send);
+    plan
+}
+
+/// The plan, with clients that receive in another way.
+pub(crate) fn with_receive(receive: Receive) -> Plan {
+    let mut plan = plan();
+    plan.guarantee = Guarantee::AtMostOnce;
+    plan.clients.values_mut().for_each(|client| client.receive = receive);
+    plan
+}
+
 pub(crate) fn unsettled() -> Ending {
     Ending::Unsettled { wait_chain: vec!["bob waits for the server".to_owned()] }
 }
@@ -59,6 +81,16 @@ pub(crate) fn unsettled() -> Ending {
 pub(crate) fn delivered(id: &str, offset: u64, content: u64) -> Kind {
     let id = Some(MessageId(id.to_owned()));
     Kind::Delivered { id, room: ROOM.into(), offset: LogOffset(offset), content }
+}
+
+/// What a client is shown of a message that was sent without an id and says what its id would be.
+pub(crate) fn nameless(content: &str, offset: u64) -> Kind {
+    Kind::Delivered {
+        id: None,
+        room: ROOM.into(),
+        offset: LogOffset(offset),
+        content: xxh3_64(content.as_bytes()),
+    }
 }
 
 /// A history in the making. Ids are a client's name and a number; the content of a message is its id.
@@ -126,11 +158,21 @@ impl Planted {
         planted.record(client, Kind::Started).connect(client)
     }
 
-    pub(crate) fn say(mut self, client: &str) -> Self {
+    pub(crate) fn say(self, client: &str) -> Self {
+        self.say_in(ROOM, client)
+    }
+
+    pub(crate) fn say_in(mut self, room: &str, client: &str) -> Self {
+        let n = self.next(client);
+        let id = MessageId(format!("{client}-{n}"));
+        let content = xxh3_64(id.0.as_bytes());
+        self.record(client, Kind::Sent { id, room: room.into(), n, content })
+    }
+
+    fn next(&mut self, client: &str) -> u64 {
         let n = self.said.entry(client.to_owned()).or_default();
         *n += 1;
-        let n = *n;
-        self.say_as(client, &format!("{client}-{n}"), n)
+        *n
     }
 
     pub(crate) fn say_as(self, client: &str, id: &str, n: u64) -> Self {
@@ -138,8 +180,76 @@ impl Planted {
         self.record(client, Kind::Sent { id: MessageId(id.to_owned()), room: ROOM.into(), n, content })
     }
 
+    pub(crate) fn join(self, client: &str, room: &str, offset: u64) -> Self {
+        self.record(client, Kind::Joined { room: room.into(), offset: LogOffset(offset), since: None })
+    }
+
+    pub(crate) fn join_since(self, client: &str, room: &str, offset: u64, since: u64) -> Self {
+        let (offset, since) = (LogOffset(offset), Some(LogOffset(since)));
+        self.record(client, Kind::Joined { room: room.into(), offset, since })
+    }
+
+    pub(crate) fn leave(self, client: &str, room: &str, offset: u64) -> Self {
+        self.record(client, Kind::Left { room: room.into(), offset: LogOffset(offset) })
+    }
+
+    /// A client emits an event, which arrives and is echoed to it alone: `bob emit 1`.
+    pub(crate) fn emit(mut self, client: &str) -> Self {
+        let n = self.next(&format!("{client} emit"));
+        let id = format!("{client} emit {n}");
+        self.emit_as(client, &id, false).arrive(&id).relay(&id, &[client], &[], false)
+    }
+
+    /// A client emits an event, which arrives and is relayed: `alice broadcast 1`.
+    pub(crate) fn broadcast(self, client: &str, to: &[&str], except: &[&str], volatile: bool) -> Self {
+        self.broadcast_as(client, to, except, volatile).0
+    }
+
+    /// The same, and the event's id.
+    pub(crate) fn broadcast_as(
+        mut self,
+        client: &str,
+        to: &[&str],
+        except: &[&str],
+        volatile: bool,
+    ) -> (Self, String) {
+        let n = self.next(&format!("{client} broadcast"));
+        let id = format!("{client} broadcast {n}");
+        (self.emit_as(client, &id, volatile).arrive(&id).relay(&id, to, except, volatile), id)
+    }
+
+    pub(crate) fn emit_as(self, client: &str, id: &str, volatile: bool) -> Self {
+        let content = xxh3_64(id.as_bytes());
+        self.record(client, Kind::Emitted { id: MessageId(id.to_owned()), volatile, content })
+    }
+
+    pub(crate) fn arrive(self, id: &str) -> Self {
+        let content = xxh3_64(id.as_bytes());
+        self.record(SERVER, Kind::Arrived { id: MessageId(id.to_owned()), content })
+    }
+
+    pub(crate) fn relay(self, id: &str, to: &[&str], except: &[&str], volatile: bool) -> Self {
+        let names = |names: &[&str]| names.iter().map(|name| Name::from(*name)).collect();
+        let id = MessageId(id.to_owned());
+        self.record(SERVER, Kind::Relayed { id, audience: names(to), excluded: names(except), volatile })
+    }
+
+    pub(crate) fn hear(self, client: &str, id: &str) -> Self {
+        let content = xxh3_64(id.as_bytes());
+        self.record(client, Kind::Heard { id: MessageId(id.to_owned()), content })
+    }
+
+    /// A fault touches a connection of a client.
+    pub(crate) fn touch(self, client: &str) -> Self {
+        self.record("world", Kind::Touched { fault: 0, processes: vec![client.into(), SERVER.into()] })
+    }
+
     pub(crate) fn commit(self, id: &str, offset: u64) -> Self {
-        let (room, content): (Arc<str>, u64) = (ROOM.into(), xxh3_64(id.as_bytes()));
+        self.commit_in(ROOM, id, offset)
+    }
+
+    pub(crate) fn commit_in(self, room: &str, id: &str, offset: u64) -> Self {
+        let (room, content): (Arc<str>, u64) = (room.into(), xxh3_64(id.as_bytes()));
         let (id, offset) = (Some(MessageId(id.to_owned())), LogOffset(offset));
         self.record(SERVER, Kind::Committed { id, room, offset, content })
     }
@@ -156,6 +266,11 @@ impl Planted {
 
     pub(crate) fn show(self, client: &str, id: &str, offset: u64) -> Self {
         self.record(client, delivered(id, offset, xxh3_64(id.as_bytes())))
+    }
+
+    pub(crate) fn show_in(self, room: &str, client: &str, id: &str, offset: u64) -> Self {
+        let (content, id) = (xxh3_64(id.as_bytes()), Some(MessageId(id.to_owned())));
+        self.record(client, Kind::Delivered { id, room: room.into(), offset: LogOffset(offset), content })
     }
 
     pub(crate) fn finish(self) -> History {

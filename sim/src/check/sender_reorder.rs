@@ -2,16 +2,16 @@
 //!
 //! *Checked:* within one life of a client and one room, the messages of each sender are shown in the order of the sender's
 //! lives and, within a life, of the numbers it gave; what was said offline and flushed after a reconnection included. Only
-//! the first time a message is shown counts.
+//! the first time a message is shown counts; who joins a room from an earlier offset on begins anew.
 //!
 //! *Not checked, because:* messages that nobody sent, because they have no sender; that they are shown is a phantom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use squall::store::MessageId;
 
-use super::{Anomaly, Checker, Ending, Verdict, Violation, verdict};
+use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::Name;
 
@@ -30,7 +30,8 @@ pub(super) struct SenderReorder {
 /// What one life of a client was shown.
 #[derive(Default)]
 struct Life {
-    shown: BTreeSet<MessageId>,
+    /// In which room.
+    shown: BTreeMap<MessageId, Arc<str>>,
     /// The latest of each sender in each room.
     latest: BTreeMap<(Arc<str>, Name), (Place, MessageId, Record)>,
 }
@@ -41,30 +42,20 @@ impl Checker for SenderReorder {
     }
 
     fn observe(&mut self, record: &Record) {
-        match &record.kind {
-            Kind::Sent { id, n, .. } => {
-                let place = (record.process, *n);
-                self.sent.entry(id.clone()).or_insert_with(|| (Name::clone(&record.host), place));
-            }
-            Kind::Delivered { id: Some(id), room, .. } => self.on_delivered(record, id, room),
-            Kind::Delivered { id: None, .. }
-            | Kind::Acknowledged { .. }
-            | Kind::Failed { .. }
-            | Kind::Trouble { .. }
-            | Kind::Committed { .. }
-            | Kind::Suppressed { .. }
-            | Kind::Connected
-            | Kind::Disconnected { .. }
-            | Kind::Did { .. }
-            | Kind::Started
-            | Kind::Exited { .. }
-            | Kind::FaultBegan { .. }
-            | Kind::FaultEnded { .. } => {}
+        if let Kind::Sent { id, n, .. } = &record.kind {
+            let place = (record.process, *n);
+            self.sent.entry(id.clone()).or_insert_with(|| (Name::clone(&record.host), place));
+        } else if let Kind::Delivered { id: Some(id), room, .. } = &record.kind {
+            self.on_delivered(record, id, room);
+        } else if let Kind::Joined { room, since: Some(_), .. } = &record.kind {
+            let life = self.lives.entry((Name::clone(&record.host), record.process)).or_default();
+            life.shown.retain(|_, shown_in| shown_in != room);
+            life.latest.retain(|(shown_in, _), _| shown_in != room);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Verdict {
-        verdict(self.found, self.examined)
+    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+        verdict(self.found, self.examined).into()
     }
 }
 
@@ -72,9 +63,10 @@ impl SenderReorder {
     fn on_delivered(&mut self, record: &Record, id: &MessageId, room: &Arc<str>) {
         let Some((sender, place)) = self.sent.get(id) else { return };
         let life = self.lives.entry((Name::clone(&record.host), record.process)).or_default();
-        if !life.shown.insert(id.clone()) {
+        if life.shown.contains_key(id) {
             return;
         }
+        life.shown.insert(id.clone(), Arc::clone(room));
         self.examined += 1;
         let key = (Arc::clone(room), Name::clone(sender));
         if let Some((latest, before, evidence)) = life.latest.get(&key)
@@ -95,6 +87,7 @@ impl SenderReorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Verdict;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
     /// The log has them the wrong way round, and so has everyone.
@@ -122,6 +115,7 @@ mod tests {
     fn a_sender_that_starts_again_may_count_again() {
         let planted = Planted::good().restart(ALICE).say_as(ALICE, "alice-x-1", 1).commit("alice-x-1", 4);
         let planted = planted.ack(ALICE, "alice-x-1", 4).show(BOB, "alice-x-1", 4);
+        let planted = planted.show(ALICE, "alice-1", 1).show(ALICE, "bob-1", 2).show(ALICE, "alice-2", 3);
         let planted = planted.show(ALICE, "alice-x-1", 4);
         held(Anomaly::SenderReorder, planted);
     }

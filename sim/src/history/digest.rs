@@ -10,6 +10,7 @@ use squall::store::MessageId;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{Kind, Record};
+use crate::plan::Name;
 
 /// 128 bits over every record, with its virtual time, and every chunk of bytes handed to a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -42,6 +43,15 @@ impl Fold {
         self.number(connection);
         self.number(bytes.len() as u64);
         self.number(xxh3_64(bytes));
+        self.close();
+    }
+
+    pub(super) fn polls(&mut self, at: Duration, host: &str, process: u32, polls: u64) {
+        self.tag(2);
+        self.time(at);
+        self.text(host);
+        self.number(u64::from(process));
+        self.number(polls);
         self.close();
     }
 
@@ -102,7 +112,8 @@ impl Fold {
                 self.tag(11);
                 self.text(how);
             }
-            Kind::FaultBegan { fault } => {
+            // What it is stands in the plan, and 12 has never covered it.
+            Kind::FaultBegan { fault, what: _ } => {
                 self.tag(12);
                 self.number(*fault as u64);
             }
@@ -113,6 +124,57 @@ impl Fold {
             Kind::Trouble { what } => {
                 self.tag(14);
                 self.text(what);
+            }
+            Kind::SendFailed { id, reason } => {
+                self.tag(15);
+                self.text(&id.0);
+                self.text(reason);
+            }
+            Kind::Asked { act, room } => {
+                self.tag(16);
+                self.text(act);
+                self.text(room);
+            }
+            Kind::Joined { room, offset, since } => {
+                self.tag(17);
+                self.text(room);
+                self.number(offset.0);
+                self.tag(u8::from(since.is_some()));
+                self.number(since.unwrap_or_default().0);
+            }
+            Kind::Left { room, offset } => {
+                self.tag(18);
+                self.text(room);
+                self.number(offset.0);
+            }
+            Kind::Emitted { id, volatile, content } => {
+                self.tag(19);
+                self.event(id, *content);
+                self.tag(u8::from(*volatile));
+            }
+            Kind::Arrived { id, content } => {
+                self.tag(20);
+                self.event(id, *content);
+            }
+            Kind::Relayed { id, audience, excluded, volatile } => {
+                self.tag(21);
+                self.text(&id.0);
+                self.names(audience);
+                self.names(excluded);
+                self.tag(u8::from(*volatile));
+            }
+            Kind::Heard { id, content } => {
+                self.tag(22);
+                self.event(id, *content);
+            }
+            Kind::Answered { id, content } => {
+                self.tag(23);
+                self.event(id, *content);
+            }
+            Kind::Touched { fault, processes } => {
+                self.tag(24);
+                self.number(*fault as u64);
+                self.names(processes);
             }
         }
     }
@@ -128,6 +190,16 @@ impl Fold {
         self.text(room);
         self.number(offset);
         self.number(content);
+    }
+
+    fn event(&mut self, id: &MessageId, content: u64) {
+        self.text(&id.0);
+        self.number(content);
+    }
+
+    fn names(&mut self, names: &[Name]) {
+        self.number(names.len() as u64);
+        names.iter().for_each(|name| self.text(name));
     }
 
     fn tag(&mut self, tag: u8) {

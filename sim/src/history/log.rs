@@ -201,6 +201,11 @@ pub(super) fn user_act<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wor
     word(deserializer, ["connect", "disconnect"].into_iter())
 }
 
+/// Reads what a user can ask of a room.
+pub(super) fn room_act<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
+    word(deserializer, ["join", "leave"].into_iter())
+}
+
 fn word<'de, D: Deserializer<'de>>(
     deserializer: D,
     mut known: impl Iterator<Item = Word>,
@@ -235,10 +240,26 @@ mod tests {
             Kind::Suppressed { id: id(), offset },
             Kind::Acknowledged { id: id(), offset },
             Kind::Delivered { id: some, room: Arc::clone(&room), offset, content },
-            Kind::Delivered { id: None, room, offset: LogOffset(18), content: 7 },
+            Kind::Delivered { id: None, room: Arc::clone(&room), offset: LogOffset(18), content: 7 },
             Kind::Failed { id: id(), reason: "too large".to_owned() },
+            Kind::SendFailed { id: id(), reason: "operation has timed out".to_owned() },
+            Kind::Asked { act: "join", room: Arc::clone(&room) },
+            Kind::Joined { room: Arc::clone(&room), offset, since: None },
+            Kind::Joined { room: Arc::clone(&room), offset, since: Some(LogOffset(3)) },
+            Kind::Left { room, offset },
+            Kind::Emitted { id: id(), volatile: true, content },
+            Kind::Arrived { id: id(), content },
+            Kind::Relayed {
+                id: id(),
+                audience: vec!["bob".into(), "carol".into()],
+                excluded: vec!["alice".into()],
+                volatile: false,
+            },
+            Kind::Heard { id: id(), content },
+            Kind::Answered { id: id(), content },
             Kind::Trouble { what: "refused".to_owned() },
-            Kind::FaultBegan { fault: 2 },
+            Kind::FaultBegan { fault: 2, what: "kill server".to_owned() },
+            Kind::Touched { fault: 2, processes: vec!["alice".into(), "server".into()] },
             Kind::FaultEnded { fault: 2 },
             Kind::Disconnected { reason: "ping timeout" },
             Kind::Exited { how: "killed".to_owned() },
@@ -265,7 +286,7 @@ mod tests {
         let (header, read) = History::read_jsonl(written(&history).as_bytes()).unwrap();
 
         assert_eq!(read, history);
-        assert_eq!((header.scenario.as_str(), header.seed, header.records), ("burst", 7, 15));
+        assert_eq!((header.scenario.as_str(), header.seed, header.records), ("burst", 7, 26));
     }
 
     #[test]
@@ -296,8 +317,8 @@ mod tests {
         let cut: String = text.lines().take(4).map(|line| format!("{line}\n")).collect();
         let cases = [
             (String::new(), "line 1 of the log: EOF while parsing"),
-            (cut, "line 4 of the log: the log ends after 3 of 15 records"),
-            (text.replace("ping timeout", "boredom"), "line 15 of the log: unknown word \"boredom\""),
+            (cut, "line 4 of the log: the log ends after 3 of 26 records"),
+            (text.replace("ping timeout", "boredom"), "line 26 of the log: unknown word \"boredom\""),
             (text.replace("\"step\":3", "\"step\":4"), "line 5 of the log: step 4 where step 3 belongs"),
             (text.replace("\"0.000000s\"", "\"0,0s\""), "line 2 of the log: \"0,0s\" is no time"),
             (

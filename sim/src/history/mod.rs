@@ -1,19 +1,19 @@
 //! The only output of a run: records in one order, written by wrappers at the seams, and a digest of all that happened.
 
 mod digest;
+mod kind;
 mod log;
 mod recorder;
 mod text;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use squall::store::{LogOffset, MessageId};
 
 use crate::plan::Name;
 
 pub use digest::Digest;
+pub use kind::{Kind, content_digest};
 pub use log::{Header, LogError};
 pub use recorder::{History, Recorder};
 
@@ -37,103 +37,4 @@ pub struct Record {
     /// What happened.
     #[serde(flatten)]
     pub kind: Kind,
-}
-
-/// What can happen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Kind {
-    /// Client: the user said something and the outbox has it.
-    Sent {
-        /// The message.
-        id: MessageId,
-        /// The chat room.
-        room: Arc<str>,
-        /// Its number among what this client said, counted from one.
-        n: u64,
-        /// A hash of its content.
-        #[serde(with = "log::hexadecimal")]
-        content: u64,
-    },
-    /// Client: the server has it.
-    Acknowledged {
-        /// The message.
-        id: MessageId,
-        /// Its place.
-        offset: LogOffset,
-    },
-    /// Client: the server will never take it.
-    Failed {
-        /// The message.
-        id: MessageId,
-        /// Why.
-        reason: String,
-    },
-    /// Client: it was shown to the user.
-    Delivered {
-        /// The message; none where its sender gave it no id.
-        id: Option<MessageId>,
-        /// The chat room.
-        room: Arc<str>,
-        /// Its place.
-        offset: LogOffset,
-        /// A hash of its content.
-        #[serde(with = "log::hexadecimal")]
-        content: u64,
-    },
-    /// Server: it was committed at a new place.
-    Committed {
-        /// The message; none where its sender gave it no id.
-        id: Option<MessageId>,
-        /// The chat room.
-        room: Arc<str>,
-        /// Its place.
-        offset: LogOffset,
-        /// A hash of its content.
-        #[serde(with = "log::hexadecimal")]
-        content: u64,
-    },
-    /// Server: a repeat was recognised and not stored again.
-    Suppressed {
-        /// The message.
-        id: MessageId,
-        /// Where it is already.
-        offset: LogOffset,
-    },
-    /// Client or server: a socket is connected.
-    Connected,
-    /// Client or server: a socket is disconnected.
-    Disconnected {
-        /// Why, in Socket.IO's words.
-        #[serde(deserialize_with = "log::disconnect_reason")]
-        reason: Word,
-    },
-    /// Client: the user did what the plan says.
-    Did {
-        /// `connect` or `disconnect`.
-        #[serde(deserialize_with = "log::user_act")]
-        act: Word,
-    },
-    /// Client: the user was told of a trouble that is no message's: refused by the server, an outbox that cannot be kept.
-    Trouble {
-        /// In words.
-        what: String,
-    },
-    /// The process runs.
-    Started,
-    /// The process is gone.
-    Exited {
-        /// How: `killed`, `shut down`, or what it failed with.
-        how: String,
-    },
-    /// A fault of the plan began.
-    FaultBegan {
-        /// Its place in the plan.
-        fault: usize,
-    },
-    /// A fault of the plan ended.
-    FaultEnded {
-        /// Its place in the plan.
-        fault: usize,
-    },
 }

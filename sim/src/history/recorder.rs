@@ -65,6 +65,14 @@ impl Recorder {
         inner.chunks += 1;
     }
 
+    /// Folds into the digest how often the tasks of one life of a process were polled in a tick. This is no chunk.
+    pub fn polls(&self, at: Duration, host: &Name, process: u32, polls: u64) {
+        let mut inner = self.lock();
+        if !inner.finished {
+            inner.fold.polls(at, host, process, polls);
+        }
+    }
+
     /// Looks at each record that was written since `seen` records, without copying them, and says how many there are
     /// now. `look` must not write to this recorder.
     pub fn since(&self, seen: usize, look: impl FnMut(&Record)) -> usize {

@@ -5,6 +5,7 @@ use std::fmt;
 use squall::store::MessageId;
 
 use super::{Kind, Record};
+use crate::plan::Name;
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,18 +32,43 @@ impl fmt::Display for Kind {
                 write!(f, "committed {} at {offset} of {room}", or_nameless(id.as_ref()))
             }
             Self::Suppressed { id, offset } => write!(f, "suppressed {id}, already at {offset}"),
+            Self::SendFailed { id, reason } => write!(f, "gave up on {id}: {reason}"),
+            Self::Asked { act, room } => write!(f, "asked to {act} {room}"),
+            Self::Joined { room, offset, since: None } => write!(f, "joined {room} at {offset}"),
+            Self::Joined { room, offset, since: Some(since) } => {
+                write!(f, "joined {room} at {offset}, to be shown it after {since}")
+            }
+            Self::Left { room, offset } => write!(f, "left {room} at {offset}"),
+            Self::Emitted { id, volatile, .. } => write!(f, "emitted {id}{}", volatility(*volatile)),
+            Self::Arrived { id, .. } => write!(f, "{id} arrived"),
+            Self::Relayed { id, audience, excluded, volatile } => {
+                write!(f, "relayed {id}{} to {}", volatility(*volatile), list(audience))?;
+                if excluded.is_empty() { Ok(()) } else { write!(f, ", not to {}", list(excluded)) }
+            }
+            Self::Heard { id, .. } => write!(f, "heard {id}"),
+            Self::Answered { id, .. } => write!(f, "answered {id}"),
             Self::Connected => f.write_str("connected"),
             Self::Disconnected { reason } => write!(f, "disconnected: {reason}"),
             Self::Did { act } => write!(f, "did {act}"),
             Self::Trouble { what } => write!(f, "in trouble: {what}"),
             Self::Started => f.write_str("started"),
             Self::Exited { how } => write!(f, "exited: {how}"),
-            Self::FaultBegan { fault } => write!(f, "fault {fault} began"),
+            Self::FaultBegan { fault, what } if what.is_empty() => write!(f, "fault {fault} began"),
+            Self::FaultBegan { fault, what } => write!(f, "fault {fault} began: {what}"),
             Self::FaultEnded { fault } => write!(f, "fault {fault} ended"),
+            Self::Touched { fault, processes } => write!(f, "fault {fault} touched {}", list(processes)),
         }
     }
 }
 
 fn or_nameless(id: Option<&MessageId>) -> &str {
     id.map_or("a message without id", |id| id.0.as_str())
+}
+
+fn volatility(volatile: bool) -> &'static str {
+    if volatile { " (volatile)" } else { "" }
+}
+
+fn list(names: &[Name]) -> String {
+    if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
 }

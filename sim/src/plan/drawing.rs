@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::draw::{Stream, draw_duration};
-use crate::scenario::{FaultStep, Name, Say, Scenario, Step, StepAct};
+use crate::scenario::{FaultStep, Name, Pace, Scenario, Step, StepAct};
 use crate::units::Span;
 
-use super::{Act, AppKind, Backend, Fault, Op, Plan, VERSION, settle_bound};
+use super::{Act, AppKind, Backend, Broadcast, Emit, Fault, Join, Op, Plan, Say, VERSION, settle_bound};
 
 /// Draws the plan of one seed. Pure: the same scenario and seed give the same plan, in any process and version.
 pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
@@ -42,20 +42,14 @@ pub(super) fn content(who: &str, n: u32, bytes: Option<u32>) -> String {
 }
 
 /// What is done, before anything is numbered.
-struct Intent {
+struct Intent<'a> {
     at: Duration,
     who: Name,
-    act: IntentAct,
-}
-
-enum IntentAct {
-    Connect,
-    Disconnect,
-    Say { bytes: Option<u32> },
+    act: &'a StepAct,
 }
 
 fn ops(scenario: &Scenario, seed: u64) -> Vec<Op> {
-    let mut intents: Vec<Intent> = default_connects(scenario).collect();
+    let mut intents: Vec<Intent<'_>> = default_connects(scenario).collect();
     let mut twins = Twins::default();
     for step in &scenario.work {
         for who in &step.who {
@@ -66,54 +60,69 @@ fn ops(scenario: &Scenario, seed: u64) -> Vec<Op> {
     // A stable sort: what happens at one instant happens in the order of the file.
     intents.sort_by_key(|intent| intent.at);
 
-    let mut said: BTreeMap<Name, u32> = BTreeMap::new();
-    let mut op = |Intent { at, who, act }: Intent| {
-        let act = match act {
-            IntentAct::Connect => Act::Connect,
-            IntentAct::Disconnect => Act::Disconnect,
-            IntentAct::Say { bytes } => {
-                let n = said.entry(who.clone()).or_default();
-                *n += 1;
-                Act::Say(content(&who, *n, bytes))
-            }
-        };
+    let mut numbers: BTreeMap<(Name, &'static str), u32> = BTreeMap::new();
+    let op = |Intent { at, who, act }: Intent<'_>| {
+        let n = numbers.entry((who.clone(), act.as_str())).or_default();
+        *n += 1;
+        let act = numbered(act, &who, *n);
         Op { at: Span(at), who, act }
     };
-    intents.into_iter().map(&mut op).collect()
+    intents.into_iter().map(op).collect()
+}
+
+/// An act with its text, where it is the `n`-th of its kind by `who`.
+fn numbered(act: &StepAct, who: &str, n: u32) -> Act {
+    match act {
+        StepAct::Connect => Act::Connect,
+        StepAct::Disconnect => Act::Disconnect,
+        StepAct::Join(join) => Act::Join(Join { room: join.room.clone(), since: join.since }),
+        StepAct::Leave(room) => Act::Leave(room.clone()),
+        StepAct::Say(say) => Act::Say(Say { room: say.room.clone(), content: content(who, n, say.bytes) }),
+        StepAct::Emit(emit) => Act::Emit(Emit {
+            event: emit.event.clone(),
+            content: format!("{who} emit {n}"),
+            binary: emit.binary,
+            volatile: emit.volatile,
+            ack: emit.ack,
+            room: emit.room.clone(),
+        }),
+        StepAct::Broadcast(broadcast) => Act::Broadcast(Broadcast {
+            content: format!("{who} broadcast {n}"),
+            room: broadcast.room.clone(),
+            except: broadcast.except.clone(),
+            binary: broadcast.binary,
+            volatile: broadcast.volatile,
+        }),
+        StepAct::Reload => Act::Reload,
+        StepAct::Wait => Act::Wait,
+    }
 }
 
 /// Who is told nothing about connecting does so at the start.
-fn default_connects(scenario: &Scenario) -> impl Iterator<Item = Intent> {
+fn default_connects(scenario: &Scenario) -> impl Iterator<Item = Intent<'_>> {
     let connects = |name: &Name| {
         scenario.work.iter().any(|step| step.act == StepAct::Connect && step.who.contains(name))
     };
     scenario.clients.keys().filter(move |name| !connects(name)).map(|name| Intent {
         at: Duration::ZERO,
         who: name.clone(),
-        act: IntentAct::Connect,
+        act: &StepAct::Connect,
     })
 }
 
-fn intents_of(step: &Step, who: &Name, seed: u64, entity: &str) -> Vec<Intent> {
-    let at = draw_duration(step.at.inclusive(), seed, Stream::Work, entity, 0);
-    let intent = |at, act| Intent { at, who: who.clone(), act };
-    match &step.act {
-        StepAct::Connect => vec![intent(at, IntentAct::Connect)],
-        StepAct::Disconnect => vec![intent(at, IntentAct::Disconnect)],
-        StepAct::Say(say) => says(say, at, seed, entity)
-            .into_iter()
-            .map(|at| intent(at, IntentAct::Say { bytes: say.bytes }))
-            .collect(),
-    }
+fn intents_of<'a>(step: &'a Step, who: &Name, seed: u64, entity: &str) -> Vec<Intent<'a>> {
+    let first = draw_duration(step.at.inclusive(), seed, Stream::Work, entity, 0);
+    let times = times(step.act.pace(), first, seed, entity).into_iter();
+    times.map(|at| Intent { at, who: who.clone(), act: &step.act }).collect()
 }
 
-/// When each message of a burst is said.
-fn says(say: &Say, first: Duration, seed: u64, entity: &str) -> Vec<Duration> {
+/// When each of a burst is done.
+fn times(pace: Pace, first: Duration, seed: u64, entity: &str) -> Vec<Duration> {
     let gaps = format!("{entity}/every");
     let mut at = first;
     let mut times = vec![first];
-    for n in 1..say.count {
-        at += draw_duration(say.every.inclusive(), seed, Stream::Work, &gaps, u64::from(n));
+    for n in 1..pace.count {
+        at += draw_duration(pace.every.inclusive(), seed, Stream::Work, &gaps, u64::from(n));
         times.push(at);
     }
     times
@@ -129,7 +138,11 @@ fn faults(steps: &[FaultStep], seed: u64) -> Vec<Fault> {
             let lasts = step.lasts.map(|lasts| {
                 draw_duration(lasts.inclusive(), seed, Stream::Fault, &format!("{entity}/lasts"), 0)
             });
-            Fault { at: Span(at), until: lasts.map(|lasts| Span(at + lasts)), what: step.what.clone() }
+            Fault {
+                at: Span(at),
+                until: lasts.map(|lasts| Span(at + lasts)),
+                what: step.what.drawn(seed, &entity),
+            }
         })
         .collect();
     faults.sort_by_key(|fault| fault.at);

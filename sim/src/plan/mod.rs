@@ -3,6 +3,7 @@
 //! [`draw`] rolls all the dice that can be rolled before the run; [`random()`] makes up the scenario too. What a plan says is
 //! valid ([`Plan::validate`]) before the world takes it, also when someone wrote it by hand. Nothing runs here.
 
+mod act;
 mod drawing;
 mod random;
 mod settle;
@@ -16,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::units::Span;
 
 pub use crate::scenario::{
-    ClientPlan, FaultAct, Guarantee, Name, NetworkPlan, Pair, Path, Receive, SERVER, Send, ServerPlan,
+    ClientPlan, Cut, Delay, FaultAct, Guarantee, Lasting, Loss, Name, NetworkPlan, Pair, Path, Receive,
+    SERVER, Send, ServerPlan, Slow, Transport,
 };
+pub use act::{Act, Broadcast, Emit, Join, Say, attachment};
 pub use drawing::draw;
 pub use random::random;
 pub use settle::settle_bound;
@@ -85,18 +88,6 @@ pub struct Op {
     /// What.
     #[serde(rename = "do")]
     pub act: Act,
-}
-
-/// What a user can do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Act {
-    /// Connect, and from then on by itself.
-    Connect,
-    /// Disconnect, until the next connect.
-    Disconnect,
-    /// Say something.
-    Say(String),
 }
 
 /// What breaks.

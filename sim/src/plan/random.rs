@@ -8,13 +8,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use squall::chat::wire::DEFAULT_ROOM;
+
 use crate::draw::{Stream, draw_duration, draw_within};
-use crate::units::{Span, SpanRange};
+use crate::units::{NumberRange, Rate, Span, SpanRange};
 
 use super::drawing::content;
 use super::{
-    Act, AppKind, Backend, ClientPlan, Fault, FaultAct, Guarantee, Name, NetworkPlan, Op, Pair, Path, Plan,
-    Receive, SERVER, Send, ServerPlan, VERSION, settle_bound,
+    Act, AppKind, Backend, ClientPlan, Cut, Delay, Fault, FaultAct, Guarantee, Lasting, Loss, Name,
+    NetworkPlan, Op, Pair, Path, Plan, SERVER, Say, ServerPlan, Slow, VERSION, settle_bound,
 };
 
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -75,11 +77,7 @@ impl Dice {
 
     fn client(&self, name: &str) -> ClientPlan {
         let seconds = [3, 10][self.index(Stream::Work, &format!("{name}/ack_timeout"), 0..=1)];
-        ClientPlan {
-            send: Send::Outbox,
-            receive: Receive::Resume,
-            ack_timeout: Span(Duration::from_secs(seconds)),
-        }
+        ClientPlan { ack_timeout: Span(Duration::from_secs(seconds)), ..ClientPlan::default() }
     }
 
     fn ops(&self, names: &[Name]) -> Vec<Op> {
@@ -93,7 +91,7 @@ impl Dice {
             ops.push(Op {
                 at: Span(at),
                 who: who.clone(),
-                act: Act::Say(content(who, *number, Some(bytes))),
+                act: Act::Say(Say { room: DEFAULT_ROOM.into(), content: content(who, *number, Some(bytes)) }),
             });
         }
         ops.sort_by_key(|op| op.at);
@@ -152,18 +150,59 @@ impl Dice {
         let client = names[self.index(Stream::Fault, &format!("{n}/client"), 0..=last)].clone();
         let server: Name = Arc::from(SERVER);
         let between = [client.clone(), server.clone()];
-        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=6) {
+        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=12) {
             0 => FaultAct::Stall(Path::Between(between)),
             1 => FaultAct::Stall(Path::OneWay([client, server])),
             2 => FaultAct::Stall(Path::OneWay([server, client])),
             3 => FaultAct::Partition(Pair { between }),
             4 => FaultAct::Reset(Pair { between }),
             5 => FaultAct::Kill(server),
-            _ => FaultAct::Shutdown(server),
+            6 => FaultAct::Shutdown(server),
+            7 => FaultAct::Delay(Delay { path: self.path(n, between), by: self.delay(n) }),
+            8 => FaultAct::Loss(Loss { path: self.path(n, between), percent: self.percent(n) }),
+            9 => FaultAct::Slow(Slow { path: self.path(n, between), rate: self.rate(n) }),
+            10 => FaultAct::HalfOpen(Pair { between }),
+            11 => FaultAct::Cut(Cut { path: self.path(n, between), after: self.after(n) }),
+            _ => FaultAct::Reload(client),
         };
         let at = self.duration(Stream::Fault, &format!("{n}/at"), Duration::ZERO..=STORY);
-        let until = what.lasts().then(|| Span(at + self.lasts(n)));
+        let lasts = match what.kind().lasting() {
+            Lasting::Always => true,
+            Lasting::IfSaid => self.index(Stream::Fault, &format!("{n}/whether"), 0..=1) == 0,
+            Lasting::Never => false,
+        };
+        let until = lasts.then(|| Span(at + self.lasts(n)));
         Fault { at: Span(at), until, what }
+    }
+
+    /// Either way, or both.
+    fn path(&self, n: usize, [client, server]: [Name; 2]) -> Path {
+        match self.index(Stream::Fault, &format!("{n}/path"), 0..=2) {
+            0 => Path::Between([client, server]),
+            1 => Path::OneWay([client, server]),
+            _ => Path::OneWay([server, client]),
+        }
+    }
+
+    /// From a longer way round to one on which a heartbeat dies.
+    fn delay(&self, n: usize) -> SpanRange {
+        let longest = [200, 1_000, 8_000][self.index(Stream::Fault, &format!("{n}/by"), 0..=2)];
+        millis(longest / 10, longest)
+    }
+
+    fn percent(&self, n: usize) -> u8 {
+        [1, 5, 20, 50][self.index(Stream::Fault, &format!("{n}/percent"), 0..=3)]
+    }
+
+    fn rate(&self, n: usize) -> Rate {
+        Rate([300, 2_000, 20_000][self.index(Stream::Fault, &format!("{n}/rate"), 0..=2)])
+    }
+
+    /// Within the handshake, a message, or a burst.
+    fn after(&self, n: usize) -> NumberRange {
+        let most = [100, 1_000, 10_000][self.index(Stream::Fault, &format!("{n}/after/order"), 0..=2)];
+        let after = draw_within(1..=most, self.seed, Stream::Fault, &format!("{n}/after"), 0);
+        NumberRange { low: after, high: after }
     }
 
     /// As often a blink as a breakdown: each order of magnitude is as likely as the others.

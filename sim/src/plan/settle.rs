@@ -3,44 +3,53 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use squall::socket::ReconnectOptions;
-
 use crate::scenario::limits::{connect_timeout, round_trip};
 use crate::units::Span;
 
-use super::{Act, Plan};
+use super::{Act, ClientPlan, Plan, Send};
 
 /// The protocol's own bound on what a healed world still takes, summed from its timers. The worst client
 ///
 /// 1. does not know yet that its connection is dead, and finds out by the heartbeat: `ping_interval + ping_timeout`;
 /// 2. is in an attempt to connect that will fail: 20 s, the connect timeout;
-/// 3. waits before the next attempt: 5 s, the longest backoff, jitter included;
+/// 3. waits before the next attempt: `reconnection_delay_max`, the longest backoff, jitter included;
 /// 4. connects: TCP, upgrade, `open`, CONNECT, and reads on from where it was: six round trips;
-/// 5. waits for an acknowledgement that was lost on the way: `ack_timeout`;
-/// 6. sends all that is left in its outbox, one after the other, each a round trip;
+/// 5. waits for an acknowledgement that was lost on the way: `ack_timeout`, and once more for each of its `retries`;
+/// 6. sends all that is left to send, and asks to be let in and out of rooms, one after the other, each a round trip;
 /// 7. while the server makes everybody's messages durable, one commit each.
 ///
 /// It is a bound, not an estimate: a run ends as soon as nothing is owed.
 pub fn settle_bound(plan: &Plan) -> Span {
     let server = &plan.server;
     let noticing = server.ping_interval.0 + server.ping_timeout.0;
-    let connecting = connect_timeout() + ReconnectOptions::default().reconnection_delay_max;
+    let backoff =
+        plan.clients.values().map(|client| client.reconnection_delay_max.0).max().unwrap_or_default();
+    let connecting = connect_timeout() + backoff;
     let round_trip = round_trip(&plan.network);
-    let ack_timeout = plan.clients.values().map(|client| client.ack_timeout.0).max().unwrap_or_default();
+    let acknowledged = plan.clients.values().map(longest_acknowledgement).max().unwrap_or_default();
 
-    let mut said: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut asked: BTreeMap<&str, u32> = BTreeMap::new();
     for op in &plan.ops {
         match op.act {
-            Act::Say(_) => *said.entry(&op.who).or_default() += 1,
-            Act::Connect | Act::Disconnect => {}
+            Act::Say(_) | Act::Emit(_) | Act::Broadcast(_) | Act::Join(_) | Act::Leave(_) => {
+                *asked.entry(&op.who).or_default() += 1;
+            }
+            Act::Connect | Act::Disconnect | Act::Reload | Act::Wait => {}
         }
     }
-    let longest_outbox = said.values().copied().max().unwrap_or_default();
-    let all: u32 = said.values().sum();
+    let longest_outbox = asked.values().copied().max().unwrap_or_default();
+    let all: u32 = asked.values().sum();
 
     let sending = round_trip * longest_outbox + server.fsync.high * all;
-    let bound = noticing + connecting + round_trip * 6 + ack_timeout + sending;
+    let bound = noticing + connecting + round_trip * 6 + acknowledged + sending;
     Span(whole_seconds(bound))
+}
+
+fn longest_acknowledgement(client: &ClientPlan) -> Duration {
+    match client.send {
+        Send::Plain | Send::Outbox => client.ack_timeout.0,
+        Send::Retry | Send::Manual => client.ack_timeout.0 * (client.retries + 1),
+    }
 }
 
 /// Rounded up: it is read by people.
@@ -62,6 +71,13 @@ mod tests {
         let mut slower = plan.clone();
         slower.server.ping_timeout.0 += Duration::from_secs(7);
         assert_eq!(settle_bound(&slower).0, bound.0 + Duration::from_secs(7));
+
+        let mut patient = plan.clone();
+        for client in patient.clients.values_mut() {
+            (client.send, client.retries, client.ack_timeout) =
+                (Send::Retry, 2, Span(Duration::from_secs(30)));
+        }
+        assert!(settle_bound(&patient).0 > bound.0 + Duration::from_secs(75));
 
         let mut longer = plan.clone();
         let say = plan.ops.iter().find(|op| matches!(op.act, Act::Say(_))).unwrap();

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use crate::scenario::tests::{GOOD, scenario_files};
 use crate::scenario::{self, parse};
+use crate::units::{NumberRange, Rate};
 
 use super::*;
 
@@ -23,6 +24,8 @@ work:
 faults:
   - { at: 1s..3s, lasts: 1s..8s, what: { stall: { from: alice, to: server } } }
   - { at: 2s, what: { reset: { between: [bob, server] } } }
+  - { at: 4s, what: { cut: { between: [alice, server], after: 100..5000 } } }
+  - { at: 5s, lasts: 2s, what: { slow: { from: server, to: bob, rate: 10KB/s } } }
   - { at: 12s..13s, lasts: 2s, what: { kill: server } }
 ";
 
@@ -36,7 +39,13 @@ fn draws(plan: &Plan) -> Vec<(Span, String)> {
         let act = match &op.act {
             Act::Connect => "connect",
             Act::Disconnect => "disconnect",
+            Act::Join(_) => "join",
+            Act::Leave(_) => "leave",
             Act::Say(_) => "say",
+            Act::Emit(_) => "emit",
+            Act::Broadcast(_) => "broadcast",
+            Act::Reload => "reload",
+            Act::Wait => "wait",
         };
         (op.at, format!("{} {act}", op.who))
     };
@@ -90,15 +99,34 @@ fn two_steps_that_say_the_same_are_drawn_apart() {
 }
 
 #[test]
+fn after_how_many_bytes_a_cut_comes_is_drawn() {
+    let after = |seed| {
+        let plan = drawn(STORY, seed);
+        let mut cuts = plan
+            .faults
+            .iter()
+            .filter_map(|fault| if let FaultAct::Cut(cut) = &fault.what { Some(cut.after) } else { None });
+        cuts.next().unwrap()
+    };
+    let drawn: std::collections::BTreeSet<u64> = (0..20).map(|seed| after(seed).low).collect();
+
+    assert!(drawn.len() > 10 && drawn.iter().all(|after| (100..=5000).contains(after)), "{drawn:?}");
+    assert_eq!(after(7).low, after(7).high);
+}
+
+#[test]
+fn random_plans_hold_faults_of_every_kind() {
+    let kinds: std::collections::BTreeSet<&str> =
+        (0..300).flat_map(|seed| random(seed).faults).map(|fault| fault.what.kind().as_str()).collect();
+    assert_eq!(kinds.len(), 11, "{kinds:?}");
+}
+
+#[test]
 fn messages_are_numbered_by_time_and_padded() {
     let plan = drawn(STORY, 7);
     let said = |who: &str| -> Vec<String> {
         let by = plan.ops.iter().filter(|op| &*op.who == who);
-        by.filter_map(|op| match &op.act {
-            Act::Say(content) => Some(content.clone()),
-            Act::Connect | Act::Disconnect => None,
-        })
-        .collect()
+        by.filter_map(|op| op.act.text()).map(|(text, _)| text.to_owned()).collect()
     };
     assert_eq!(said("alice"), ["alice 1", "alice 2", "alice 3"]);
     let bob = said("bob");
@@ -160,6 +188,21 @@ fn a_plan_that_the_world_cannot_run_is_refused() {
     refused(|plan| plan.faults.swap(0, 2), "earlier than the fault before it");
     refused(|plan| plan.faults.extend(plan.faults.last().cloned()), "down already");
     refused(|plan| plan.faults[0].what = FaultAct::Kill("alice".into()), "only the server");
+    refused(|plan| plan.faults[0].what = FaultAct::Reload("server".into()), "only a client");
+    let path = || Path::Between(["alice".into(), "server".into()]);
+    let loss = |percent| FaultAct::Loss(Loss { path: path(), percent });
+    refused(|plan| plan.faults[0].what = loss(0), "cannot lose 0 %");
+    refused(|plan| plan.faults[0].what = loss(100), "cannot lose 100 %");
+    let rate = Rate(0);
+    refused(|plan| plan.faults[0].what = FaultAct::Slow(Slow { path: path(), rate }), "nothing passes");
+    let cut = |low, high| Fault {
+        until: None,
+        what: FaultAct::Cut(Cut { path: path(), after: NumberRange { low, high } }),
+        ..drawn(STORY, 7).faults[0].clone()
+    };
+    refused(|plan| plan.faults[0] = cut(0, 0), "cannot be cut after 0 bytes");
+    refused(|plan| plan.faults[0] = cut(1, 2), "cannot be cut after 1..2 bytes");
+    refused(|plan| plan.faults[0].what = cut(1, 1).what, "`until` is not for it");
     let between = ["alice".into(), "bob".into()];
     refused(|plan| plan.faults[0].what = FaultAct::Partition(Pair { between }), "not `alice` and `bob`");
     refused(|plan| plan.network.latency.low = Duration::ZERO, "latency is below the tick");
@@ -212,13 +255,10 @@ proptest! {
     #[test]
     fn a_plan_reads_as_it_prints(seed: u64, contents in proptest::collection::vec(any_content(), 1..5)) {
         let mut plan = random(seed);
-        let says = plan.ops.iter_mut().filter_map(|op| match &mut op.act {
-            Act::Say(content) => Some(content),
-            Act::Connect | Act::Disconnect => None,
-        });
-        for (content, new) in says.zip(contents) {
+        let says = plan.ops.iter_mut().filter(|op| op.act.is_say());
+        for ((op, new), room) in says.zip(contents).zip(["general", "lobby"].into_iter().cycle()) {
             // An empty one is refused.
-            *content = format!("{new}.");
+            op.act = Act::Say(Say { room: room.into(), content: format!("{new}.") });
         }
         let text = plan.to_yaml();
         let read = Plan::from_yaml("plan.yaml", &text).map_err(|error| TestCaseError::fail(error.to_string()))?;

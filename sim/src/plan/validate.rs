@@ -2,15 +2,21 @@
 //!
 //! The same rules as a scenario's, on what was drawn: a plan that [`super::draw`] gives is valid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::scenario::limits::{self, CLIENTS_MAX, CONTENT_BYTES_TOTAL_MAX, OPS_MAX, TICK, TIME_MAX};
-use crate::units::{Span, SpanRange};
+use crate::scenario::limits::{
+    self, ATTEMPTS_MAX, BINARY_BYTES_MAX, CLIENTS_MAX, CONTENT_BYTES_TOTAL_MAX, LOSS_PERCENT, OPS_MAX,
+    ROOMS_MAX, TICK, TIME_MAX,
+};
+use crate::units::{Rate, Span, SpanRange};
 
-use super::{Act, Fault, Plan, SERVER, VERSION};
+use super::{
+    Act, ClientPlan, Cut, Delay, Fault, FaultAct, Guarantee, Join, Lasting, Loss, Name, Op, Plan, SERVER,
+    Say, Send, Slow, VERSION,
+};
 
 /// Why a plan cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -92,12 +98,32 @@ impl Plan {
         Part::Plan.must(network.latency.low >= TICK, || "latency is below the tick of 10ms".to_owned())?;
         let never = limits::never_connects(network).or_else(|| limits::never_holds(server, network));
         Part::Plan.must(never.is_none(), || never.unwrap_or_default())?;
-        for (name, client) in &self.clients {
-            self.validate_time("ack_timeout", client.ack_timeout)?;
-            let never = limits::never_acknowledged(client, server, network);
-            Part::Plan.must(never.is_none(), || format!("{name}: {}", never.unwrap_or_default()))?;
-        }
-        Ok(())
+        self.clients.iter().try_for_each(|(name, client)| self.validate_client(name, client))
+    }
+
+    fn validate_client(&self, name: &str, client: &ClientPlan) -> Result<(), PlanError> {
+        let must = |holds: bool, says: &str| Part::Plan.must(holds, || format!("{name}: {says}"));
+        self.validate_time("ack_timeout", client.ack_timeout)?;
+        self.validate_time("reconnection_delay_max", client.reconnection_delay_max)?;
+        let never = limits::never_acknowledged(client, &self.server, &self.network);
+        must(never.is_none(), &never.unwrap_or_default())?;
+        let (guarantee, send, receive) = (self.guarantee, client.send.as_str(), client.receive.as_str());
+        must(
+            guarantee.allows_send(client.send) && guarantee.allows_receive(client.receive),
+            &format!("`send: {send}` and `receive: {receive}` cannot promise {guarantee}"),
+        )?;
+        must(!client.transports.is_empty(), "there is no transport")?;
+        must(
+            client.reconnection_delay <= client.reconnection_delay_max,
+            "`reconnection_delay` is longer than `reconnection_delay_max`",
+        )?;
+        let attempts = client.reconnection_attempts.unwrap_or(1);
+        must(
+            (1..=ATTEMPTS_MAX).contains(&attempts) && client.retries <= ATTEMPTS_MAX,
+            &format!("more than {ATTEMPTS_MAX} attempts or retries, or none"),
+        )?;
+        must(client.rooms.len() <= ROOMS_MAX, "there are too many rooms")?;
+        validate_rooms(Part::Plan, &client.rooms)
     }
 
     fn validate_time(&self, what: &str, Span(time): Span) -> Result<(), PlanError> {
@@ -121,29 +147,61 @@ impl Plan {
             part.must(op.at.0 >= before, || "earlier than the op before it".to_owned())?;
             part.must(op.at.0 <= TIME_MAX, || format!("later than {}", Span(TIME_MAX)))?;
             before = op.at.0;
-            if let Act::Say(content) = &op.act {
-                let bytes = content.len() as u64;
-                let bytes_max = limits::content_bytes_max();
-                part.must((1..=bytes_max).contains(&bytes), || {
-                    format!("{bytes} bytes, not 1 to {bytes_max}")
-                })?;
-                said += bytes;
+            self.validate_act(part, op)?;
+            if let Some((text, attached)) = op.act.text() {
+                said += text.len() as u64 + u64::from(attached);
             }
         }
         Part::Plan
             .must(said > 0, || "nobody says anything: a run without a message proves nothing".to_owned())?;
-        Part::Plan.must(said <= content_bytes_total_max(), || format!("too much to say: {said} bytes"))
+        Part::Plan.must(said <= content_bytes_total_max(), || format!("too much to say: {said} bytes"))?;
+        self.validate_texts()
     }
 
-    /// Everyone is owed every message, so whoever stays away can never be given what is owed.
+    fn validate_act(&self, part: Part, op: &Op) -> Result<(), PlanError> {
+        let rooms: Vec<&Name> = match &op.act {
+            Act::Join(Join { room, .. }) | Act::Leave(room) | Act::Say(Say { room, .. }) => vec![room],
+            Act::Emit(emit) => emit.room.iter().collect(),
+            Act::Broadcast(broadcast) => broadcast.room.iter().chain(&broadcast.except).collect(),
+            Act::Connect | Act::Disconnect | Act::Reload | Act::Wait => Vec::new(),
+        };
+        validate_rooms(part, rooms)?;
+        if let Act::Emit(emit) = &op.act {
+            part.must(limits::is_event_name(&emit.event), || {
+                format!("an event cannot be called `{}`", emit.event)
+            })?;
+        }
+        let Some((text, attached)) = op.act.text() else { return Ok(()) };
+        let (bytes, bytes_max) = (text.len() as u64, limits::content_bytes_max());
+        part.must((1..=bytes_max).contains(&bytes), || format!("{bytes} bytes, not 1 to {bytes_max}"))?;
+        part.must(attached <= BINARY_BYTES_MAX, || {
+            format!("{attached} bytes attached, not at most {BINARY_BYTES_MAX}")
+        })
+    }
+
+    /// What has no other id is told apart by its text.
+    fn validate_texts(&self) -> Result<(), PlanError> {
+        let mut known = BTreeSet::new();
+        for (place, op) in self.ops.iter().enumerate() {
+            let has_id =
+                op.act.is_say() && self.clients.get(&op.who).is_some_and(|who| who.send == Send::Outbox);
+            let Some((text, _)) = op.act.text().filter(|_| !has_id) else { continue };
+            Part::Op(place).must(known.insert(text), || {
+                format!("{text:?} stands twice, and nothing else tells the two apart")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Where no loss is excused everyone is owed every message, so whoever stays away can never be given what is owed.
     fn validate_presence(&self) -> Result<(), PlanError> {
+        if self.guarantee == Guarantee::AtMostOnce {
+            return Ok(());
+        }
         let mut last = BTreeMap::new();
         for (place, op) in self.ops.iter().enumerate() {
-            match op.act {
-                Act::Connect | Act::Disconnect => {
-                    last.insert(&op.who, (place, &op.act));
-                }
-                Act::Say(_) => {}
+            if matches!(op.act, Act::Connect | Act::Disconnect) {
+                last.insert(&op.who, (place, &op.act));
             }
         }
         for name in self.clients.keys() {
@@ -173,6 +231,12 @@ impl Plan {
                     format!("a link is between a client and the server, not `{a}` and `{b}`")
                 })?;
             }
+            validate_measure(part, &fault.what)?;
+            if let FaultAct::Reload(name) = &fault.what {
+                part.must(self.clients.contains_key(name), || {
+                    format!("only a client can be reloaded, not `{name}`")
+                })?;
+            }
             if let Some(name) = fault.what.stops() {
                 part.must(&**name == SERVER, || format!("only the server can be stopped, not `{name}`"))?;
                 part.must(down.is_none_or(|until| until < fault.at.0), || {
@@ -185,19 +249,54 @@ impl Plan {
     }
 }
 
+fn validate_rooms<'a>(part: Part, rooms: impl IntoIterator<Item = &'a Name>) -> Result<(), PlanError> {
+    let unnameable = rooms.into_iter().find(|room| !limits::is_room_name(room));
+    part.must(unnameable.is_none(), || {
+        format!("a room cannot be called `{}`", unnameable.map_or("", |room| room))
+    })
+}
+
 /// A scenario counts only what its `bytes` ask for, and its shorter texts come on top.
 fn content_bytes_total_max() -> u64 {
     const SHORT_TEXT_BYTES_MAX: u64 = 64;
     CONTENT_BYTES_TOTAL_MAX + OPS_MAX * SHORT_TEXT_BYTES_MAX
 }
 
+/// How much, how many, how fast.
+fn validate_measure(part: Part, what: &FaultAct) -> Result<(), PlanError> {
+    match what {
+        FaultAct::Delay(Delay { by, .. }) => {
+            part.must(by.low <= by.high && by.high <= TIME_MAX, || format!("a delay cannot be {by}"))
+        }
+        FaultAct::Loss(Loss { percent, .. }) => part.must(LOSS_PERCENT.contains(percent), || {
+            format!("a link cannot lose {percent} % of what passes")
+        }),
+        FaultAct::Slow(Slow { rate, .. }) => {
+            part.must(*rate > Rate(0), || "at a rate of 0B/s nothing passes".to_owned())
+        }
+        FaultAct::Cut(Cut { after, .. }) => part
+            .must(after.low == after.high && (1..=CONTENT_BYTES_TOTAL_MAX).contains(&after.low), || {
+                format!("a connection cannot be cut after {after} bytes")
+            }),
+        FaultAct::Stall(_)
+        | FaultAct::Partition(_)
+        | FaultAct::HalfOpen(_)
+        | FaultAct::Reset(_)
+        | FaultAct::Kill(_)
+        | FaultAct::Shutdown(_)
+        | FaultAct::Reload(_) => Ok(()),
+    }
+}
+
 fn validate_end(part: Part, fault: &Fault) -> Result<Duration, PlanError> {
-    let end = match (fault.until, fault.what.lasts()) {
-        (Some(Span(until)), true) if until > fault.at.0 => until,
-        (None, false) => fault.at.0,
-        (Some(_), true) => return Err(part.wrong("it ends before it begins")),
-        (None, true) => return Err(part.wrong("it has no end: `until` is missing")),
-        (Some(_), false) => return Err(part.wrong("it takes no time: `until` is not for it")),
+    let end = match (fault.until, fault.what.kind().lasting()) {
+        (Some(Span(until)), Lasting::Always | Lasting::IfSaid) if until > fault.at.0 => until,
+        (None, Lasting::Never | Lasting::IfSaid) => fault.at.0,
+        (Some(_), Lasting::Always | Lasting::IfSaid) => {
+            return Err(part.wrong("it ends before it begins"));
+        }
+        (None, Lasting::Always) => return Err(part.wrong("it has no end: `until` is missing")),
+        (Some(_), Lasting::Never) => return Err(part.wrong("it takes no time: `until` is not for it")),
     };
     part.must(end <= TIME_MAX, || format!("it ends later than {}", Span(TIME_MAX)))?;
     Ok(end)

@@ -7,13 +7,7 @@ use crate::plan::{FaultAct, Plan};
 
 /// The name of a fault's kind, as scenarios have it.
 pub fn fault_kind(act: &FaultAct) -> &'static str {
-    match act {
-        FaultAct::Stall(_) => "stall",
-        FaultAct::Partition(_) => "partition",
-        FaultAct::Reset(_) => "reset",
-        FaultAct::Kill(_) => "kill",
-        FaultAct::Shutdown(_) => "shutdown",
-    }
+    act.kind().as_str()
 }
 
 /// How often each kind of fault touched traffic. A kind that is planned and touched nothing is in it with zero.

@@ -2,12 +2,14 @@
 //!
 //! The limits keep a slip of the pen (`every: 100h`) from becoming a run without end.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use squall::chat::ChatConfig;
 use squall::socket::ManagerOptions;
 
-use super::terms::{ClientPlan, NetworkPlan, SERVER, ServerPlan, WORLD};
+use super::client::ClientPlan;
+use super::terms::{NetworkPlan, SERVER, ServerPlan, WORLD};
 
 /// The backend's tick: nothing crosses a link faster, and no fault is shorter.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -18,7 +20,7 @@ pub const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most clients.
 pub const CLIENTS_MAX: usize = 40;
 
-/// The most messages of one `say`.
+/// The most messages of one `say`, or events of one `emit` or `broadcast`.
 pub const COUNT_MAX: u32 = 10_000;
 
 /// The most ops of a plan.
@@ -26,6 +28,15 @@ pub const OPS_MAX: u64 = 100_000;
 
 /// The most bytes that all messages of a plan may have together: a plan is held in memory, and printed.
 pub const CONTENT_BYTES_TOTAL_MAX: u64 = 16 << 20;
+
+/// The longest binary attachment: servers refuse packets of more than a million bytes.
+pub const BINARY_BYTES_MAX: u32 = 900_000;
+
+/// The most rooms that a client is in from the start.
+pub const ROOMS_MAX: usize = 100;
+
+/// The most attempts to connect, and the most retries.
+pub const ATTEMPTS_MAX: u32 = 1_000;
 
 /// The most seeds of one scenario.
 pub const SEEDS_MAX: u32 = 1_000_000;
@@ -35,12 +46,15 @@ pub fn content_bytes_max() -> u64 {
     u64::try_from(ChatConfig::default().max_content_bytes).unwrap_or(u64::MAX)
 }
 
+/// How many of a hundred transmissions a link may lose and still be one.
+pub const LOSS_PERCENT: RangeInclusive<u8> = 1..=99;
+
 /// How long one attempt to connect may take.
 pub fn connect_timeout() -> Duration {
     ManagerOptions::default().timeout
 }
 
-/// The longest name of a client.
+/// The longest name of a client, a room or an event.
 const NAME_LETTERS_MAX: usize = 32;
 
 /// Whether a client may have this name: `[a-z][a-z0-9_-]*`, and not that of something else in a history.
@@ -51,6 +65,19 @@ pub fn is_client_name(name: &str) -> bool {
         && name.len() <= NAME_LETTERS_MAX
         && name != SERVER
         && name != WORLD
+}
+
+/// Whether a room may have this name: small letters, digits, `_` and `-`, so that it needs no quotes anywhere.
+pub fn is_room_name(name: &str) -> bool {
+    (1..=NAME_LETTERS_MAX).contains(&name.len())
+        && name.chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '_' | '-'))
+}
+
+/// Whether an event may have this name: as a room, and neither Socket.IO nor the chat means something by it.
+pub fn is_event_name(name: &str) -> bool {
+    const RESERVED: [&str; 8] =
+        ["connect", "connect_error", "connection", "disconnect", "disconnecting", "error", "join", "leave"];
+    is_room_name(name) && !RESERVED.contains(&name)
 }
 
 /// The longest time from saying something over a healthy link to hearing the answer.

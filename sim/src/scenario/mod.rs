@@ -3,12 +3,17 @@
 //! [`load`] reads a file, [`parse`] a text; both tell all that is wrong at once. What they give is sound: every plan drawn
 //! from it is valid, with any seed. `scenarios/README.md` explains every key. Nothing is drawn here.
 
+mod anomaly;
+mod client;
 mod diagnostic;
+mod expect;
+mod faults;
 pub mod limits;
 mod resolve;
 mod rules;
 mod schema;
 mod terms;
+mod work;
 pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
@@ -18,11 +23,14 @@ use std::path::Path as FilePath;
 
 use crate::units::{Span, SpanRange};
 
+pub use anomaly::Anomaly;
+pub use client::{ClientPlan, Guarantee, Receive, Send, Transport};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use terms::{
-    ClientPlan, FaultAct, Guarantee, Name, NetworkPlan, Pair, Path, Receive, SERVER, Send, ServerPlan, WORLD,
-};
+pub use expect::{Comparison, Count, Expect};
+pub use faults::{Cut, Delay, FaultAct, FaultKind, Lasting, Loss, Pair, Path, Slow};
+pub use terms::{Name, NetworkPlan, SERVER, ServerPlan, WORLD};
+pub use work::{BroadcastStep, EmitStep, JoinStep, Pace, Say, Step, StepAct};
 
 /// A story: who is there, what they do, what breaks, and what must hold all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,50 +59,6 @@ pub struct Scenario {
     pub seeds: u32,
 }
 
-/// Something that one or more users do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// When, counted from the start of the run; drawn for each of `who`.
-    pub at: SpanRange,
-    /// Which clients.
-    pub who: Vec<Name>,
-    /// What.
-    pub act: StepAct,
-}
-
-/// What a user does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StepAct {
-    /// Connect, and from then on by itself.
-    Connect,
-    /// Disconnect, until the next connect.
-    Disconnect,
-    /// Say something, once or often.
-    Say(Say),
-}
-
-impl StepAct {
-    /// As scenarios name it.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Disconnect => "disconnect",
-            Self::Say(_) => "say",
-        }
-    }
-}
-
-/// What is said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Say {
-    /// How many messages.
-    pub count: u32,
-    /// The time between two of them; drawn for each gap.
-    pub every: SpanRange,
-    /// The length of each in bytes, where its text is shorter.
-    pub bytes: Option<u32>,
-}
-
 /// Something that breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultStep {
@@ -104,13 +68,6 @@ pub struct FaultStep {
     pub lasts: Option<SpanRange>,
     /// What.
     pub what: FaultAct,
-}
-
-/// What the seeds of a scenario must show together.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Expect {
-    /// States that the program must reach with at least one seed.
-    pub reached: Vec<String>,
 }
 
 /// The largest file: a story is short.

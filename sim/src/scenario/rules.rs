@@ -2,14 +2,17 @@
 //!
 //! Judges what is drawn in ranges by the worst of it: a scenario that passes has no seed whose plan does not.
 
+mod rooms;
+
 use std::time::Duration;
 
 use crate::units::Span;
 
+use super::client::{ClientPlan, Guarantee, Send};
 use super::limits::{self, CONTENT_BYTES_TOTAL_MAX, OPS_MAX, TIME_MAX};
 use super::resolve::Resolver;
 use super::schema::{ScenarioText, StepActText};
-use super::terms::{ClientPlan, Name, NetworkPlan, ServerPlan};
+use super::terms::{Name, NetworkPlan, ServerPlan};
 use super::{FaultStep, Step, StepAct};
 
 /// What is written, and what of it is understood, part by part.
@@ -24,12 +27,69 @@ pub(super) struct Told<'a> {
 
 /// Adds what is wrong to the findings.
 pub(super) fn judge(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    clients_can_keep_the_guarantee(told, resolver);
     timers_outlast_a_healthy_network(told, resolver);
     something_is_said(told, resolver);
     the_work_is_bounded(told, resolver);
     all_ends_in_time(told, resolver);
+    rooms::someone_is_there(told, resolver);
     everyone_ends_connected(told, resolver);
     the_server_stops_once_at_a_time(told, resolver);
+}
+
+/// A guarantee is kept by options, not by wishing.
+fn clients_can_keep_the_guarantee(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    let guarantee = told.written.guarantee.value;
+    for (name, client) in &told.written.clients.value.0 {
+        if let Some(send) = client.send.as_ref().filter(|send| !guarantee.allows_send(send.value)) {
+            let label = match send.value {
+                Send::Plain => "what is on its way when the connection breaks is lost",
+                Send::Retry | Send::Manual | Send::Outbox => {
+                    "what is sent again without an id may be stored twice"
+                }
+            };
+            resolver
+                .wrong(
+                    send,
+                    format!(
+                        "`{}` cannot promise {guarantee} with `send: {}`",
+                        name.value,
+                        send.value.as_str()
+                    ),
+                )
+                .label(label)
+                .help(match guarantee {
+                    Guarantee::AtLeastOnce => {
+                        "write `send: retry` or `send: outbox`, or `guarantee: at_most_once`"
+                    }
+                    Guarantee::ExactlyOnce | Guarantee::AtMostOnce => {
+                        "write `send: outbox`, or another `guarantee`"
+                    }
+                });
+        }
+        if let Some(receive) =
+            client.receive.as_ref().filter(|receive| !guarantee.allows_receive(receive.value))
+        {
+            resolver
+                .wrong(
+                    receive,
+                    format!(
+                        "`{}` cannot promise {guarantee} with `receive: {}`",
+                        name.value,
+                        receive.value.as_str()
+                    ),
+                )
+                .label("what is said while it is not connected never reaches it")
+                .help("write `receive: resume`, or `guarantee: at_most_once`");
+        }
+        let send = client.send.as_ref().map_or_else(Send::default, |send| send.value);
+        if let (Some(retries), Send::Plain | Send::Outbox) = (&client.retries, send) {
+            resolver
+                .wrong(retries, format!("`retries` means nothing to `send: {}`", send.as_str()))
+                .label(if send == Send::Plain { "it sends once" } else { "it sends until acknowledged" })
+                .help("remove it, or write `send: retry`");
+        }
+    }
 }
 
 fn timers_outlast_a_healthy_network(told: &Told<'_>, resolver: &mut Resolver<'_>) {
@@ -59,11 +119,13 @@ fn timers_outlast_a_healthy_network(told: &Told<'_>, resolver: &mut Resolver<'_>
 
 fn something_is_said(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     let work = &told.written.work;
-    let says = |act: &StepActText| matches!(act, StepActText::Say(_));
+    let says = |act: &StepActText| {
+        matches!(act, StepActText::Say(_) | StepActText::Emit(_) | StepActText::Broadcast(_))
+    };
     if !work.value.iter().any(|step| says(&step.value.act.value)) {
         resolver
             .wrong(work, "nobody says anything")
-            .label("no `say` in this work")
+            .label("no `say`, `emit` or `broadcast` in this work")
             .help("add `{ at: 1s, who: alice, do: { say: { count: 10 } } }`: a run without a message proves nothing");
     }
 }
@@ -71,14 +133,9 @@ fn something_is_said(told: &Told<'_>, resolver: &mut Resolver<'_>) {
 fn the_work_is_bounded(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     let (mut ops, mut bytes) = (0, 0);
     for step in told.work.iter().flatten() {
-        let people = step.who.len() as u64;
-        match &step.act {
-            StepAct::Connect | StepAct::Disconnect => ops += people,
-            StepAct::Say(say) => {
-                ops += people * u64::from(say.count);
-                bytes += people * u64::from(say.count) * u64::from(say.bytes.unwrap_or(0));
-            }
-        }
+        let times = step.who.len() as u64 * u64::from(step.act.pace().count);
+        ops += times;
+        bytes += times * u64::from(step.act.bytes().unwrap_or(0));
     }
     let work = &told.written.work;
     if ops > OPS_MAX {
@@ -96,9 +153,9 @@ fn the_work_is_bounded(told: &Told<'_>, resolver: &mut Resolver<'_>) {
 fn all_ends_in_time(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     let late = format!("at most {} after the start", Span(TIME_MAX));
     for (step, written) in told.work.iter().zip(&told.written.work.value) {
-        let end = step.as_ref().map_or(Duration::ZERO, |step| match &step.act {
-            StepAct::Connect | StepAct::Disconnect => step.at.high,
-            StepAct::Say(say) => step.at.high + say.every.high * (say.count - 1),
+        let end = step.as_ref().map_or(Duration::ZERO, |step| {
+            let pace = step.act.pace();
+            step.at.high + pace.every.high * (pace.count - 1)
         });
         if end > TIME_MAX {
             let title = format!("this may go on until {}", Span(end));
@@ -114,8 +171,12 @@ fn all_ends_in_time(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     }
 }
 
-/// Under `exactly_once` everyone is owed every message, so that a client who stays away can never be given what is owed.
+/// Where no loss is excused everyone is owed every message, so that a client who stays away can never be given what is
+/// owed.
 fn everyone_ends_connected(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    if told.written.guarantee.value == Guarantee::AtMostOnce {
+        return;
+    }
     let steps = told.work.iter().zip(&told.written.work.value).enumerate();
     for (place, (step, written)) in steps {
         let Some(step) = step else { continue };

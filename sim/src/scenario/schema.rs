@@ -3,13 +3,19 @@
 //! Unknown keys are errors everywhere. Enums are externally tagged (`do: { say: … }`), because only these let an error
 //! point at the token. Times stay text here, so that all wrong ones can be told at once.
 
+mod faults;
+mod work;
+
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use super::terms::{Guarantee, Receive, Send};
+use super::client::Guarantee;
 use super::yaml::Spanned;
+
+pub(super) use faults::{EndsText, FaultActText, FaultText, WayText};
+pub(super) use work::{BroadcastText, ClientText, EmitText, JoinText, SayText, StepActText, StepText, Who};
 
 /// A time, or a range of times, as it stands in the file.
 pub(super) type TimeText = Spanned<String>;
@@ -19,7 +25,7 @@ pub(super) type TimeText = Spanned<String>;
 pub(super) struct ScenarioText {
     pub(super) name: Spanned<String>,
     pub(super) about: Spanned<String>,
-    pub(super) guarantee: Guarantee,
+    pub(super) guarantee: Spanned<Guarantee>,
     #[serde(default)]
     pub(super) server: ServerText,
     pub(super) clients: Spanned<Entries<ClientText>>,
@@ -46,143 +52,26 @@ pub(super) struct ServerText {
 
 #[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct ClientText {
-    pub(super) send: Send,
-    pub(super) receive: Receive,
-    pub(super) ack_timeout: Option<TimeText>,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
 pub(super) struct NetworkText {
     pub(super) latency: Option<TimeText>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StepText {
-    pub(super) at: TimeText,
-    pub(super) who: Spanned<Who>,
-    #[serde(rename = "do")]
-    pub(super) act: Spanned<StepActText>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum StepActText {
-    Connect,
-    Disconnect,
-    Say(Box<SayText>),
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SayText {
-    pub(super) count: Spanned<u32>,
-    #[serde(default)]
-    pub(super) every: Option<TimeText>,
-    #[serde(default)]
-    pub(super) bytes: Option<Spanned<u32>>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FaultText {
-    pub(super) at: TimeText,
-    #[serde(default)]
-    pub(super) lasts: Option<TimeText>,
-    pub(super) what: Spanned<FaultActText>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum FaultActText {
-    Stall(StallText),
-    Partition(PairText),
-    Reset(PairText),
-    Kill(Spanned<String>),
-    Shutdown(Spanned<String>),
-}
-
-impl FaultActText {
-    pub(super) fn as_str(&self) -> &'static str {
-        match self {
-            Self::Stall(_) => "stall",
-            Self::Partition(_) => "partition",
-            Self::Reset(_) => "reset",
-            Self::Kill(_) => "kill",
-            Self::Shutdown(_) => "shutdown",
-        }
-    }
-
-    /// As [`super::FaultAct::lasts`].
-    pub(super) fn lasts(&self) -> bool {
-        match self {
-            Self::Stall(_) | Self::Partition(_) | Self::Kill(_) | Self::Shutdown(_) => true,
-            Self::Reset(_) => false,
-        }
-    }
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PairText {
-    pub(super) between: [Spanned<String>; 2],
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StallText {
-    #[serde(default)]
-    pub(super) between: Option<[Spanned<String>; 2]>,
-    #[serde(default)]
-    pub(super) from: Option<Spanned<String>>,
-    #[serde(default)]
-    pub(super) to: Option<Spanned<String>>,
 }
 
 #[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ExpectText {
+    pub(super) broken: Option<Spanned<String>>,
+    pub(super) counted: Entries<Spanned<String>>,
     pub(super) reached: Vec<Spanned<String>>,
-}
-
-/// Who does it: a name, or a list of names.
-pub(super) enum Who {
-    One(String),
-    Many(Vec<Spanned<String>>),
-}
-
-impl<'de> Deserialize<'de> for Who {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameOrNames;
-
-        impl<'de> Visitor<'de> for NameOrNames {
-            type Value = Who;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name of a client, or a list of names")
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Who, E> {
-                Ok(Who::One(name.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Who, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = list.next_element()? {
-                    names.push(name);
-                }
-                Ok(Who::Many(names))
-            }
-        }
-
-        deserializer.deserialize_any(NameOrNames)
-    }
 }
 
 /// A mapping whose keys are names, each with its place in the file.
 pub(super) struct Entries<T>(pub(super) Vec<(Spanned<String>, T)>);
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -24,6 +24,13 @@ faults:
   - { at: 2s, what: { reset: { between: [bob, server] } } }
   - { at: 2s, lasts: 1s..2s, what: { kill: server } }
   - { at: 5s, lasts: 2s, what: { shutdown: server } }
+  - { at: 6s, lasts: 2s, what: { delay: { between: [alice, server], by: 200ms..1s } } }
+  - { at: 6s, lasts: 2s, what: { loss: { from: server, to: alice, percent: 20 } } }
+  - { at: 6s, lasts: 2s, what: { slow: { between: [bob, server], rate: 10KB/s } } }
+  - { at: 7s, what: { half_open: { between: [alice, server] } } }
+  - { at: 7s, what: { cut: { from: alice, to: server, after: 100..5000 } } }
+  - { at: 8s, what: { reload: alice } }
+  - { at: 8s, lasts: 1s, what: { reload: bob } }
 settle: 60s
 expect: { reached: [chat.repeat] }
 seeds: 7
@@ -46,6 +53,19 @@ fn a_good_story_is_understood() {
     assert_eq!(scenario.work[0].who.len(), 2);
     assert_eq!(scenario.faults[3].lasts, None);
     assert_eq!(scenario.faults[1].what.to_string(), "stall alice -> server");
+    let faults = scenario.faults[6..].iter().map(|fault| fault.what.to_string());
+    assert_eq!(
+        faults.collect::<Vec<_>>(),
+        [
+            "delay alice -- server by 200ms..1s",
+            "loss server -> alice 20 %",
+            "slow bob -- server to 10KB/s",
+            "half_open alice -- server",
+            "cut alice -> server after 100..5000 bytes",
+            "reload alice",
+            "reload bob",
+        ]
+    );
     assert_eq!(scenario.settle.unwrap().to_string(), "1m");
     assert_eq!((scenario.seeds, scenario.expect.reached.len()), (7, 1));
 }
@@ -139,12 +159,25 @@ tells! {
     a_fault_shorter_than_the_tick: spoilt("lasts: 1s..8s", "lasts: 1ms..8s");
     a_stall_that_says_too_much: spoilt("from: alice, to: server", "from: alice, between: [alice, server]");
     only_the_server_is_killed: spoilt("kill: server", "kill: alice");
-    a_link_between_clients: spoilt("[bob, server]", "[bob, alice]");
-    a_link_of_one_process: spoilt("[bob, server]", "[server, server]");
+    a_loss_of_everything: spoilt("percent: 20", "percent: 100");
+    a_loss_that_is_no_number: spoilt("percent: 20", "percent: some");
+    a_rate_without_unit: spoilt("rate: 10KB/s", "rate: 10");
+    a_rate_of_nothing: spoilt("rate: 10KB/s", "rate: 0KB/s");
+    a_delay_of_nothing: spoilt("by: 200ms..1s", "by: 0s");
+    a_cut_behind_no_byte: spoilt("after: 100..5000", "after: 0");
+    a_cut_behind_words: spoilt("after: 100..5000", "after: a while");
+    a_cut_that_lasts: spoilt("{ at: 7s, what: { cut", "{ at: 7s, lasts: 1s, what: { cut");
+    a_half_open_connection_that_ends: spoilt("{ at: 7s, what: { half", "{ at: 7s, lasts: 1s, what: { half");
+    a_cut_that_says_too_much: spoilt("{ from: alice, to: server, after", "{ between: [alice, server], from: alice, after");
+    a_key_that_a_fault_does_not_have: spoilt("rate: 10KB/s", "rte: 10KB/s");
+    only_a_client_is_reloaded: spoilt("reload: alice", "reload: server");
+    a_client_that_does_not_exist_is_not_reloaded: spoilt("reload: alice", "reload: alicia");
+    a_link_between_clients: spoilt("reset: { between: [bob, server]", "reset: { between: [bob, alice]");
+    a_link_of_one_process: spoilt("reset: { between: [bob, server]", "reset: { between: [server, server]");
     a_fault_on_a_client_that_does_nothing: errors(&GOOD
         .replace("name: good", "name: bad")
         .replace("alice: {}", "alice: {}, carol: {}")
-        .replace("[bob, server]", "[carol, server]"));
+        .replace("reset: { between: [bob, server]", "reset: { between: [carol, server]"));
     a_count_of_nothing: spoilt("count: 20", "count: 0");
     a_count_without_measure: spoilt("count: 20", "count: 20000");
     a_message_larger_than_the_chat_takes: spoilt("bytes: 200", "bytes: 70000");

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::faults::{self, Moment, SHUTDOWN_GRACE};
@@ -33,9 +34,15 @@ pub(super) struct Drive<'a> {
     world: Name,
     /// What is still to happen, the latest first.
     schedule: Vec<(Duration, Event)>,
+    /// How often each fault has been recorded to touch traffic.
+    touched: BTreeMap<usize, u64>,
     owed: Owed,
     observed: usize,
     settled_since: Option<Duration>,
+    /// When the last cut came.
+    cut_at: Duration,
+    /// How far the run is, in milliseconds of virtual time, for who watches it.
+    progress: &'a AtomicU64,
     pub(super) stray_tasks: u64,
 }
 
@@ -55,6 +62,7 @@ impl<'a> Drive<'a> {
         plan: &'a Plan,
         app: &'a (dyn App + Sync),
         recorder: &Recorder,
+        progress: &'a AtomicU64,
     ) -> Result<Self, String> {
         let (backend, carriers) = Backend::start()?;
         moment::set(backend.now());
@@ -62,8 +70,14 @@ impl<'a> Drive<'a> {
             let host = if *name == *SERVER { SERVER_HOST } else { CLIENTS_HOST };
             (name, host)
         });
-        let network =
-            Network::new(plan.seed, plan.network.latency, machines.collect(), backend.hosts(), carriers);
+        let network = Network::new(
+            plan.seed,
+            plan.network.latency,
+            machines.collect(),
+            backend.hosts(),
+            carriers,
+            recorder,
+        );
         let mut roster = Roster::new(plan, app, &network, recorder)?;
         roster.start_all();
         Ok(Self {
@@ -74,9 +88,12 @@ impl<'a> Drive<'a> {
             recorder: recorder.clone(),
             world: WORLD.into(),
             schedule: schedule(plan),
+            touched: BTreeMap::new(),
             owed: Owed::new(plan),
             observed: 0,
             settled_since: None,
+            cut_at: Duration::ZERO,
+            progress,
             stray_tasks: 0,
         })
     }
@@ -90,10 +107,14 @@ impl<'a> Drive<'a> {
             let now = self.backend.now();
             moment::set(now);
             self.play(now);
+            self.record_touches();
             if let Some(ending) = self.ending(now) {
                 return Ok(ending);
             }
             self.backend.step()?;
+            self.progress.store(millis(self.backend.now()), Ordering::Relaxed);
+            self.roster.count_polls();
+            self.end_cuts();
             let strays: u64 = self.backend.hosts().iter().map(super::host::Host::strays).sum();
             self.stray_tasks = self.stray_tasks.max(strays);
         }
@@ -128,13 +149,32 @@ impl<'a> Drive<'a> {
     fn play_fault(&mut self, moment: Moment, place: usize) {
         let fault = &self.plan.faults[place];
         if moment == Moment::Begins {
-            self.record(Kind::FaultBegan { fault: place });
+            self.record(Kind::FaultBegan { fault: place, what: fault.what.to_string() });
         }
         tracing::debug!(?moment, fault = place, what = ?fault.what, "fault");
         faults::apply(&mut self.roster, &self.network, fault, place, moment);
-        let takes_no_time = matches!(fault.what, FaultAct::Reset(_));
+        let takes_no_time =
+            matches!(fault.what, FaultAct::Reset(_) | FaultAct::HalfOpen(_) | FaultAct::Reload(_));
         if moment == Moment::Ends || takes_no_time && fault.until.is_none() {
             self.record(Kind::FaultEnded { fault: place });
+        }
+    }
+
+    /// Writes down which faults have touched traffic since the last tick.
+    fn record_touches(&mut self) {
+        for (fault, times) in self.network.links.touched() {
+            if self.touched.insert(fault, times).unwrap_or_default() < times {
+                let processes = concerned(self.plan, &self.plan.faults[fault].what);
+                self.record(Kind::Touched { fault, processes });
+            }
+        }
+    }
+
+    /// A cut is over when it has come, which the bytes decide.
+    fn end_cuts(&mut self) {
+        for fault in self.network.links.struck() {
+            self.cut_at = self.backend.now();
+            self.record(Kind::FaultEnded { fault });
         }
     }
 
@@ -149,7 +189,7 @@ impl<'a> Drive<'a> {
         if !panics::none() {
             return Some(Ending::Unsettled { wait_chain: panics::so_far() });
         }
-        let calm_since = last_change(self.plan);
+        let calm_since = last_change(self.plan).max(self.cut_at);
         if now < calm_since {
             return None;
         }
@@ -189,6 +229,18 @@ fn schedule(plan: &Plan) -> Vec<(Duration, Event)> {
     all.sort();
     all.reverse();
     all
+}
+
+/// Whose connections a fault can touch: the two ends of a link, or everyone where the server is gone.
+fn concerned(plan: &Plan, what: &FaultAct) -> Vec<Name> {
+    match what.link() {
+        Some(ends) => ends.to_vec(),
+        None => plan.clients.keys().cloned().chain([SERVER.into()]).collect(),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// When the plan changes the world for the last time.

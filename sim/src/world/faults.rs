@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::kernel::{MachineId, Network};
+use super::kernel::{Impairment, MachineId, Network};
 use super::roster::Roster;
-use crate::plan::{Fault, FaultAct, Name, Path};
+use crate::plan::{Fault, FaultAct, Name, Pair, Path};
 
 /// How long a process that is asked to stop may take; then it is killed, as service managers do.
 pub(super) const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
@@ -22,52 +22,89 @@ pub(super) enum Moment {
 
 /// Begins or ends the fault at `place` in the plan.
 pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, place: usize, moment: Moment) {
-    let block = |way: (MachineId, MachineId)| network.links.block(way.0, way.1, place);
-    let unblock = |way: (MachineId, MachineId)| network.links.unblock(way.0, way.1, place);
+    let links = &network.links;
+    let impose = |path: &Path, impairment: Impairment| {
+        ways(network, path).into_iter().for_each(|way| links.impose(way, place, impairment));
+    };
+    let lift = |path: &Path| ways(network, path).into_iter().for_each(|way| links.lift(way, place));
+    let both = |pair: &Pair| Path::Between(pair.between.clone());
     match (&fault.what, moment) {
-        (FaultAct::Stall(path), Moment::Begins) => ways(network, path).into_iter().for_each(block),
-        (FaultAct::Stall(path), Moment::Ends) => ways(network, path).into_iter().for_each(unblock),
+        (FaultAct::Delay(delay), Moment::Begins) => impose(&delay.path, Impairment::Delay(delay.by)),
+        (FaultAct::Delay(delay), Moment::Ends) => lift(&delay.path),
 
-        (FaultAct::Partition(pair), Moment::Begins) => {
-            both_ways(network, &pair.between).into_iter().for_each(block)
+        (FaultAct::Loss(loss), Moment::Begins) => impose(&loss.path, Impairment::Loss(loss.percent)),
+        (FaultAct::Loss(loss), Moment::Ends) => lift(&loss.path),
+
+        (FaultAct::Slow(slow), Moment::Begins) => impose(&slow.path, Impairment::Slow(slow.rate)),
+        (FaultAct::Slow(slow), Moment::Ends) => lift(&slow.path),
+
+        (FaultAct::Stall(path), Moment::Begins) => impose(path, Impairment::Block),
+        (FaultAct::Stall(path), Moment::Ends) => lift(path),
+
+        (FaultAct::Partition(pair), Moment::Begins) => impose(&both(pair), Impairment::Block),
+        (FaultAct::Partition(pair), Moment::Ends) => lift(&both(pair)),
+
+        (FaultAct::HalfOpen(pair), Moment::Begins) => {
+            if let Some((one, other)) = way(network, &pair.between) {
+                network.sever(one, other, place);
+            }
         }
-        (FaultAct::Partition(pair), Moment::Ends) => {
-            both_ways(network, &pair.between).into_iter().for_each(unblock)
-        }
+        (FaultAct::HalfOpen(_), Moment::Ends) => {}
 
         (FaultAct::Reset(pair), Moment::Begins) => {
             if let Some((one, other)) = way(network, &pair.between) {
-                network.links.touch(place, network.reset(one, other));
+                links.touch_all(place, &network.reset(one, other));
             }
         }
         (FaultAct::Reset(_), Moment::Ends) => {}
 
-        (FaultAct::Kill(name), Moment::Begins) => network.links.touch(place, roster.kill(name, place)),
+        (FaultAct::Cut(cut), Moment::Begins) => {
+            links.arm_cut(ways(network, &cut.path), place, cut.after.low);
+        }
+        (FaultAct::Cut(_), Moment::Ends) => {}
+
+        (FaultAct::Kill(name), Moment::Begins) => links.touch_all(place, &roster.kill(name, place)),
         (FaultAct::Kill(name), Moment::Ends) => roster.revive(name, place),
 
-        (FaultAct::Shutdown(name), Moment::Begins) => {
-            network.links.touch(place, roster.shut_down(name, place))
-        }
+        (FaultAct::Shutdown(name), Moment::Begins) => links.touch_all(place, &roster.shut_down(name, place)),
         (FaultAct::Shutdown(name), Moment::Insists) => roster.insist(name, place),
         (FaultAct::Shutdown(name), Moment::Ends) => roster.revive(name, place),
 
+        (FaultAct::Reload(name), Moment::Begins) => {
+            let closed = roster.reload(name, fault.until.map(|_| place));
+            match (closed.as_deref(), network.find(name)) {
+                // Its memory is lost all the same.
+                (Some([]), Some(machine)) => links.touch_process(place, machine),
+                (Some(closed), _) => links.touch_all(place, closed),
+                (None, _) => {}
+            }
+        }
+        (FaultAct::Reload(name), Moment::Ends) => roster.revive(name, place),
+
         (
-            FaultAct::Stall(_) | FaultAct::Partition(_) | FaultAct::Reset(_) | FaultAct::Kill(_),
+            FaultAct::Delay(_)
+            | FaultAct::Loss(_)
+            | FaultAct::Slow(_)
+            | FaultAct::Stall(_)
+            | FaultAct::Partition(_)
+            | FaultAct::HalfOpen(_)
+            | FaultAct::Reset(_)
+            | FaultAct::Cut(_)
+            | FaultAct::Kill(_)
+            | FaultAct::Reload(_),
             Moment::Insists,
         ) => {}
     }
 }
 
-/// The directions that a stall blocks.
+/// The directions that a path is.
 fn ways(network: &Network, path: &Path) -> Vec<(MachineId, MachineId)> {
     match path {
-        Path::Between(pair) => both_ways(network, pair),
+        Path::Between(pair) => {
+            way(network, pair).into_iter().flat_map(|(one, other)| [(one, other), (other, one)]).collect()
+        }
         Path::OneWay(pair) => way(network, pair).into_iter().collect(),
     }
-}
-
-fn both_ways(network: &Network, pair: &[Name; 2]) -> Vec<(MachineId, MachineId)> {
-    way(network, pair).into_iter().flat_map(|(one, other)| [(one, other), (other, one)]).collect()
 }
 
 /// A plan that names what is not there is refused before the run.

@@ -36,12 +36,13 @@ mod turmoil;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use crate::app::App;
 use crate::check::Ending;
 use crate::history::{History, Recorder};
-use crate::plan::{FaultAct, Name, Path, Plan};
+use crate::plan::{Name, Plan};
 use drive::Drive;
 
 /// What came of a run.
@@ -101,12 +102,23 @@ pub fn preflight(options: &RunOptions) -> Result<(), String> {
 
 /// Runs a plan to its end, on a fresh thread.
 pub fn run(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions) -> Outcome {
+    run_watched(plan, app, options, &AtomicU64::new(0))
+}
+
+/// As [`run`]. `progress` tells other threads how far it is, in milliseconds of virtual time: it stands still while code
+/// under test loops without yielding, which nothing in the run can end.
+pub fn run_watched(
+    plan: &Plan,
+    app: &(dyn App + Sync),
+    options: &RunOptions,
+    progress: &AtomicU64,
+) -> Outcome {
     if let Err(why) = preflight(options).and_then(|()| check(plan)) {
         return Outcome::none(why);
     }
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name(format!("seed {}", plan.seed)).stack_size(STACK);
-        match thread.spawn_scoped(scope, || live(plan, app, options)) {
+        match thread.spawn_scoped(scope, || live(plan, app, options, progress)) {
             Ok(running) => running.join().unwrap_or_else(|_| Outcome::none("the world panicked".to_owned())),
             Err(error) => Outcome::none(format!("failed to start a thread: {error}")),
         }
@@ -144,11 +156,7 @@ fn check(plan: &Plan) -> Result<(), String> {
         return Err(format!("fault #{place} of the plan ends before it has begun"));
     }
     let users = plan.ops.iter().map(|op| &op.who).filter(|who| !plan.clients.contains_key(*who));
-    let victims = plan.faults.iter().flat_map(|fault| match &fault.what {
-        FaultAct::Stall(Path::Between(names) | Path::OneWay(names)) => names.as_slice(),
-        FaultAct::Partition(pair) | FaultAct::Reset(pair) => pair.between.as_slice(),
-        FaultAct::Kill(name) | FaultAct::Shutdown(name) => std::slice::from_ref(name),
-    });
+    let victims = plan.faults.iter().flat_map(|fault| fault.what.victims());
     match users.chain(victims.filter(|name| !names.contains(*name))).next() {
         Some(unknown) => Err(format!("the plan speaks of {unknown}, who is not in it")),
         None => Ok(()),
@@ -156,7 +164,7 @@ fn check(plan: &Plan) -> Result<(), String> {
 }
 
 /// The whole life of the thread of a run.
-fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions) -> Outcome {
+fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions, progress: &AtomicU64) -> Outcome {
     // First of all: what the thread draws before would be drawn for good.
     #[cfg(target_os = "linux")]
     interposer::enable(plan.seed);
@@ -166,7 +174,7 @@ fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions) -> Outcome {
         Ok(listening) => listening,
         Err(why) => return Outcome::none(why),
     };
-    let mut outcome = match catch_unwind(AssertUnwindSafe(|| Drive::start(plan, app, &recorder))) {
+    let mut outcome = match catch_unwind(AssertUnwindSafe(|| Drive::start(plan, app, &recorder, progress))) {
         Ok(Ok(drive)) => to_the_end(drive, &recorder),
         Ok(Err(why)) => Outcome::none(why),
         Err(_) => Outcome::none("the world failed to start".to_owned()),

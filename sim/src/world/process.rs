@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use squall::io::env::BoxFuture;
 
 use super::host::Host;
-use super::kernel::{MachineId, Network};
+use super::kernel::{MachineId, Network, Route};
 use super::moment;
 use crate::history::{Kind, Recorder};
 use crate::plan::Name;
@@ -32,6 +32,7 @@ pub(super) struct Process {
     pub(super) recorder: Recorder,
     dead: AtomicBool,
     spawned: AtomicU64,
+    polls: AtomicU64,
     /// Of its tasks, so that death reaches those that wait.
     wakers: Mutex<BTreeMap<u64, Waker>>,
     /// How it will have ended when its main future does.
@@ -56,6 +57,7 @@ impl Process {
             recorder: recorder.clone(),
             dead: AtomicBool::new(false),
             spawned: AtomicU64::new(0),
+            polls: AtomicU64::new(0),
             wakers: Mutex::default(),
             ends: Mutex::new("ended by itself"),
         }
@@ -89,14 +91,19 @@ impl Process {
         *self.ends.lock().expect("no one panics while holding it") = "shut down";
     }
 
-    /// It is gone, now. Says how many of its connections that closed.
-    pub(super) fn end(&self, how: &str) -> u64 {
+    /// How often its tasks were polled since this was last called.
+    pub(super) fn take_polls(&self) -> u64 {
+        self.polls.swap(0, Ordering::Relaxed)
+    }
+
+    /// It is gone, now. Says which of its connections that closed.
+    pub(super) fn end(&self, how: &str) -> Vec<Route> {
         if self.dead.swap(true, Ordering::Relaxed) {
-            return 0;
+            return Vec::new();
         }
         let closed = self.network.close_all(self.machine);
         self.recorder.record(moment::now(), &self.name, self.life, 0, Kind::Exited { how: how.to_owned() });
-        tracing::debug!(process = %self.label, how, closed, "process exited");
+        tracing::debug!(process = %self.label, how, closed = closed.len(), "process exited");
         let wakers = std::mem::take(&mut *self.wakers.lock().expect("no one panics while holding it"));
         wakers.into_values().for_each(Waker::wake);
         closed
@@ -122,6 +129,7 @@ impl Future for Gate {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let process = Arc::clone(&self.process);
+        process.polls.fetch_add(1, Ordering::Relaxed);
         let _running = moment::enter(&process.label);
         let ended = !process.is_dead() && self.poll_alive(context);
         if ended || process.is_dead() {

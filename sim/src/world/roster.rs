@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, watch};
 
 use super::env::env;
-use super::kernel::{MachineId, Network};
+use super::kernel::{MachineId, Network, Route};
 use super::moment;
 use super::net::ProcessNet;
 use super::process::Process;
@@ -142,6 +142,10 @@ impl<'a> Roster<'a> {
 
     /// A user does something.
     pub(super) fn act(&mut self, who: &Name, act: Act) {
+        if act == Act::Reload {
+            drop(self.reload(who, None));
+            return;
+        }
         let Some(place) = self.places.get_mut(who) else { return };
         match place.alive().and_then(|running| running.acts.as_ref()) {
             Some(acts) => {
@@ -154,19 +158,32 @@ impl<'a> Roster<'a> {
         }
     }
 
-    /// A process is gone, and stays so until [`Roster::revive`]. Says how many connections that closed.
-    pub(super) fn kill(&mut self, name: &Name, fault: usize) -> u64 {
-        let Some(place) = self.places.get_mut(name) else { return 0 };
-        place.down.push(fault);
-        place.alive().map_or(0, |running| running.process.end("killed"))
+    /// A client's memory is gone, its disk is not: as when a page is loaded again. It starts again at once, or, where a
+    /// fault keeps it down, at [`Roster::revive`]. Says which connections that closed; none at all where
+    /// nothing runs, and so nothing was lost.
+    pub(super) fn reload(&mut self, name: &Name, stays_down: Option<usize>) -> Option<Vec<Route>> {
+        let place = self.places.get_mut(name)?;
+        place.down.extend(stays_down);
+        let closed = place.alive()?.process.end("reloaded");
+        if place.down.is_empty() {
+            self.start(name);
+        }
+        Some(closed)
     }
 
-    /// A process is asked to stop, and not started again until [`Roster::revive`]. Says how many connections it has.
-    pub(super) fn shut_down(&mut self, name: &Name, fault: usize) -> u64 {
-        let Some(place) = self.places.get_mut(name) else { return 0 };
+    /// A process is gone, and stays so until [`Roster::revive`]. Says which connections that closed.
+    pub(super) fn kill(&mut self, name: &Name, fault: usize) -> Vec<Route> {
+        let Some(place) = self.places.get_mut(name) else { return Vec::new() };
+        place.down.push(fault);
+        place.alive().map_or_else(Vec::new, |running| running.process.end("killed"))
+    }
+
+    /// A process is asked to stop, and not started again until [`Roster::revive`]. Says which connections it has.
+    pub(super) fn shut_down(&mut self, name: &Name, fault: usize) -> Vec<Route> {
+        let Some(place) = self.places.get_mut(name) else { return Vec::new() };
         place.down.push(fault);
         let Some(running) = place.running.as_mut().filter(|running| !running.process.is_dead()) else {
-            return 0;
+            return Vec::new();
         };
         place.asked.insert(fault, running.process.life);
         running.process.expect_shutdown();
@@ -195,6 +212,18 @@ impl<'a> Roster<'a> {
             running.process.end(OVERDUE);
         }
         self.start(name);
+    }
+
+    /// Writes into the digest how often the tasks of each process were polled since this was last called.
+    pub(super) fn count_polls(&self) {
+        for (name, place) in &self.places {
+            if let Some(running) = &place.running {
+                let polls = running.process.take_polls();
+                if polls > 0 {
+                    self.recorder.polls(moment::now(), name, running.process.life, polls);
+                }
+            }
+        }
     }
 
     /// What every process waits for, or how it comes that it waits for nothing.
@@ -236,6 +265,12 @@ fn wants_connection(act: &Act) -> Option<bool> {
     match act {
         Act::Connect => Some(true),
         Act::Disconnect => Some(false),
-        Act::Say(_) => None,
+        Act::Join(_)
+        | Act::Leave(_)
+        | Act::Say(_)
+        | Act::Emit(_)
+        | Act::Broadcast(_)
+        | Act::Reload
+        | Act::Wait => None,
     }
 }

@@ -52,7 +52,7 @@ pub enum ReceiveMode {
 /// The options of a chat client.
 #[derive(Debug, Clone)]
 pub struct ChatOptions {
-    /// The Socket.IO client's. `auth` is the chat's own.
+    /// The Socket.IO client's. `auth`, `retries` and `ack_timeout` are the chat's own.
     pub client: ClientOptions,
     /// How long to wait for an acknowledgement before a message is sent again; 10 s.
     pub ack_timeout: Duration,
@@ -181,7 +181,9 @@ impl ChatClient {
         let left = outbox.run(OutboxStorage::pending).await?;
         let rooms = Rooms::new(options.receive, options.rooms);
         let auth = Some(rooms.auth());
-        let (client, events) = Client::new(env, connector, url, ClientOptions { auth, ..options.client });
+        let client_options = ClientOptions { auth, retries: None, ack_timeout: None, ..options.client };
+        let (client, events) = Client::new(env, connector, url, client_options)
+            .expect("without retries, all options go together");
         let (commands, commanded) = mpsc::unbounded_channel();
         let (user, shown) = mpsc::unbounded_channel();
         let progress = Arc::new(Mutex::new(Progress { outgoing: Outgoing::new(options.send, left), rooms }));

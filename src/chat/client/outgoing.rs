@@ -183,7 +183,7 @@ impl Outgoing {
         } else if !id.is_null() {
             args.push(id);
         }
-        (json!(args).to_string().len() <= ENCODED_BYTES_MAX).then_some(Args(args))
+        (json!(args).to_string().len() <= ENCODED_BYTES_MAX).then_some(Args::from(args))
     }
 
     fn settle(&mut self, result: Result<LogOffset, String>) -> Settled {
@@ -202,7 +202,7 @@ pub(super) fn retry_delay(before: u32) -> Duration {
 /// An answer with an error is a refusal; any other acknowledges, also that of a server that does not say where the
 /// message is (the tutorial's answers with nothing).
 pub(super) fn read_answer(answer: &Args) -> Result<LogOffset, ChatError> {
-    let answer = answer.0.first().unwrap_or(&Value::Null);
+    let answer = answer.values().first().unwrap_or(&Value::Null);
     match answer.get("error") {
         Some(error) => Err(serde_json::from_value(error.clone())
             .unwrap_or_else(|_| ChatError::new(ErrorCode::Other, format!("the server answered {error}")))),
@@ -229,7 +229,7 @@ mod tests {
 
     fn sent(outgoing: &mut Outgoing) -> Value {
         match outgoing.send() {
-            Some(Attempt::Emit(args)) => json!(args.0),
+            Some(Attempt::Emit(args)) => json!(args.values()),
             other => panic!("nothing to emit: {other:?}"),
         }
     }
@@ -240,7 +240,7 @@ mod tests {
     }
 
     fn refusal(code: &str) -> Result<Args, AckError> {
-        Ok(Args(vec![json!({ "error": { "code": code, "message": "no" } })]))
+        Ok(Args::from(vec![json!({ "error": { "code": code, "message": "no" } })]))
     }
 
     #[test]
@@ -248,7 +248,7 @@ mod tests {
         let mut outgoing = outgoing(&["a", "b"]);
 
         assert_eq!(sent(&mut outgoing), json!(["a", "id of a"]));
-        assert_eq!(outgoing.answer(Ok(Args(vec![json!({ "offset": 7 })]))), settled("a", Ok(7)));
+        assert_eq!(outgoing.answer(Ok(Args::from(vec![json!({ "offset": 7 })]))), settled("a", Ok(7)));
         assert_eq!(sent(&mut outgoing), json!(["b", "id of b"]));
         assert_eq!(outgoing.answer(Ok(Args::none())), settled("b", Ok(0)));
         assert_eq!(outgoing.send(), None);
@@ -304,7 +304,7 @@ mod tests {
     fn what_is_sent_plainly_is_settled_by_whatever_comes_of_it() {
         let mut outgoing = in_mode(SendMode::Plain, &["a", "b"]);
         let ids: Vec<_> = outgoing.pending().map(|pending| pending.id.clone()).collect();
-        let second = outgoing.answer_plainly(ids[1].clone(), Ok(Args(vec![json!({ "offset": 1 })])));
+        let second = outgoing.answer_plainly(ids[1].clone(), Ok(Args::from(vec![json!({ "offset": 1 })])));
         assert_eq!(second.result, Ok(LogOffset(1)));
         let first = outgoing.answer_plainly(ids[0].clone(), Err(AckError::Disconnected));
         assert_eq!(first.result, Err("socket has been disconnected".to_owned()));

@@ -157,7 +157,9 @@ impl<O: OutboxStorage> Task<O> {
             Event::Received { name, args, ack: _ } => match name.as_str() {
                 CHAT_MESSAGE => self.on_message(&args),
                 JOINED => self.on_joined(&args),
-                CHAT_ERROR => self.tell(ChatEvent::Refused(refusal(args.0.first().unwrap_or(&Value::Null)))),
+                CHAT_ERROR => {
+                    self.tell(ChatEvent::Refused(refusal(args.values().first().unwrap_or(&Value::Null))))
+                }
                 _ => tracing::debug!(name, "an event of another application is ignored"),
             },
         }

@@ -53,8 +53,8 @@ pub(in crate::chat) fn read_start(auth: &Value) -> Result<Start, ChatError> {
 
 /// Reads the arguments of `join`: the room, and after which offset it is read.
 pub(super) fn read_join(args: &Args) -> Result<(String, Option<LogOffset>), ChatError> {
-    let room = read_name(args.0.first().unwrap_or(&Value::Null))?;
-    let since = match args.0.get(1) {
+    let room = read_name(args.values().first().unwrap_or(&Value::Null))?;
+    let since = match args.values().get(1) {
         None | Some(Value::Null) => None,
         Some(Value::Object(options)) => read_offset(options.get("since"), "since")?,
         Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
@@ -66,12 +66,12 @@ pub(super) fn read_join(args: &Args) -> Result<(String, Option<LogOffset>), Chat
 
 /// Reads the arguments of `leave`: the room.
 pub(super) fn read_leave(args: &Args) -> Result<String, ChatError> {
-    read_name(args.0.first().unwrap_or(&Value::Null))
+    read_name(args.values().first().unwrap_or(&Value::Null))
 }
 
 /// Reads the arguments of `chat message`.
 pub(super) fn read_submission(args: &Args, max_content_bytes: usize) -> Result<Submission, ChatError> {
-    let content: &Value = args.0.first().unwrap_or(&Value::Null);
+    let content: &Value = args.values().first().unwrap_or(&Value::Null);
     let Value::String(content) = content else {
         return Err(ChatError::bad_request("the first argument must be the content, a string"));
     };
@@ -80,8 +80,8 @@ pub(super) fn read_submission(args: &Args, max_content_bytes: usize) -> Result<S
             format!("the content has {} bytes; at most {max_content_bytes} are taken", content.len());
         return Err(ChatError::new(ErrorCode::TooLarge, message));
     }
-    let id = read_id(args.0.get(1).unwrap_or(&Value::Null))?;
-    let room = read_room(args.0.get(2).unwrap_or(&Value::Null))?;
+    let id = read_id(args.values().get(1).unwrap_or(&Value::Null))?;
+    let room = read_room(args.values().get(2).unwrap_or(&Value::Null))?;
     Ok(Submission { content: content.clone(), id, room })
 }
 
@@ -135,7 +135,7 @@ mod tests {
 
     fn args(args: Value) -> Args {
         let Value::Array(args) = args else { panic!("arguments are an array") };
-        Args(args)
+        Args::from(args)
     }
 
     fn read(sent: Value) -> Result<Submission, ErrorCode> {

@@ -271,7 +271,7 @@ impl Model {
         let sent = page.pop_front().and_then(|offset| Some((offset, link.server.send(turn, offset)?)));
         if let Some((offset, prev)) = sent {
             let meta = json!({ "room": turn.room, "id": null, "prev": prev });
-            link.down.push_back(Down::Message(Args(vec![json!(""), json!(offset), meta])));
+            link.down.push_back(Down::Message(Args::from(vec![json!(""), json!(offset), meta])));
         } else {
             if let Some(head) = exhausted {
                 link.server.exhausted(turn, *head);

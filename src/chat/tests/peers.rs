@@ -198,7 +198,7 @@ async fn a_message_without_an_answer_is_sent_again_as_it_was_and_holds_up_the_ne
         server.on_connect(move |socket: Socket| {
             let sent = sent.clone();
             socket.on("chat message", move |socket, incoming| {
-                sent.lock().unwrap().push(json!(incoming.args.0));
+                sent.lock().unwrap().push(json!(incoming.args.values()));
                 let count = sent.lock().unwrap().len();
                 async move {
                     match count {
@@ -230,7 +230,7 @@ async fn the_tutorials_server_acknowledges_without_an_offset_and_sends_no_predec
         server.on_connect(move |socket: Socket| {
             let all = all.clone();
             socket.on("chat message", move |_, incoming| {
-                all.emit("chat message", vec![incoming.args.0[0].clone(), json!(9)]);
+                all.emit("chat message", vec![incoming.args.values()[0].clone(), json!(9)]);
                 incoming.ack.send(Vec::new());
                 std::future::ready(())
             });

@@ -232,7 +232,7 @@ async fn with_a_lost_answer(send: SendMode) -> (Vec<Value>, Vec<ChatEvent>) {
         server.on_connect(move |socket: Socket| {
             let sent = sent.clone();
             socket.on("chat message", move |socket, incoming| {
-                sent.lock().unwrap().push(incoming.args.0[0].clone());
+                sent.lock().unwrap().push(incoming.args.values()[0].clone());
                 let is_first = sent.lock().unwrap().len() == 1;
                 async move { if is_first { socket.disconnect(true) } else { incoming.ack.send(Vec::new()) } }
             });

@@ -84,7 +84,7 @@ impl World {
     pub(in crate::chat) fn raw(&self, auth: Value) -> Raw {
         let env = inline_env();
         let options = ClientOptions { auth: Some(auth), ..ClientOptions::default() };
-        let (client, events) = Client::new(&env, self.net.clone(), url(), options);
+        let (client, events) = Client::new(&env, self.net.clone(), url(), options).unwrap();
         client.connect();
         Raw { env, client, events }
     }
@@ -214,14 +214,14 @@ impl Raw {
     pub(in crate::chat) async fn ask(&self, name: &str, args: Value) -> Value {
         let Value::Array(args) = args else { panic!("arguments are an array") };
         let answer = self.client.emit_with_ack(name, args, None);
-        json!(soon(&self.env, answer).await.unwrap().0)
+        json!(soon(&self.env, answer).await.unwrap().values())
     }
 
     /// What is next heard of the server: an event as an array, or why the connection ended.
     pub(in crate::chat) async fn hear(&mut self) -> Value {
         loop {
             match soon(&self.env, self.events.recv()).await.expect("the client lives") {
-                Event::Received { name, args, .. } => return json!([name, args.0]),
+                Event::Received { name, args, .. } => return json!([name, args.values()]),
                 Event::Disconnected(reason) => return json!(reason.as_str()),
                 Event::Connected { .. }
                 | Event::ConnectError(_)

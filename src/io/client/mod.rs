@@ -1,21 +1,26 @@
 //! The client: [`Client`] connects, connects again, and sends what was emitted meanwhile.
 
 mod dial;
+mod lane;
+mod requests;
 mod task;
 mod url;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Sid, Time};
+use crate::engine::{Sid, Time, Transport};
 use crate::socket::{
-    AckError, AckId, Args, DisconnectReason, ManagerCommand, ManagerWaiting, ReconnectOptions,
+    AckError, AckId, Args, DisconnectReason, ManagerCommand, ManagerWaiting, Namespace, OptionsError,
+    ReconnectOptions,
 };
 
 use super::Env;
+use super::flags::{Timeout, Volatile};
 use super::net::Connector;
 
 use task::{ClientTask, Request};
@@ -27,12 +32,26 @@ pub use url::{ConnectUrl, UrlError};
 pub struct ClientOptions {
     /// The path of the endpoint; `/socket.io/`.
     pub path: String,
-    /// What to send along with CONNECT.
+    /// What to send along with CONNECT to the main namespace; see [`Client::set_auth`].
     pub auth: Option<Value>,
     /// How to reconnect.
     pub reconnect: ReconnectOptions,
     /// How long one attempt to connect may take; 20 s.
     pub timeout: Duration,
+    /// What to try: polling, then a WebSocket. A connection begins on the first; none means the default.
+    pub transports: Vec<Transport>,
+    /// Whether a connection that began by polling moves to a WebSocket, where [`ClientOptions::transports`] has one
+    /// later and the server offers it; `true`.
+    pub upgrade: bool,
+    /// How often an event that is not acknowledged in time is sent again; `None`: every event is sent once. Needs
+    /// `ack_timeout`, and a server that acknowledges every event.
+    ///
+    /// With retries, events go one at a time and so keep their order: the next is sent when the one before is
+    /// acknowledged, or was sent `1 + retries` times in vain and is given up. A connection that breaks ends a try, too.
+    /// Volatile events are sent once and at once. What waits is lost with the process.
+    pub retries: Option<u32>,
+    /// How long to wait for an acknowledgement where the emit does not say; `None`: for ever.
+    pub ack_timeout: Option<Duration>,
 }
 
 impl Default for ClientOptions {
@@ -42,6 +61,10 @@ impl Default for ClientOptions {
             auth: None,
             reconnect: ReconnectOptions::default(),
             timeout: Duration::from_secs(20),
+            transports: vec![Transport::Polling, Transport::WebSocket],
+            upgrade: true,
+            retries: None,
+            ack_timeout: None,
         }
     }
 }
@@ -54,7 +77,7 @@ pub enum Event {
         /// The socket's id, new for each connection.
         sid: Sid,
     },
-    /// The server refused, with `{ message, data }`. The client does not reconnect by itself.
+    /// The namespace refused, with `{ message, data }`. The client does not connect to it again by itself.
     ConnectError(Value),
     /// An attempt to connect failed.
     ConnectFailed,
@@ -89,30 +112,58 @@ pub struct Status {
     pub waiting: ManagerWaiting,
 }
 
-/// A Socket.IO client of the main namespace. A handle: cheap to clone. When the last clone is dropped, it disconnects.
+/// What the task shows to its handles.
+#[derive(Debug)]
+struct Board {
+    waiting: ManagerWaiting,
+    connected: BTreeSet<Namespace>,
+}
+
+/// A Socket.IO client in one namespace, the main one unless it is from [`Client::of`]. A handle: cheap to clone. When
+/// the last handle on a connection is dropped, it disconnects.
 ///
 /// It takes messages of up to 16 MiB.
 #[derive(Clone)]
 pub struct Client {
-    requests: mpsc::UnboundedSender<Request>,
-    status: Arc<Mutex<Status>>,
+    requests: mpsc::UnboundedSender<(Namespace, Request)>,
+    namespace: Namespace,
+    board: Arc<Mutex<Board>>,
 }
 
 impl Client {
     /// A client that has not connected, and what it will hear. Spawns its task. Events must be read: they are kept
     /// without bound.
+    ///
+    /// # Errors
+    /// When options do not go together.
     pub fn new<C: Connector>(
         env: &Env,
         connector: C,
         url: ConnectUrl,
         options: ClientOptions,
-    ) -> (Self, mpsc::UnboundedReceiver<Event>) {
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), OptionsError> {
         let (requests, inbox) = mpsc::unbounded_channel();
-        let (sender, events) = mpsc::unbounded_channel();
-        let status = Arc::new(Mutex::new(Status { connected: false, waiting: ManagerWaiting::Command }));
-        let task = ClientTask::new(env, connector, url, options, inbox, sender, status.clone());
+        let waiting = ManagerWaiting::Command;
+        let board = Arc::new(Mutex::new(Board { waiting, connected: BTreeSet::new() }));
+        let task = ClientTask::new(env, connector, url, options, inbox, board.clone())?;
         env.spawn(task.run());
-        (Self { requests, status }, events)
+        let client = Self { requests, namespace: Namespace::MAIN, board };
+        let events = client.listen();
+        Ok((client, events))
+    }
+
+    /// Another namespace over the same connection, and what it will hear. It connects on its own, when
+    /// [`Client::connect`] is called on it. A leading `/` is added where it is missing.
+    pub fn of(&self, name: &str) -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let client = Self { namespace: Namespace::new(name), ..self.clone() };
+        let events = client.listen();
+        (client, events)
+    }
+
+    fn listen(&self) -> mpsc::UnboundedReceiver<Event> {
+        let (listener, events) = mpsc::unbounded_channel();
+        self.request(Request::Listen(listener));
+        events
     }
 
     /// Connects now, and from then on by itself until [`Client::disconnect`].
@@ -125,16 +176,27 @@ impl Client {
         self.request(Request::SetAuth(auth));
     }
 
-    /// Sends an event; while the client is not connected it waits in the send buffer.
+    /// Sends an event; while the client is not connected it waits in the send buffer. With [`ClientOptions::retries`] it
+    /// waits for its turn, and is sent again until the server acknowledges it.
     ///
     /// # Panics
     /// When the name is reserved by Socket.IO, such as `connect`.
     pub fn emit(&self, name: &str, args: impl Into<Args>) {
-        super::assert_not_reserved(name);
-        self.command(ManagerCommand::Emit { name: name.into(), args: args.into(), ack: None });
+        self.send(name, args.into(), false);
     }
 
-    /// Sends an event and waits for the answer; `timeout` counts from now, connected or not.
+    /// What is emitted so is dropped where it could not leave at once: where the client is not connected.
+    pub fn volatile(&self) -> Volatile<'_, Self> {
+        Volatile(self)
+    }
+
+    pub(super) fn send(&self, name: &str, args: Args, volatile: bool) {
+        super::assert_not_reserved(name);
+        self.command(ManagerCommand::Emit { name: name.into(), args, ack: None, volatile });
+    }
+
+    /// Sends an event and waits for the answer; `timeout` counts from now, connected or not, and is
+    /// [`ClientOptions::ack_timeout`] where it is `None`. With [`ClientOptions::retries`] it is how long each try waits.
     ///
     /// # Errors
     /// When no answer came in time, or the connection broke after the event was sent. Either way the event may have arrived.
@@ -154,19 +216,26 @@ impl Client {
         result.await.unwrap_or(Err(AckError::Disconnected))
     }
 
+    /// As [`Client::emit_with_ack`], with the timeout said first.
+    pub fn timeout(&self, timeout: Duration) -> Timeout<'_, Self> {
+        Timeout { on: self, timeout }
+    }
+
     /// Answers an event of the server.
     pub fn ack(&self, id: AckId, args: impl Into<Args>) {
         self.command(ManagerCommand::Ack { id, args: args.into() });
     }
 
-    /// Disconnects, after what was sent before, and stays so until [`Client::connect`].
+    /// Leaves the namespace, after what was sent before, and stays out until [`Client::connect`]. The last one to leave
+    /// closes the connection.
     pub fn disconnect(&self) {
         self.command(ManagerCommand::Disconnect);
     }
 
     /// How the client stands.
     pub fn status(&self) -> Status {
-        *self.status.lock().expect("no one panics while holding it")
+        let board = self.board.lock().expect("no one panics while holding it");
+        Status { connected: board.connected.contains(&self.namespace), waiting: board.waiting }
     }
 
     fn command(&self, command: ManagerCommand) {
@@ -175,6 +244,6 @@ impl Client {
 
     fn request(&self, request: Request) {
         // The client's task ends before its handles only with the process.
-        drop(self.requests.send(request));
+        drop(self.requests.send((self.namespace.clone(), request)));
     }
 }

@@ -11,26 +11,27 @@ use bytestring::ByteString;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{self, ClientSession, CloseReason};
+use crate::engine::{self, ClientSession, CloseReason, Transport};
 use crate::io::Env;
 use crate::io::alarm::Alarm;
-use crate::io::env::BoxFuture;
 use crate::io::link::Link;
-use crate::io::net::{Connector, Stream};
-use crate::io::websocket::WebSocket;
+use crate::io::net::Connector;
 use crate::socket::{
     AckError, Args, Decoder, EmitId, Manager, ManagerCommand, ManagerEvent, ManagerInput, ManagerOptions,
-    ManagerOutput,
+    ManagerOutput, Namespace, OptionsError,
 };
 
-use super::dial::{DialError, dial};
-use super::{ClientOptions, ConnectUrl, Event, Status};
+use super::dial::Endpoint;
+use super::requests::Requests;
+use super::{Board, ClientOptions, ConnectUrl, Event};
 
 /// How many requests of the application are taken before the connection gets a turn.
 const REQUESTS_IN_A_ROW: usize = 32;
 
-/// What the application asks for.
+/// What the application asks for, in one namespace.
 pub(super) enum Request {
+    /// Tell what happens, from now on.
+    Listen(mpsc::UnboundedSender<Event>),
     /// Connect, with the `auth` that was set last.
     Connect,
     /// Change `auth`.
@@ -46,48 +47,62 @@ pub(super) enum Request {
     Command(ManagerCommand),
 }
 
-/// The connection that the manager asked for.
-enum Connection<S> {
-    None,
-    Dialling(BoxFuture<Result<WebSocket<S>, DialError>>),
-    Open(Box<Link<S, ClientSession>>, Decoder),
+/// How a connection begins.
+#[derive(Debug, Clone, Copy)]
+enum Transports {
+    WebSocket,
+    Polling { upgrade: bool },
 }
 
-/// What a step of the connection was.
-enum Step<S> {
-    Dialled(Result<Box<WebSocket<S>>, DialError>),
-    Progress,
-}
-
-impl<S: Stream> Connection<S> {
-    /// Takes one step. May be dropped and called again: nothing is lost.
-    async fn step(&mut self) -> Step<S> {
-        match self {
-            Self::None => future::pending().await,
-            Self::Dialling(attempt) => Step::Dialled(attempt.await.map(Box::new)),
-            Self::Open(link, _) => {
-                link.progress().await;
-                Step::Progress
+impl Transports {
+    /// The first of the list is tried, and a WebSocket that comes later is upgraded to, as in the official client.
+    fn new(list: &[Transport], upgrade: bool) -> Self {
+        match list {
+            [Transport::WebSocket, ..] => Self::WebSocket,
+            [] => Self::Polling { upgrade },
+            [Transport::Polling, later @ ..] => {
+                Self::Polling { upgrade: upgrade && later.contains(&Transport::WebSocket) }
             }
         }
     }
 }
 
+/// The connection that the manager asked for.
+enum Connection<C: Connector> {
+    None,
+    Open(Box<Link<C::Stream, ClientSession, Requests<C>>>, Decoder),
+}
+
+impl<C: Connector> Connection<C> {
+    /// Takes one step. May be dropped and called again: nothing is lost.
+    async fn step(&mut self) {
+        match self {
+            Self::None => future::pending().await,
+            Self::Open(link, _) => link.progress().await,
+        }
+    }
+}
+
+/// What the task has for one namespace.
+#[derive(Default)]
+struct Local {
+    auth: Option<Value>,
+    listeners: Vec<mpsc::UnboundedSender<Event>>,
+}
+
 /// A client, from its first connection to the end of its last handle.
 pub(super) struct ClientTask<C: Connector> {
     env: Env,
-    connector: Arc<C>,
-    url: Arc<ConnectUrl>,
-    path: Arc<str>,
-    auth: Option<Value>,
+    endpoint: Arc<Endpoint<C>>,
+    transports: Transports,
     manager: Manager,
     /// What the manager is yet to hear, in order.
     inputs: VecDeque<ManagerInput>,
     alarm: Alarm,
-    connection: Connection<C::Stream>,
-    requests: mpsc::UnboundedReceiver<Request>,
-    events: mpsc::UnboundedSender<Event>,
-    status: Arc<Mutex<Status>>,
+    connection: Connection<C>,
+    requests: mpsc::UnboundedReceiver<(Namespace, Request)>,
+    namespaces: BTreeMap<Namespace, Local>,
+    board: Arc<Mutex<Board>>,
     answers: BTreeMap<EmitId, oneshot::Sender<Result<Args, AckError>>>,
     emits: u64,
 }
@@ -98,27 +113,27 @@ impl<C: Connector> ClientTask<C> {
         connector: C,
         url: ConnectUrl,
         options: ClientOptions,
-        requests: mpsc::UnboundedReceiver<Request>,
-        events: mpsc::UnboundedSender<Event>,
-        status: Arc<Mutex<Status>>,
-    ) -> Self {
-        let ClientOptions { path, auth, reconnect, timeout } = options;
-        Self {
+        requests: mpsc::UnboundedReceiver<(Namespace, Request)>,
+        board: Arc<Mutex<Board>>,
+    ) -> Result<Self, OptionsError> {
+        let ClientOptions { path, auth, reconnect, timeout, transports, upgrade, retries, ack_timeout } =
+            options;
+        let options = ManagerOptions { reconnect, timeout, retries, ack_timeout };
+        let main = Local { auth, listeners: Vec::new() };
+        Ok(Self {
             env: env.clone(),
-            connector: Arc::new(connector),
-            url: Arc::new(url),
-            path: path.into(),
-            auth,
-            manager: Manager::new(ManagerOptions { reconnect, timeout }, env.entropy.clone()),
+            endpoint: Arc::new(Endpoint::new(connector, url, &path)),
+            transports: Transports::new(&transports, upgrade),
+            manager: Manager::new(options, env.entropy.clone())?,
             inputs: VecDeque::new(),
             alarm: Alarm::new(env.clock.clone()),
             connection: Connection::None,
             requests,
-            events,
-            status,
+            namespaces: BTreeMap::from([(Namespace::MAIN, main)]),
+            board,
             answers: BTreeMap::new(),
             emits: 0,
-        }
+        })
     }
 
     /// Runs until the last handle is dropped and the client has disconnected.
@@ -127,9 +142,9 @@ impl<C: Connector> ClientTask<C> {
             tokio::select! {
                 biased;
                 // What has arrived goes before the moment to stop waiting for it.
-                step = self.connection.step() => self.on_step(step),
+                () = self.connection.step() => {}
                 request = self.requests.recv() => match request {
-                    Some(request) => self.on_request(request),
+                    Some((namespace, request)) => self.on_request(namespace, request),
                     None => return self.leave(),
                 },
                 () = self.alarm.expired() => self.inputs.push_back(ManagerInput::TimedOut),
@@ -137,8 +152,8 @@ impl<C: Connector> ClientTask<C> {
             self.settle();
             // The connection went first: a server that floods must not keep the application from being heard.
             for _ in 0..REQUESTS_IN_A_ROW {
-                let Ok(request) = self.requests.try_recv() else { break };
-                self.on_request(request);
+                let Ok((namespace, request)) = self.requests.try_recv() else { break };
+                self.on_request(namespace, request);
                 self.settle();
             }
         }
@@ -146,41 +161,30 @@ impl<C: Connector> ClientTask<C> {
 
     /// No one is left who could ask for something. The connection ends by itself, after what was sent before.
     fn leave(&mut self) {
-        self.inputs.push_back(ManagerInput::Command(ManagerCommand::Disconnect));
+        let disconnect =
+            |namespace: &Namespace| ManagerInput::Command(namespace.clone(), ManagerCommand::Disconnect);
+        self.inputs.extend(self.namespaces.keys().map(disconnect));
         self.settle();
     }
 
-    fn on_step(&mut self, step: Step<C::Stream>) {
-        match step {
-            Step::Dialled(Ok(socket)) => {
-                let link = Link::open(&self.env, ClientSession::new(), *socket);
-                self.connection = Connection::Open(Box::new(link), Decoder::default());
-            }
-            Step::Dialled(Err(error)) => {
-                tracing::debug!(%error, url = %self.url, "attempt failed");
-                self.connection = Connection::None;
-                self.inputs.push_back(ManagerInput::Closed(CloseReason::TransportError));
-            }
-            Step::Progress => {}
-        }
-    }
-
-    fn on_request(&mut self, request: Request) {
+    fn on_request(&mut self, namespace: Namespace, request: Request) {
+        let local = self.namespaces.entry(namespace.clone()).or_default();
         let command = match request {
-            Request::Connect => ManagerCommand::Connect { auth: self.auth.clone() },
+            Request::Listen(listener) => return local.listeners.push(listener),
+            Request::Connect => ManagerCommand::Connect { auth: local.auth.clone() },
             Request::SetAuth(auth) => {
-                self.auth.clone_from(&auth);
+                local.auth.clone_from(&auth);
                 ManagerCommand::SetAuth(auth)
             }
             Request::EmitWithAck { name, args, timeout, answer } => {
                 let emit = EmitId(self.emits);
                 self.emits += 1;
                 self.answers.insert(emit, answer);
-                ManagerCommand::Emit { name, args, ack: Some((emit, timeout)) }
+                ManagerCommand::Emit { name, args, ack: Some((emit, timeout)), volatile: false }
             }
             Request::Command(command) => command,
         };
-        self.inputs.push_back(ManagerInput::Command(command));
+        self.inputs.push_back(ManagerInput::Command(namespace, command));
     }
 
     /// Lets the manager and the connection speak until both wait.
@@ -204,7 +208,7 @@ impl<C: Connector> ClientTask<C> {
                     Ok(Some(packet)) => self.inputs.push_back(ManagerInput::Received(packet)),
                     Ok(None) => {}
                     Err(error) => {
-                        tracing::debug!(%error, url = %self.url, "server does not speak Socket.IO");
+                        tracing::debug!(%error, url = %self.endpoint.url(), "server does not speak Socket.IO");
                         parse_error = true;
                         link.close();
                         break;
@@ -238,10 +242,10 @@ impl<C: Connector> ClientTask<C> {
                     }
                 }
                 ManagerOutput::Close => self.close(),
-                ManagerOutput::Event(event) => self.tell(event),
+                ManagerOutput::Event(namespace, event) => self.tell(&namespace, event),
                 ManagerOutput::Wait { until, why } => {
                     self.alarm.set(until);
-                    self.update_status(|status| status.waiting = why);
+                    self.update_board(|board| board.waiting = why);
                     return;
                 }
             }
@@ -249,26 +253,29 @@ impl<C: Connector> ClientTask<C> {
     }
 
     fn dial(&mut self) {
-        let (connector, url, path) = (self.connector.clone(), self.url.clone(), self.path.clone());
-        self.connection = Connection::Dialling(Box::pin(async move { dial(&*connector, &url, &path).await }));
+        let mut requests = Requests::new(&self.env, &self.endpoint);
+        let session = match self.transports {
+            Transports::WebSocket => {
+                requests.open_websocket(None);
+                ClientSession::new()
+            }
+            Transports::Polling { upgrade } => ClientSession::polling(upgrade),
+        };
+        let link = Link::new(&self.env, session, requests);
+        self.connection = Connection::Open(Box::new(link), Decoder::default());
     }
 
     fn close(&mut self) {
-        match &mut self.connection {
-            Connection::None => {}
-            Connection::Dialling(_) => {
-                self.connection = Connection::None;
-                self.inputs.push_back(ManagerInput::Closed(CloseReason::ForcedClose));
-            }
-            // Its end is heard like any other.
-            Connection::Open(link, _) => link.close(),
+        // Its end is heard like any other.
+        if let Connection::Open(link, _) = &mut self.connection {
+            link.close();
         }
     }
 
-    fn tell(&mut self, event: ManagerEvent) {
+    fn tell(&mut self, namespace: &Namespace, event: ManagerEvent) {
         let event = match event {
             ManagerEvent::Connected { sid } => {
-                self.update_status(|status| status.connected = true);
+                self.update_board(|board| board.connected.extend([namespace.clone()]));
                 Event::Connected { sid }
             }
             ManagerEvent::ConnectError(error) => Event::ConnectError(error),
@@ -276,7 +283,7 @@ impl<C: Connector> ClientTask<C> {
             ManagerEvent::Reconnecting { attempt, at } => Event::Reconnecting { attempt, at },
             ManagerEvent::ReconnectFailed => Event::ReconnectFailed,
             ManagerEvent::Disconnected(reason) => {
-                self.update_status(|status| status.connected = false);
+                self.update_board(|board| board.connected.retain(|connected| connected != namespace));
                 Event::Disconnected(reason)
             }
             ManagerEvent::Received { name, args, ack } => Event::Received { name: name.into(), args, ack },
@@ -288,11 +295,24 @@ impl<C: Connector> ClientTask<C> {
                 return;
             }
         };
-        // The application may not care.
-        drop(self.events.send(event));
+        if let Some(local) = self.namespaces.get_mut(namespace) {
+            local.tell(event);
+        }
     }
 
-    fn update_status(&self, update: impl FnOnce(&mut Status)) {
-        update(&mut self.status.lock().expect("no one panics while holding it"));
+    fn update_board(&self, update: impl FnOnce(&mut Board)) {
+        update(&mut self.board.lock().expect("no one panics while holding it"));
+    }
+}
+
+impl Local {
+    fn tell(&mut self, event: Event) {
+        // The application may not care any more.
+        self.listeners.retain(|listener| !listener.is_closed());
+        let Some((last, others)) = self.listeners.split_last() else { return };
+        for listener in others {
+            drop(listener.send(event.clone()));
+        }
+        drop(last.send(event));
     }
 }

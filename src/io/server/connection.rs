@@ -1,6 +1,6 @@
-//! One connection, from its first byte to its last: HTTP, then a WebSocket with an engine session on it.
+//! One connection of a client, from its first packet to its last: an engine session, on requests or a WebSocket.
 //!
-//! Takes frames from the peer and messages from the hub; gives packets to the hub and frames to the peer. Reading never
+//! Takes packets from the peer and messages from the hub; gives packets to the hub and messages to the peer. Reading never
 //! stops, whatever the handlers or the peer's reading do, so a pong is heard when it comes.
 
 use std::net::SocketAddr;
@@ -8,54 +8,68 @@ use std::sync::Arc;
 
 use crate::engine::{CloseReason, Event, Handshake, Message, ServerSession, Sid};
 use crate::io::link::Link;
-use crate::io::net::Stream;
+use crate::io::net::BoxStream;
 use crate::io::websocket::WebSocket;
 use crate::socket::{ConnectionId, Decoder};
 
+use super::Shared;
 use super::hub_task::ToHub;
 use super::outgoing::{self, Outgoing};
-use super::{Shared, http};
+use super::sessions::{Inbox, Mailbox};
 
 /// How many bytes are taken from the queue before they are flushed. What is not taken stays shared with others.
 const BATCH: usize = 64 << 10;
 
-/// Serves a stream until it is closed.
-pub(super) async fn serve<S: Stream>(shared: Arc<Shared>, stream: S, peer: SocketAddr) {
-    let socket = tokio::select! {
-        biased;
-        // Who has no session yet is owed no goodbye.
-        () = shared.stopped() => return,
-        socket = http::upgrade(&shared, stream) => socket,
-    };
-    if let Some(socket) = socket {
-        Connection::open(shared, socket, peer).run().await;
-    }
-}
-
-struct Connection<S> {
+pub(super) struct Connection {
     id: ConnectionId,
     shared: Arc<Shared>,
-    link: Link<S, ServerSession>,
+    link: Link<BoxStream, ServerSession, Inbox>,
     decoder: Decoder,
     outgoing: outgoing::Receiver,
 }
 
-impl<S: Stream> Connection<S> {
-    fn open(shared: Arc<Shared>, socket: WebSocket<S>, peer: SocketAddr) -> Self {
+impl Connection {
+    /// A session on a WebSocket; to be run.
+    pub(super) fn on_websocket(shared: Arc<Shared>, socket: WebSocket<BoxStream>, peer: SocketAddr) -> Self {
+        let open = |session, inbox| Link::open(&shared.env, session, inbox, socket);
+        Self::new(shared.clone(), peer, open).0
+    }
+
+    /// A session that the next request to it opens. It outlives the HTTP connections that speak to it, in a task of its own.
+    pub(super) fn on_polling(shared: &Arc<Shared>, peer: SocketAddr) -> Mailbox {
+        let open = |session, inbox| Link::new(&shared.env, session, inbox);
+        let (connection, mailbox) = Self::new(shared.clone(), peer, open);
+        let task = shared.tasks.start();
+        shared.env.spawn(async move {
+            connection.run().await;
+            drop(task);
+        });
+        mailbox
+    }
+
+    fn new(
+        shared: Arc<Shared>,
+        peer: SocketAddr,
+        open: impl FnOnce(ServerSession, Inbox) -> Link<BoxStream, ServerSession, Inbox>,
+    ) -> (Self, Mailbox) {
         let id = shared.next_connection();
+        let sid = Sid::generate(&*shared.env.entropy, id.0 as u32);
+        let (mailbox, inbox) = shared.sessions.register(sid.clone());
         let handshake = Handshake {
-            sid: Sid::generate(&*shared.env.entropy, id.0 as u32),
+            sid,
+            upgrades: Vec::new(),
             heartbeat: shared.options.heartbeat,
             max_payload: shared.options.max_http_buffer_size as u64,
         };
         tracing::debug!(connection = id.0, %peer, "connection is open");
-        let link = Link::open(&shared.env, ServerSession::new(handshake), socket);
+        let link = open(ServerSession::new(handshake), inbox);
         let (sender, outgoing) = outgoing::channel(shared.options.max_outgoing_bytes);
         shared.tell_hub(ToHub::Opened(id, sender));
-        Self { id, shared, link, decoder: Decoder::default(), outgoing }
+        (Self { id, shared, link, decoder: Decoder::default(), outgoing }, mailbox)
     }
 
-    async fn run(mut self) {
+    /// Runs until the session is over and its goodbye is said.
+    pub(super) async fn run(mut self) {
         let meter = self.outgoing.meter();
         let reason = loop {
             self.forward_events();
@@ -69,11 +83,10 @@ impl<S: Stream> Connection<S> {
                     return;
                 }
                 next = self.outgoing.next(), if self.link.is_flushed() => self.send_batch(next),
-                () = self.link.progress() => {
-                    if self.link.is_flushed() {
-                        self.outgoing.written();
-                    }
-                }
+                () = self.link.progress() => {}
+            }
+            if self.link.is_flushed() {
+                self.outgoing.written();
             }
         };
         self.tell_closed(reason);

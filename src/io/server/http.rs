@@ -1,181 +1,248 @@
-//! The way in: an HTTP request becomes a WebSocket, or is refused as Engine.IO refuses.
+//! The way in: HTTP requests open sessions, join them, become WebSockets, or go to the application's fallback.
+//!
+//! A stream in, and requests to its end; at the latest when the server has stopped and its session is over.
 
 use std::convert::Infallible;
-use std::sync::Mutex;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
-};
+use bytestring::ByteString;
+use futures_util::FutureExt;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
-use thiserror::Error;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::io::net::Stream;
+use crate::engine;
+use crate::io::link::LINGER;
+use crate::io::net::BoxStream;
 use crate::io::websocket::{self, WebSocket};
 
 use super::Shared;
+use super::connection::Connection;
+use super::route::{Refusal, Route, route};
+use super::sessions::Mailbox;
 
-/// How long a client may take to send the head of a request.
+/// How long a client may take to send the head of a request, and how long a connection is kept for the next.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How large the head of a request may be.
 const HEADER_BYTES_MAX: usize = 16 << 10;
 
-/// Why a request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-enum Refusal {
-    #[error("Not found")]
-    NotFound,
-    #[error("Transport unknown")]
-    TransportUnknown,
-    #[error("Session ID unknown")]
-    SessionUnknown,
-    #[error("Bad handshake method")]
-    BadMethod,
-    #[error("Bad request")]
-    BadRequest,
-    #[error("Unsupported protocol version")]
-    UnsupportedProtocolVersion,
+/// Answers requests that are not the endpoint's.
+pub(super) type Fallback = Arc<dyn Fn(Request<()>) -> Response<Bytes> + Send + Sync>;
+
+type Answer = Response<Full<Bytes>>;
+
+/// Serves a stream until it is closed.
+pub(super) async fn serve(shared: Arc<Shared>, stream: BoxStream, peer: SocketAddr) {
+    let visit = Visit { shared, peer, upgrade: Mutex::default(), session: Mutex::default() };
+    visit.serve_http(stream).await;
+    let upgrade = visit.upgrade.into_inner().expect("no one panics while holding it");
+    let Some((upgrade, session)) = upgrade else { return };
+    let Some(socket) = websocket(upgrade, visit.shared.options.max_http_buffer_size).await else { return };
+    match session {
+        Some(session) => session.websocket(socket),
+        None => Connection::on_websocket(visit.shared, socket, peer).run().await,
+    }
 }
 
-impl Refusal {
-    /// The code of Engine.IO; `None` for what is not its affair.
-    fn code(self) -> Option<u8> {
-        match self {
-            Self::NotFound => None,
-            Self::TransportUnknown => Some(0),
-            Self::SessionUnknown => Some(1),
-            Self::BadMethod => Some(2),
-            Self::BadRequest => Some(3),
-            Self::UnsupportedProtocolVersion => Some(5),
+/// One stream while it speaks HTTP.
+struct Visit {
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    /// The request that makes it a WebSocket, and the session that it named.
+    upgrade: Mutex<Option<(OnUpgrade, Option<Mailbox>)>>,
+    /// The session of the last request.
+    session: Mutex<Option<Mailbox>>,
+}
+
+impl Visit {
+    async fn serve_http(&self, stream: BoxStream) {
+        let service = service_fn(|request| self.answer(request).map(Ok::<_, Infallible>));
+        let served = http1::Builder::new()
+            .timer(self.shared.http_timer.clone())
+            .header_read_timeout(HEADER_READ_TIMEOUT)
+            .max_buf_size(HEADER_BYTES_MAX)
+            // It would come from the system's clock.
+            .auto_date_header(false)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut served = pin!(served);
+        let ended = tokio::select! {
+            biased;
+            ended = &mut served => Some(ended),
+            () = self.dismissed() => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            // The last answer is still to be written.
+            None => {
+                served.as_mut().graceful_shutdown();
+                tokio::select! {
+                    biased;
+                    ended = served => ended,
+                    () = self.shared.env.sleep(LINGER) => Ok(()),
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "HTTP failed");
         }
     }
 
-    fn response(self) -> Response<Full<Bytes>> {
-        let Some(code) = self.code() else {
-            return response(StatusCode::NOT_FOUND, "text/plain", "Not found");
+    /// Ends when the server has stopped and has nothing more to say here. Who has no session is owed no goodbye.
+    async fn dismissed(&self) {
+        self.shared.stopped().await;
+        let session = self.session().clone();
+        if let Some(session) = session {
+            session.closed().await;
+        }
+    }
+
+    fn session(&self) -> MutexGuard<'_, Option<Mailbox>> {
+        self.session.lock().expect("no one panics while holding it")
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        if request.uri().path().trim_end_matches('/') != self.shared.options.path.trim_end_matches('/') {
+            return fall_back(&self.shared, request);
+        }
+        let refused = |refusal: Refusal, request: &Request<Incoming>| {
+            tracing::debug!(%refusal, uri = %request.uri(), "request is refused");
+            refusal.response()
         };
-        let body = json!({ "code": code, "message": self.to_string() }).to_string();
-        response(StatusCode::BAD_REQUEST, "application/json", body)
+        match route(&request) {
+            Err(refusal) => refused(refusal, &request),
+            Ok(Route::Open) => {
+                let session = Connection::on_polling(&self.shared, self.peer);
+                self.poll(session).await
+            }
+            Ok(Route::Poll(sid)) => match self.shared.sessions.find(sid) {
+                Some(session) => self.poll(session).await,
+                None => refused(Refusal::SessionUnknown, &request),
+            },
+            Ok(Route::Post(sid)) => match self.shared.sessions.find(sid) {
+                Some(session) => self.post(session, request.into_body()).await,
+                None => refused(Refusal::SessionUnknown, &request),
+            },
+            Ok(Route::WebSocket(None, accept)) => self.upgrade(request, None, accept),
+            Ok(Route::WebSocket(Some(sid), accept)) => match self.shared.sessions.find(sid) {
+                Some(session) => self.upgrade(request, Some(session), accept),
+                None => refused(Refusal::SessionUnknown, &request),
+            },
+        }
+    }
+
+    async fn poll(&self, session: Mailbox) -> Answer {
+        *self.session() = Some(session.clone());
+        let mut held = session.request(engine::Request::Polled);
+        from_session(held.answer().await)
+    }
+
+    async fn post(&self, session: Mailbox, body: Incoming) -> Answer {
+        *self.session() = Some(session.clone());
+        let mut held = session.request(engine::Request::Posting);
+        let limit = self.shared.options.max_http_buffer_size;
+        let request = tokio::select! {
+            biased;
+            // The session may end while the body comes.
+            answer = held.answer() => return from_session(answer),
+            request = read(body, limit) => request,
+        };
+        match request {
+            Some(request) => held.tell(request),
+            None => return Refusal::BadRequest.response(),
+        }
+        from_session(held.answer().await)
+    }
+
+    fn upgrade(
+        &self,
+        mut request: Request<Incoming>,
+        session: Option<Mailbox>,
+        accept: HeaderValue,
+    ) -> Answer {
+        let upgrade = hyper::upgrade::on(&mut request);
+        *self.upgrade.lock().expect("no one panics while holding it") = Some((upgrade, session));
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+        response
     }
 }
 
-/// Answers the requests of one connection until one of them makes it a WebSocket; `None` where none does.
-pub(super) async fn upgrade<S: Stream>(shared: &Shared, stream: S) -> Option<WebSocket<S>> {
-    let upgrade = Mutex::new(None);
-    let service = service_fn(|request| {
-        let response = answer(&shared.options.path, request, &upgrade);
-        async move { Ok::<_, Infallible>(response) }
-    });
-    let served = http1::Builder::new()
-        .timer(shared.http_timer.clone())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
-        .max_buf_size(HEADER_BYTES_MAX)
-        // It would come from the system's clock.
-        .auto_date_header(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "HTTP failed");
+/// The body of a POST, no more than `limit` bytes of it in memory. `None` where it breaks off or is no text: whoever
+/// drops the request says so.
+async fn read(body: Incoming, limit: usize) -> Option<engine::Request> {
+    if body.size_hint().lower() > limit as u64 {
+        return Some(engine::Request::TooLarge);
     }
-    let upgrade = upgrade.into_inner().expect("no one panics while holding it")?;
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Some(engine::Request::Posted(ByteString::try_from(body.to_bytes()).ok()?)),
+        Err(error) if error.is::<LengthLimitError>() => Some(engine::Request::TooLarge),
+        Err(error) => {
+            tracing::debug!(%error, "the body of a request broke off");
+            None
+        }
+    }
+}
+
+/// The answer of a session as HTTP; without one, it is over.
+fn from_session(answer: Option<engine::Response>) -> Answer {
+    match answer {
+        Some(engine::Response::Payload(body)) => {
+            let mut response = response(StatusCode::OK, "text/plain; charset=UTF-8", body.into_bytes());
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Some(engine::Response::Ok) => response(StatusCode::OK, "text/html", "ok"),
+        Some(engine::Response::TooLarge) => {
+            response(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", "Payload too large")
+        }
+        Some(engine::Response::BadRequest) => Refusal::BadRequest.response(),
+        None => Refusal::SessionUnknown.response(),
+    }
+}
+
+fn fall_back(shared: &Shared, request: Request<Incoming>) -> Answer {
+    let fallback = shared.fallback().clone();
+    match fallback {
+        Some(fallback) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            fallback(request.map(drop)).map(Full::new)
+        }
+        Some(_) | None => response(StatusCode::NOT_FOUND, "text/plain", "Not found"),
+    }
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+async fn websocket(upgrade: OnUpgrade, max_message: usize) -> Option<WebSocket<BoxStream>> {
     let parts = match upgrade.await {
-        Ok(upgraded) => upgraded.downcast::<TokioIo<S>>().expect("it was this stream"),
+        Ok(upgraded) => upgraded.downcast::<TokioIo<BoxStream>>().expect("it was this stream"),
         Err(error) => {
             tracing::debug!(%error, "upgrade failed");
             return None;
         }
     };
-    let config = websocket::config(shared.options.max_http_buffer_size);
+    let config = websocket::config(max_message);
     let (stream, read) = (parts.io.into_inner(), parts.read_buf.into());
     Some(WebSocket::new(WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await))
-}
-
-fn answer(
-    path: &str,
-    mut request: Request<Incoming>,
-    upgrade: &Mutex<Option<OnUpgrade>>,
-) -> Response<Full<Bytes>> {
-    match check(path, &request) {
-        Ok(accept) => {
-            *upgrade.lock().expect("no one panics while holding it") = Some(hyper::upgrade::on(&mut request));
-            switching_protocols(accept)
-        }
-        Err(refusal) => {
-            tracing::debug!(%refusal, uri = %request.uri(), "request is refused");
-            refusal.response()
-        }
-    }
-}
-
-/// The checks of the reference implementation, in its order. Gives what proves that the request was understood.
-fn check<B>(path: &str, request: &Request<B>) -> Result<HeaderValue, Refusal> {
-    if request.uri().path().trim_end_matches('/') != path.trim_end_matches('/') {
-        return Err(Refusal::NotFound);
-    }
-    let query = request.uri().query().unwrap_or_default();
-    if parameter(query, "transport") != Some("websocket") {
-        return Err(Refusal::TransportUnknown);
-    }
-    if parameter(query, "sid").is_some() {
-        // A session is bound to the WebSocket that opened it: no request can join one.
-        return Err(Refusal::SessionUnknown);
-    }
-    if request.method() != Method::GET {
-        return Err(Refusal::BadMethod);
-    }
-    let accept = accept_key(request.headers()).ok_or(Refusal::BadRequest)?;
-    if parameter(query, "EIO") != Some("4") {
-        return Err(Refusal::UnsupportedProtocolVersion);
-    }
-    Ok(accept)
-}
-
-fn parameter<'query>(query: &'query str, name: &str) -> Option<&'query str> {
-    query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .find_map(|(key, value)| (key == name).then_some(value))
-}
-
-/// The answer to the opening handshake of a WebSocket (RFC 6455 §4.2.1), if the request is one.
-fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
-    let names = |header: HeaderName, token: &str| {
-        let tokens = headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
-        tokens.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(token))
-    };
-    if !names(CONNECTION, "upgrade") || !names(UPGRADE, "websocket") || !names(SEC_WEBSOCKET_VERSION, "13") {
-        return None;
-    }
-    HeaderValue::from_str(&derive_accept_key(headers.get(SEC_WEBSOCKET_KEY)?.as_bytes())).ok()
-}
-
-fn switching_protocols(accept: HeaderValue) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    response
-}
-
-fn response(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
 }

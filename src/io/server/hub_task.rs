@@ -4,16 +4,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use bytestring::ByteString;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{CloseReason, Sid};
 use crate::io::alarm::Alarm;
-use crate::socket::{ConnectionId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput, Packet};
+use crate::socket::{
+    AckError, Args, ConnectionId, EmitId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput, Namespace,
+    Packet,
+};
 
 use super::socket::Socket;
-use super::{Shared, incoming, outgoing};
+use super::{Shared, incoming, middleware, outgoing};
 
 /// What the hub's task is told.
 pub(super) enum ToHub {
@@ -25,6 +30,14 @@ pub(super) enum ToHub {
     Closed(ConnectionId, CloseReason),
     /// The application asks for something.
     Command(HubCommand),
+    /// Send an event to a socket, and give back its answer.
+    EmitWithAck {
+        socket: Sid,
+        name: ByteString,
+        args: Args,
+        timeout: Option<Duration>,
+        answer: oneshot::Sender<Result<Args, AckError>>,
+    },
     /// To be answered when all that was said before is done.
     Barrier(oneshot::Sender<()>),
     /// End the connection of a socket at once, and say why in the log.
@@ -44,7 +57,11 @@ pub(super) struct HubTask {
     hub: Hub,
     inputs: mpsc::UnboundedReceiver<ToHub>,
     connections: BTreeMap<ConnectionId, outgoing::Sender>,
+    /// Sockets that asked for a guarded namespace and are not yet let in.
+    asking: BTreeMap<Sid, Socket>,
     members: BTreeMap<Sid, Member>,
+    answers: BTreeMap<EmitId, oneshot::Sender<Result<Args, AckError>>>,
+    emits: u64,
     alarm: Alarm,
     /// Weak, so that the task ends with the last who can say something to it.
     shared: Weak<Shared>,
@@ -57,7 +74,10 @@ impl HubTask {
             hub: Hub::new(shared.env.entropy.clone(), shared.options.connect_timeout),
             inputs,
             connections: BTreeMap::new(),
+            asking: BTreeMap::new(),
             members: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            emits: 0,
             alarm: Alarm::new(shared.env.clock.clone()),
             shared: Arc::downgrade(shared),
         }
@@ -89,11 +109,20 @@ impl HubTask {
                 self.hand_in(HubInput::Closed(connection, reason));
             }
             ToHub::Command(command) => self.hand_in(HubInput::Command(command)),
+            ToHub::EmitWithAck { socket, name, args, timeout, answer } => {
+                let emit = EmitId(self.emits);
+                self.emits += 1;
+                self.answers.insert(emit, answer);
+                let ack = Some((emit, timeout));
+                let command = HubCommand::Emit { socket, name, args, ack, volatile: false };
+                self.hand_in(HubInput::Command(command));
+            }
             // Who asked may have stopped waiting.
             ToHub::Barrier(done) => drop(done.send(())),
             ToHub::Abort(socket, why) => {
-                if let Some(member) = self.members.get(&socket) {
-                    self.abort(member.socket.connection(), why);
+                let member = self.members.get(&socket).map(|member| &member.socket);
+                if let Some(socket) = member.or(self.asking.get(&socket)) {
+                    self.abort(socket.connection(), why);
                 }
             }
             ToHub::AbortAll => {
@@ -110,6 +139,11 @@ impl HubTask {
         loop {
             match self.hub.poll_output() {
                 HubOutput::Transmit(connection, messages) => self.transmit(connection, messages),
+                HubOutput::TransmitVolatile(connection, messages) => {
+                    if let Some(outgoing) = self.connections.get(&connection) {
+                        outgoing.send_volatile(messages);
+                    }
+                }
                 HubOutput::Close(connection) => {
                     if let Some(outgoing) = self.connections.get(&connection) {
                         outgoing.close();
@@ -138,8 +172,16 @@ impl HubTask {
 
     fn on_event(&mut self, event: HubEvent, shared: &Arc<Shared>) {
         match event {
-            HubEvent::Connected { socket, connection, auth } => {
-                self.on_connected(socket, connection, auth, shared);
+            HubEvent::Asked { socket, connection, namespace, auth } => {
+                self.on_asked(socket, connection, namespace, auth, shared);
+            }
+            HubEvent::Abandoned { socket } => {
+                if let Some(socket) = self.asking.remove(&socket) {
+                    socket.abandon();
+                }
+            }
+            HubEvent::Connected { socket, connection, namespace, auth } => {
+                self.on_connected(socket, connection, namespace, auth, shared);
             }
             HubEvent::Received { socket, name, args, ack } => {
                 let Some(member) = self.members.get_mut(&socket) else { return };
@@ -151,6 +193,12 @@ impl HubTask {
                     );
                 }
             }
+            HubEvent::Acked { emit, result } => {
+                if let Some(answer) = self.answers.remove(&emit) {
+                    // Who asked may have stopped waiting.
+                    drop(answer.send(result));
+                }
+            }
             HubEvent::Disconnected { socket, reason } => {
                 let Some(member) = self.members.remove(&socket) else { return };
                 tracing::debug!(%socket, %reason, "socket is disconnected");
@@ -160,12 +208,40 @@ impl HubTask {
         }
     }
 
-    fn on_connected(&mut self, id: Sid, connection: ConnectionId, auth: Value, shared: &Arc<Shared>) {
+    fn on_asked(
+        &mut self,
+        id: Sid,
+        connection: ConnectionId,
+        namespace: Namespace,
+        auth: Value,
+        shared: &Arc<Shared>,
+    ) {
+        // Without its connection it is about to be abandoned.
         let Some(outgoing) = self.connections.get(&connection) else { return };
-        tracing::debug!(socket = %id, connection = connection.0, "socket is connected");
+        let middlewares = shared.registered(&namespace, |registered| registered.middlewares.clone());
+        let socket = Socket::new(shared.clone(), id.clone(), connection, namespace, auth, outgoing.meter());
+        socket.spawn(middleware::run(socket.clone(), middlewares));
+        self.asking.insert(id, socket);
+    }
+
+    fn on_connected(
+        &mut self,
+        id: Sid,
+        connection: ConnectionId,
+        namespace: Namespace,
+        auth: Value,
+        shared: &Arc<Shared>,
+    ) {
+        let asked = self.asking.remove(&id);
+        // Without its connection it is about to be disconnected, and no one has heard of it.
+        let Some(outgoing) = self.connections.get(&connection) else { return };
+        tracing::debug!(socket = %id, connection = connection.0, %namespace, "socket is connected");
         let (events, inbox) = incoming::channel(shared.options.max_incoming_bytes);
-        let socket = Socket::new(shared.clone(), id.clone(), connection, auth, outgoing.meter());
-        socket.start(inbox);
+        let on_connect = shared.registered(&namespace, |registered| registered.on_connect.clone());
+        let socket = asked.unwrap_or_else(|| {
+            Socket::new(shared.clone(), id.clone(), connection, namespace, auth, outgoing.meter())
+        });
+        socket.start(on_connect, inbox);
         self.members.insert(id, Member { socket, events });
     }
 }

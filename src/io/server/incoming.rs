@@ -94,7 +94,10 @@ impl Receiver {
 
 /// What an event costs while it waits, in bytes: its memory, roughly.
 fn cost(event: &Event) -> usize {
-    size_of::<Delivery>() + event.name.len() + event.args.0.iter().map(value_cost).sum::<usize>()
+    let values: usize = event.args.values().iter().map(value_cost).sum();
+    let attachments: usize =
+        event.args.attachments().iter().map(|bytes| size_of_val(bytes) + bytes.len()).sum();
+    size_of::<Delivery>() + event.name.len() + values + attachments
 }
 
 /// Recurses no deeper than the JSON parser did, which has a limit.
@@ -112,13 +115,15 @@ fn value_cost(value: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use futures_util::FutureExt;
     use serde_json::json;
 
     use super::*;
+    use crate::socket::args;
 
     fn event(length: usize) -> Event {
-        Event { name: "e".into(), args: Args(vec![json!("x".repeat(length))]), ack: None }
+        Event { name: "e".into(), args: Args::from(vec![json!("x".repeat(length))]), ack: None }
     }
 
     #[test]
@@ -143,11 +148,14 @@ mod tests {
 
     #[test]
     fn the_size_of_an_event_is_that_of_all_within() {
-        let small = Event { name: "e".into(), args: Args(vec![json!([{}])]), ack: None };
+        let small = Event { name: "e".into(), args: Args::from(vec![json!([{}])]), ack: None };
         let large =
-            Event { name: "e".into(), args: Args(vec![json!([{ "k": "x".repeat(500) }])]), ack: None };
+            Event { name: "e".into(), args: Args::from(vec![json!([{ "k": "x".repeat(500) }])]), ack: None };
 
         assert!(cost(&large) - cost(&small) >= 501);
+        let bytes = Bytes::from(vec![0; 500]);
+        let attached = Event { name: "e".into(), args: args![[bytes]], ack: None };
+        assert!(cost(&attached) - cost(&small) >= 500);
     }
 
     #[test]

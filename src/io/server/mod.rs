@@ -1,36 +1,50 @@
 //! The server: [`Server`] for the application, [`Socket`] for its handlers.
 //!
-//! Streams come in at [`Server::serve`]; each becomes a `connection`, whose packets go to the one `hub_task`, which starts
+//! Streams come in at [`Server::serve`] and speak `http`; a session begins there, by poll or as a WebSocket, and gets a
+//! `connection`, whom later requests find in `sessions`. Its packets go to the one `hub_task`, which starts
 //! a task of `handlers` for each socket. What the application sends goes the same way back, through the hub's one queue.
 
+mod broadcast;
 mod connection;
 mod handlers;
 mod http;
 mod hub_task;
 mod incoming;
+mod middleware;
+mod namespace;
 mod outgoing;
+mod route;
+mod sessions;
 mod socket;
 mod tasks;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
+use hyper::{Request, Response};
 use tokio::sync::{mpsc, watch};
 
 use crate::engine::Heartbeat;
-use crate::socket::{Args, ConnectionId, HubCommand};
+use crate::socket::{Args, ConnectionId, HubCommand, Namespace, RoomName};
 
 use super::Env;
 use super::env::http_timer::HttpTimer;
-use super::net::Listener;
+use super::net::{BoxStream, Listener};
 
-use handlers::ConnectHandler;
+use http::Fallback;
 use hub_task::{HubTask, ToHub};
+use namespace::Registered;
+use sessions::Sessions;
 use tasks::Tasks;
 
+pub use broadcast::Broadcast;
+pub use middleware::ConnectError;
+pub use namespace::ServerNamespace;
 pub use socket::{Ack, Incoming, Socket};
 
 /// How long to wait after a stream could not be accepted.
@@ -43,7 +57,8 @@ pub struct ServerOptions {
     pub path: String,
     /// How it notices that a client is gone; 25 s and 20 s.
     pub heartbeat: Heartbeat,
-    /// The largest message it takes, in bytes; 1,000,000. A larger one ends its connection with "transport error".
+    /// The largest message it takes, in bytes, and the largest body of a POST; 1,000,000. A larger message ends its
+    /// connection with "transport error", a larger body with "transport close".
     pub max_http_buffer_size: usize,
     /// How long a connection may stay without joining a namespace; 45 s.
     pub connect_timeout: Duration,
@@ -93,7 +108,7 @@ impl Default for ServerOptions {
 ///     async move { server.serve(listener).await }
 /// });
 ///
-/// let (client, _events) = Client::new(&env, TcpNet, url, ClientOptions::default());
+/// let (client, _events) = Client::new(&env, TcpNet, url, ClientOptions::default())?;
 /// client.connect();
 /// let answer = client.emit_with_ack("echo", vec![json!("hello")], None).await?;
 /// assert_eq!(answer.get::<String>(0)?, "hello");
@@ -113,11 +128,13 @@ struct Shared {
     env: Env,
     options: ServerOptions,
     hub: mpsc::UnboundedSender<ToHub>,
-    on_connect: Mutex<Vec<ConnectHandler>>,
+    namespaces: Mutex<BTreeMap<Namespace, Registered>>,
     connections: AtomicU64,
+    sessions: Sessions,
     tasks: Tasks,
     stopping: watch::Sender<bool>,
     http_timer: HttpTimer,
+    fallback: Mutex<Option<Fallback>>,
 }
 
 impl Shared {
@@ -136,8 +153,14 @@ impl Shared {
         drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
     }
 
-    fn connect_handlers(&self) -> std::sync::MutexGuard<'_, Vec<ConnectHandler>> {
-        self.on_connect.lock().expect("no one panics while holding it")
+    fn fallback(&self) -> std::sync::MutexGuard<'_, Option<Fallback>> {
+        self.fallback.lock().expect("no one panics while holding it")
+    }
+
+    /// Looks at, or adds to, what is registered for a namespace.
+    fn registered<T>(&self, namespace: &Namespace, look: impl FnOnce(&mut Registered) -> T) -> T {
+        let mut namespaces = self.namespaces.lock().expect("no one panics while holding it");
+        look(namespaces.entry(namespace.clone()).or_default())
     }
 }
 
@@ -149,14 +172,36 @@ impl Server {
             env: env.clone(),
             options,
             hub,
-            on_connect: Mutex::default(),
+            namespaces: Mutex::default(),
             connections: AtomicU64::new(0),
+            sessions: Sessions::default(),
             tasks: Tasks::default(),
             stopping: watch::Sender::new(false),
             http_timer: HttpTimer::new(env.clock.clone()),
+            fallback: Mutex::default(),
         });
         env.spawn(HubTask::new(&shared, inputs).run());
         Self { shared }
+    }
+
+    /// The namespace of that name; from now on it exists. A leading `/` is added where it is missing.
+    ///
+    /// What else the server offers is its main namespace's, `/`.
+    pub fn of(&self, name: &str) -> ServerNamespace {
+        ServerNamespace::new(&self.shared, Namespace::new(name))
+    }
+
+    fn main(&self) -> ServerNamespace {
+        ServerNamespace::new(&self.shared, Namespace::MAIN)
+    }
+
+    /// As [`ServerNamespace::use_middleware`].
+    pub fn use_middleware<F, Fut>(&self, middleware: F)
+    where
+        F: Fn(Socket) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), ConnectError>> + Send + 'static,
+    {
+        self.main().use_middleware(middleware);
     }
 
     /// Runs for each socket that connects, before any event of it: the place to register its handlers. Several
@@ -166,7 +211,19 @@ impl Server {
         F: Fn(Socket) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.shared.connect_handlers().push(Arc::new(move |socket| Box::pin(handler(socket))));
+        self.main().on_connect(handler);
+    }
+
+    /// Answers GET and HEAD requests to every path but the endpoint's own: the place for a page and its script. A later
+    /// one replaces an earlier one; without one, and for other methods, the answer is 404.
+    ///
+    /// The path is the endpoint's own with or without its slash; `/socket.io/socket.io.js` is another. The function runs
+    /// in the connection's task, so it must not block.
+    pub fn fallback<F>(&self, handler: F)
+    where
+        F: Fn(Request<()>) -> Response<Bytes> + Send + Sync + 'static,
+    {
+        *self.shared.fallback() = Some(Arc::new(handler));
     }
 
     /// Sends an event to every socket.
@@ -174,9 +231,22 @@ impl Server {
     /// # Panics
     /// When the name is reserved by Socket.IO, such as `connect`.
     pub fn emit(&self, name: &str, args: impl Into<Args>) {
-        super::assert_not_reserved(name);
-        let command = HubCommand::Broadcast { name: name.into(), args: args.into() };
-        self.shared.tell_hub(ToHub::Command(command));
+        self.main().emit(name, args);
+    }
+
+    /// To every socket in a room.
+    pub fn to(&self, room: impl Into<RoomName>) -> Broadcast {
+        self.main().to(room)
+    }
+
+    /// To every socket but those in a room.
+    pub fn except(&self, room: impl Into<RoomName>) -> Broadcast {
+        self.main().except(room)
+    }
+
+    /// To every socket for which nothing waits to be written.
+    pub fn volatile(&self) -> Broadcast {
+        self.main().volatile()
     }
 
     /// Accepts connections until [`Server::shutdown`] or an error of the listener itself.
@@ -192,7 +262,7 @@ impl Server {
                 accepted = self.accept(&mut listener) => {
                     let (stream, peer) = accepted?;
                     let task = self.shared.tasks.start();
-                    let connection = connection::serve(self.shared.clone(), stream, peer);
+                    let connection = http::serve(self.shared.clone(), BoxStream::new(stream), peer);
                     self.shared.env.spawn(async move {
                         connection.await;
                         drop(task);
@@ -232,7 +302,8 @@ impl Server {
             }
         }
         // They may hold this server, which holds them.
-        self.shared.connect_handlers().clear();
+        self.shared.namespaces.lock().expect("no one panics while holding it").clear();
+        *self.shared.fallback() = None;
     }
 }
 

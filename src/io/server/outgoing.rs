@@ -77,6 +77,14 @@ impl Sender {
         Ok(())
     }
 
+    /// Queues messages that are of no use later: if anything waits, they are dropped.
+    pub(super) fn send_volatile(&self, messages: Encoded) {
+        if self.meter.waiting.load(Ordering::Acquire) == 0 {
+            // What is empty has room.
+            drop(self.send(messages));
+        }
+    }
+
     /// Queues the end of the session.
     pub(super) fn close(&self) {
         drop(self.queue.send(Outgoing::Close));
@@ -199,6 +207,21 @@ mod tests {
         assert_eq!(sender.send(message(1)), Err(Overflow));
         receiver.written();
         assert_eq!(sender.send(message(1)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_volatile_goes_only_where_nothing_waits() {
+        let (sender, mut receiver) = channel(1000);
+        let take_all = |receiver: &mut Receiver| std::iter::from_fn(|| receiver.try_next()).count();
+        sender.send_volatile(message(1));
+        sender.send_volatile(message(2));
+
+        assert_eq!(take_all(&mut receiver), 1);
+        sender.send_volatile(message(3));
+        assert_eq!(take_all(&mut receiver), 0, "taken is not written");
+        receiver.written();
+        sender.send_volatile(message(4));
+        assert_eq!(take_all(&mut receiver), 1);
     }
 
     #[test]

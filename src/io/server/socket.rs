@@ -3,15 +3,18 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
 use crate::engine::Sid;
-use crate::socket::{AckId, Args, ConnectionId, DisconnectReason, HubCommand};
+use crate::io::flags::{Timeout, Volatile};
+use crate::socket::{AckError, AckId, Args, ConnectionId, DisconnectReason, HubCommand, Namespace, RoomName};
 
 use super::Shared;
-use super::handlers::{self, Handlers};
+use super::broadcast::Broadcast;
+use super::handlers::{self, ConnectHandler, Handlers};
 use super::hub_task::ToHub;
 use super::incoming;
 use super::outgoing::Meter;
@@ -48,6 +51,7 @@ struct Inner {
     shared: Arc<Shared>,
     id: Sid,
     connection: ConnectionId,
+    namespace: Namespace,
     auth: Value,
     outgoing: Arc<Meter>,
     gone: watch::Sender<bool>,
@@ -61,21 +65,21 @@ impl fmt::Debug for Socket {
 }
 
 impl Socket {
-    /// A socket that has just connected.
+    /// A socket that has just connected, or asks whether it may.
     pub(super) fn new(
         shared: Arc<Shared>,
         id: Sid,
         connection: ConnectionId,
+        namespace: Namespace,
         auth: Value,
         outgoing: Arc<Meter>,
     ) -> Self {
-        let gone = watch::Sender::new(false);
-        Self(Arc::new(Inner { shared, id, connection, auth, outgoing, gone, handlers: Mutex::default() }))
+        let (gone, handlers) = (watch::Sender::new(false), Mutex::default());
+        Self(Arc::new(Inner { shared, id, connection, namespace, auth, outgoing, gone, handlers }))
     }
 
     /// Spawns the task of its handlers.
-    pub(super) fn start(&self, inbox: incoming::Receiver) {
-        let on_connect = self.0.shared.connect_handlers().clone();
+    pub(super) fn start(&self, on_connect: Vec<ConnectHandler>, inbox: incoming::Receiver) {
         self.spawn_counted(handlers::run(self.clone(), on_connect, inbox));
     }
 
@@ -95,6 +99,21 @@ impl Socket {
     /// Says that nothing can be sent to it any more.
     pub(super) fn set_gone(&self) {
         self.0.gone.send_replace(true);
+    }
+
+    /// Says that it will never connect.
+    pub(super) fn abandon(&self) {
+        // Handlers that hold their socket would keep it, and themselves, for ever.
+        drop(std::mem::take(&mut *self.handlers()));
+        self.set_gone();
+    }
+
+    /// Lets it in, or not.
+    pub(super) fn settle(&self, decision: Result<(), Value>) {
+        self.tell_hub(|socket| match decision {
+            Ok(()) => HubCommand::Admit(socket),
+            Err(error) => HubCommand::Refuse { socket, error },
+        });
     }
 
     async fn gone(&self) {
@@ -122,6 +141,11 @@ impl Socket {
     /// Its id, new for each connection.
     pub fn id(&self) -> &Sid {
         &self.0.id
+    }
+
+    /// The name of its namespace, `/` for the main one.
+    pub fn namespace(&self) -> &str {
+        self.0.namespace.as_str()
     }
 
     /// What the client sent along with CONNECT; `{}` where it sent nothing.
@@ -155,8 +179,70 @@ impl Socket {
     /// # Panics
     /// When the name is reserved by Socket.IO, such as `connect`.
     pub fn emit(&self, name: &str, args: impl Into<Args>) {
+        self.send(name, args.into(), false);
+    }
+
+    /// What is emitted so is dropped where it could not leave at once: where something waits to be written for this
+    /// client, or the socket is not connected.
+    pub fn volatile(&self) -> Volatile<'_, Self> {
+        Volatile(self)
+    }
+
+    pub(in crate::io) fn send(&self, name: &str, args: Args, volatile: bool) {
         crate::io::assert_not_reserved(name);
-        self.tell_hub(|socket| HubCommand::Emit { socket, name: name.into(), args: args.into() });
+        self.tell_hub(|socket| HubCommand::Emit { socket, name: name.into(), args, ack: None, volatile });
+    }
+
+    /// Sends an event and waits for the client's answer, for ever where there is no timeout. A handler may wait for it:
+    /// answers do not queue up behind events.
+    ///
+    /// # Errors
+    /// When no answer came in time, or the socket is gone. Either way the event may have arrived.
+    ///
+    /// # Panics
+    /// When the name is reserved by Socket.IO, such as `connect`.
+    pub async fn emit_with_ack(
+        &self,
+        name: &str,
+        args: impl Into<Args>,
+        timeout: Option<Duration>,
+    ) -> Result<Args, AckError> {
+        crate::io::assert_not_reserved(name);
+        let (answer, result) = oneshot::channel();
+        let (socket, name, args) = (self.0.id.clone(), name.into(), args.into());
+        self.0.shared.tell_hub(ToHub::EmitWithAck { socket, name, args, timeout, answer });
+        // Without a hub there is no socket any more.
+        result.await.unwrap_or(Err(AckError::Disconnected))
+    }
+
+    /// As [`Socket::emit_with_ack`], with the timeout said first.
+    pub fn timeout(&self, timeout: Duration) -> Timeout<'_, Self> {
+        Timeout { on: self, timeout }
+    }
+
+    /// Puts it into a room. It leaves all its rooms when it is gone.
+    pub fn join(&self, room: impl Into<RoomName>) {
+        self.tell_hub(|socket| HubCommand::Join { socket, room: room.into() });
+    }
+
+    /// Takes it out of a room.
+    pub fn leave(&self, room: impl Into<RoomName>) {
+        self.tell_hub(|socket| HubCommand::Leave { socket, room: room.into() });
+    }
+
+    /// To every socket of this namespace but this one.
+    pub fn broadcast(&self) -> Broadcast {
+        Broadcast::new(&self.0.shared, &self.0.namespace).except(&self.0.id)
+    }
+
+    /// To every socket in a room but this one.
+    pub fn to(&self, room: impl Into<RoomName>) -> Broadcast {
+        self.broadcast().to(room)
+    }
+
+    /// To every socket of this namespace but this one and those in a room.
+    pub fn except(&self, room: impl Into<RoomName>) -> Broadcast {
+        self.broadcast().except(room)
     }
 
     /// Runs a future beside the handlers, in a task of its own that ends when the socket is gone.

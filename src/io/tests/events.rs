@@ -18,7 +18,7 @@ async fn an_event_is_answered() {
 
     let answer = client.emit_with_ack("echo", vec![json!("a"), json!({"b": [1]})], None).await;
 
-    assert_eq!(answer, Ok(Args(vec![json!("a"), json!({"b": [1]})])));
+    assert_eq!(answer, Ok(Args::from(vec![json!("a"), json!({"b": [1]})])));
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,8 +197,12 @@ async fn a_handler_that_panics_loses_its_own_connection_only() {
     assert_eq!(until_disconnected(&mut victim_events).await, DisconnectReason::TransportClose);
     assert_eq!(reasons.recv().await, Some(DisconnectReason::ForcedClose), "its disconnect is still handled");
     until_connected(&mut victim_events).await;
-    assert_eq!(victim.emit_with_ack("echo", number(1), None).await, Ok(Args(number(1))), "it came back");
-    assert_eq!(other.emit_with_ack("echo", number(2), None).await, Ok(Args(number(2))));
+    assert_eq!(
+        victim.emit_with_ack("echo", number(1), None).await,
+        Ok(Args::from(number(1))),
+        "it came back"
+    );
+    assert_eq!(other.emit_with_ack("echo", number(2), None).await, Ok(Args::from(number(2))));
     assert!(other_events.try_recv().is_err());
 }
 

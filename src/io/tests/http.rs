@@ -47,9 +47,9 @@ async fn refusals_have_the_codes_of_engine_io() {
         ("GET /socket.io/?EIO=4".to_owned(), HANDSHAKE, r#"{"code":0,"message":"Transport unknown"}"#),
         ("GET /socket.io/".to_owned(), "", r#"{"code":0,"message":"Transport unknown"}"#),
         (
-            "GET /socket.io/?EIO=4&transport=polling".to_owned(),
+            "GET /socket.io/?EIO=4&transport=polling&sid=x".to_owned(),
             "",
-            r#"{"code":0,"message":"Transport unknown"}"#,
+            r#"{"code":1,"message":"Session ID unknown"}"#,
         ),
         (
             format!("GET /socket.io/?EIO=4&{websocket}&sid=x"),

@@ -1,5 +1,6 @@
 //! Servers and clients come and go.
 
+use crate::engine::Transport;
 use crate::socket::{AckError, Args, DisconnectReason, ManagerWaiting};
 
 use super::*;
@@ -153,7 +154,8 @@ async fn the_last_handle_takes_the_client_with_it() {
 #[tokio::test(start_paused = true)]
 async fn the_last_handle_ends_an_attempt_too() {
     let env = Env::tokio();
-    let (client, mut events) = Client::new(&env, TestNet::default(), url(), ClientOptions::default());
+    let (client, mut events) =
+        Client::new(&env, TestNet::default(), url(), ClientOptions::default()).unwrap();
     client.connect();
     assert_eq!(events.recv().await, Some(Event::ConnectFailed));
     assert!(matches!(client.status().waiting, ManagerWaiting::Backoff { attempt: 1, .. }));
@@ -168,7 +170,7 @@ async fn a_server_that_never_answers_is_given_up_and_tried_again() {
     let net = TestNet::default();
     let listener = net.listen();
     let env = Env::tokio();
-    let (client, mut events) = Client::new(&env, net, url(), ClientOptions::default());
+    let (client, mut events) = Client::new(&env, net, url(), ClientOptions::default()).unwrap();
     let before = env.clock.monotonic();
     client.connect();
 
@@ -227,7 +229,8 @@ async fn a_server_that_does_not_speak_socket_io_is_left_and_tried_again() {
             while let Some(Ok(_)) = socket.next().await {}
         }
     });
-    let (client, mut events) = Client::new(&env, net, url(), ClientOptions::default());
+    let options = ClientOptions { transports: vec![Transport::WebSocket], ..ClientOptions::default() };
+    let (client, mut events) = Client::new(&env, net, url(), options).unwrap();
     client.connect();
 
     assert_eq!(until_disconnected(&mut events).await, DisconnectReason::ParseError);

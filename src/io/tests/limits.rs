@@ -9,7 +9,7 @@ use super::*;
 
 /// 10 kB.
 fn large() -> Args {
-    Args(vec![json!("x".repeat(10_000))])
+    Args::from(vec![json!("x".repeat(10_000))])
 }
 
 #[tokio::test(start_paused = true)]
@@ -20,7 +20,7 @@ async fn a_slow_reader_is_closed_while_others_go_on() {
     let (_client, mut events) = world.connected().await;
 
     for sent in 0..100 {
-        world.server.emit("news", Args(vec![json!(sent), json!("x".repeat(10_000))]));
+        world.server.emit("news", Args::from(vec![json!(sent), json!("x".repeat(10_000))]));
         // Who reads gets each at once.
         assert_eq!(next_number(&mut events).await, sent);
     }
@@ -40,7 +40,7 @@ async fn a_reader_that_waits_for_nothing_but_its_turn_is_not_closed() {
 
     for sent in 0..100 {
         for _ in 0..10 {
-            world.server.emit("news", Args(vec![json!(sent), json!("x".repeat(10_000))]));
+            world.server.emit("news", Args::from(vec![json!(sent), json!("x".repeat(10_000))]));
         }
         for _ in 0..10 {
             assert_eq!(next_number(&mut events).await, sent);
@@ -53,7 +53,7 @@ async fn who_awaits_writable_may_send_any_amount() {
     let world = world(ServerOptions { max_outgoing_bytes: 50_000, ..ServerOptions::default() });
     world.server.on_connect(|socket| async move {
         for sent in 0..500 {
-            socket.emit("page", Args(vec![json!(sent), json!("x".repeat(10_000))]));
+            socket.emit("page", Args::from(vec![json!(sent), json!("x".repeat(10_000))]));
             socket.writable().await;
         }
     });

@@ -1,10 +1,12 @@
 //! Claims about servers and clients together, in virtual time and over streams in memory.
 
+mod binary;
 mod events;
 mod http;
 mod lifecycle;
 mod limits;
 mod net;
+mod polling;
 pub(super) mod script;
 
 use std::time::Duration;
@@ -50,7 +52,11 @@ impl World {
     }
 
     fn client(&self) -> (Client, mpsc::UnboundedReceiver<Event>) {
-        Client::new(&self.env, self.net.clone(), url(), ClientOptions::default())
+        self.client_with(ClientOptions::default())
+    }
+
+    fn client_with(&self, options: ClientOptions) -> (Client, mpsc::UnboundedReceiver<Event>) {
+        Client::new(&self.env, self.net.clone(), url(), options).unwrap()
     }
 
     /// A client that is connected.
@@ -89,6 +95,10 @@ struct Raw(WebSocketStream<DuplexStream>);
 impl Raw {
     async fn send(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    async fn send_binary(&mut self, bytes: &'static [u8]) {
+        self.0.send(Message::binary(bytes)).await.unwrap();
     }
 
     /// The next text; `None` at the end, however it comes.

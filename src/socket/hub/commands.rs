@@ -1,55 +1,110 @@
 //! What the application asks.
 
+use std::time::Duration;
+
+use bytestring::ByteString;
+
 use crate::engine::{Sid, Time};
 
-use super::super::{DisconnectReason, Kind, Namespace, Packet, encode};
-use super::{ConnectionId, Hub, HubCommand, HubOutput};
+use super::super::{AckError, AckId, Args, DisconnectReason, EmitId, Kind, Packet, encode};
+use super::members::Standing;
+use super::{Audience, Connection, ConnectionId, Hub, HubCommand, HubEvent, HubOutput, RoomName};
 
 impl Hub {
     pub(super) fn on_command(&mut self, command: HubCommand, now: Time) {
         match command {
-            HubCommand::Emit { socket, name, args } => {
-                if let Some(connection) = self.connection_of(&socket) {
-                    self.transmit(connection, Namespace::MAIN, Kind::Event { name, args, ack: None });
-                }
+            HubCommand::Create(namespace) => drop(self.namespaces.entry(namespace).or_default()),
+            HubCommand::Guard(namespace) => self.namespaces.entry(namespace).or_default().guarded = true,
+            HubCommand::Admit(socket) => self.admit(&socket),
+            HubCommand::Refuse { socket, error } => self.refuse(&socket, error),
+            HubCommand::Emit { socket, name, args, ack, volatile } => {
+                let ack = ack.and_then(|(emit, timeout)| self.wait_for(&socket, emit, timeout, now));
+                let kind = Kind::Event { name, args, ack };
+                if volatile { self.send_volatile(&socket, kind) } else { self.send(&socket, kind) }
             }
-            HubCommand::Broadcast { name, args } => self.broadcast(Kind::Event { name, args, ack: None }),
+            HubCommand::Broadcast { audience, name, args, volatile } => {
+                self.broadcast(audience, name, args, volatile);
+            }
             HubCommand::Ack { socket, id, args } => {
-                if let Some(member) = self.sockets.get_mut(&socket)
-                    && member.unanswered.answer(id)
-                {
-                    let connection = member.connection;
-                    self.transmit(connection, Namespace::MAIN, Kind::Ack { id, args });
+                if self.members.get_mut(&socket).is_some_and(|member| member.unanswered.answer(id)) {
+                    self.send(&socket, Kind::Ack { id, args });
                 }
             }
-            HubCommand::Disconnect { socket, close } => {
-                if let Some(connection) = self.connection_of(&socket) {
-                    self.disconnect(connection, close, now);
-                }
-            }
+            HubCommand::Join { socket, room } => self.join_room(&socket, room),
+            HubCommand::Leave { socket, room } => self.leave_room(&socket, &room),
+            HubCommand::Disconnect { socket, close } => self.disconnect(&socket, close, now),
             HubCommand::Shutdown => self.shut_down(),
         }
     }
 
-    fn connection_of(&mut self, socket: &Sid) -> Option<ConnectionId> {
-        self.sockets.get_mut(socket).map(|member| member.connection)
+    /// Who is gone will not answer.
+    fn wait_for(
+        &mut self,
+        socket: &Sid,
+        emit: EmitId,
+        timeout: Option<Duration>,
+        now: Time,
+    ) -> Option<AckId> {
+        if !self.members.contains_key(socket) {
+            self.event(HubEvent::Acked { emit, result: Err(AckError::Disconnected) });
+            return None;
+        }
+        let id = AckId(self.acks);
+        self.acks += 1;
+        self.waiters.wait((socket.clone(), id), emit, timeout.map(|timeout| now + timeout));
+        Some(id)
     }
 
     /// Encoded once, shared by all.
-    fn broadcast(&mut self, kind: Kind) {
-        let encoded = encode(&Packet { namespace: Namespace::MAIN, kind });
-        let transmit =
-            |&(_, connection): &(Sid, ConnectionId)| HubOutput::Transmit(connection, encoded.clone());
-        self.outputs.extend(self.sockets.iter().map(transmit));
+    fn broadcast(&mut self, audience: Audience, name: ByteString, args: Args, volatile: bool) {
+        let Some(state) = self.namespaces.get(&audience.namespace) else { return };
+        let connections = state.roster.audience(&audience);
+        let kind = Kind::Event { name, args, ack: None };
+        let encoded = encode(&Packet { namespace: audience.namespace, kind });
+        let transmit = if volatile { HubOutput::TransmitVolatile } else { HubOutput::Transmit };
+        self.outputs.extend(connections.into_iter().map(|connection| transmit(connection, encoded.clone())));
     }
 
-    fn disconnect(&mut self, connection: ConnectionId, close: bool, now: Time) {
-        self.transmit(connection, Namespace::MAIN, Kind::Disconnect);
+    /// Before it is let in, a socket may join rooms; their broadcasts reach it once it is.
+    fn join_room(&mut self, socket: &Sid, room: RoomName) {
+        let Some(member) = self.members.get_mut(socket) else { return };
+        if let (Standing::Connected(place), Some(state)) =
+            (&member.standing, self.namespaces.get_mut(&member.namespace))
+        {
+            state.roster.join(*place, &room);
+        }
+        member.rooms.insert(room);
+    }
+
+    fn leave_room(&mut self, socket: &Sid, room: &RoomName) {
+        let Some(member) = self.members.get_mut(socket) else { return };
+        if let (Standing::Connected(place), Some(state)) =
+            (&member.standing, self.namespaces.get_mut(&member.namespace))
+        {
+            state.roster.leave_room(*place, room);
+        }
+        member.rooms.remove(room);
+    }
+
+    /// Who is not yet let in is for [`HubCommand::Refuse`]; but the connection under it can be closed.
+    fn disconnect(&mut self, socket: &Sid, close: bool, now: Time) {
+        let Some(member) = self.members.get(socket) else { return };
+        let connection = member.connection;
         if close {
+            self.say_goodbye(connection);
             self.close(connection, DisconnectReason::ServerNamespaceDisconnect);
-        } else {
-            self.leave(connection, DisconnectReason::ServerNamespaceDisconnect);
-            self.await_join(connection, now);
+        } else if member.is_connected() {
+            self.send(socket, Kind::Disconnect);
+            self.leave(socket, DisconnectReason::ServerNamespaceDisconnect, now);
+        }
+    }
+
+    /// DISCONNECT to each socket of a connection: a client that is told so does not reconnect.
+    fn say_goodbye(&mut self, connection: ConnectionId) {
+        let Some(Connection::Open { sockets, .. }) = self.connections.get(&connection) else { return };
+        let connected = sockets.values().filter(|socket| self.members[*socket].is_connected());
+        for socket in connected.cloned().collect::<Vec<Sid>>() {
+            self.send(&socket, Kind::Disconnect);
         }
     }
 
@@ -57,9 +112,10 @@ impl Hub {
     /// server that shuts down is expected to come back.
     fn shut_down(&mut self) {
         self.shutting_down = true;
-        let joined: Vec<ConnectionId> = self.sockets.iter().map(|&(_, connection)| connection).collect();
+        let mut connected: Vec<_> = self.namespaces.values().flat_map(|state| state.roster.iter()).collect();
+        connected.sort_unstable();
         let all: Vec<ConnectionId> = self.connections.keys().copied().collect();
-        for connection in joined.into_iter().chain(all) {
+        for connection in connected.into_iter().map(|(_, connection)| connection).chain(all) {
             self.close(connection, DisconnectReason::ServerShuttingDown);
         }
     }

@@ -1,8 +1,10 @@
 //! Connections come, go, and are closed when they join nothing.
 
+use std::collections::BTreeMap;
+
 use crate::engine::{CloseReason, Time};
 
-use super::super::DisconnectReason;
+use super::super::{AckError, DisconnectReason};
 use super::{Connection, ConnectionId, Hub, HubEvent, HubOutput};
 
 impl Hub {
@@ -12,18 +14,21 @@ impl Hub {
             self.connections.insert(connection, Connection::Closing);
             self.outputs.push_back(HubOutput::Close(connection));
         } else {
+            self.connections.insert(connection, Connection::Open { sockets: BTreeMap::new(), until: None });
             self.await_join(connection, now);
         }
     }
 
     pub(super) fn on_closed(&mut self, connection: ConnectionId, reason: CloseReason) {
-        self.leave(connection, reason.into());
-        if let Some(Connection::Unjoined { until }) = self.connections.remove(&connection) {
-            self.deadlines.remove(&(until, connection));
+        if let Some(was) = self.connections.remove(&connection) {
+            self.forget(connection, was, reason.into());
         }
     }
 
     pub(super) fn on_timed_out(&mut self, now: Time) {
+        for (_, emit) in self.waiters.expire(now) {
+            self.event(HubEvent::Acked { emit, result: Err(AckError::TimedOut) });
+        }
         while let Some(&(until, connection)) = self.deadlines.first()
             && until <= now
         {
@@ -37,35 +42,32 @@ impl Hub {
         }
     }
 
-    /// Starts the connect timeout. The reference implementation does so once a connection; here also whenever its
+    /// Starts the connect timeout. The reference implementation does so once a connection; here also whenever its last
     /// socket has left, or a client could hold connections for ever by joining once.
     pub(super) fn await_join(&mut self, connection: ConnectionId, now: Time) {
-        let until = now + self.connect_timeout;
-        self.deadlines.insert((until, connection));
-        self.connections.insert(connection, Connection::Unjoined { until });
+        if let Some(Connection::Open { until: until @ None, .. }) = self.connections.get_mut(&connection) {
+            let deadline = now + self.connect_timeout;
+            *until = Some(deadline);
+            self.deadlines.insert((deadline, connection));
+        }
     }
 
-    /// Closes a connection and says at once that its socket is gone, so that nothing received meanwhile can follow.
+    /// Closes a connection and says at once that its sockets are gone, so that nothing received meanwhile can follow.
     /// What the session says later of its end is not news.
     pub(super) fn close(&mut self, connection: ConnectionId, reason: DisconnectReason) {
-        let was = self.connections.get(&connection).cloned();
-        match was {
-            None | Some(Connection::Closing) => return,
-            Some(Connection::Unjoined { until }) => {
-                self.deadlines.remove(&(until, connection));
-            }
-            Some(Connection::Joined(_)) => self.leave(connection, reason),
-        }
+        let Some(state @ Connection::Open { .. }) = self.connections.get_mut(&connection) else { return };
+        let was = std::mem::replace(state, Connection::Closing);
+        self.forget(connection, was, reason);
         self.outputs.push_back(HubOutput::Close(connection));
-        self.connections.insert(connection, Connection::Closing);
     }
 
-    /// Takes the connection's socket, if it has one, out of the namespace. The caller says how the connection stands now.
-    pub(super) fn leave(&mut self, connection: ConnectionId, reason: DisconnectReason) {
-        if let Some(Connection::Joined(socket)) = self.connections.get(&connection) {
-            let socket = socket.clone();
-            self.sockets.leave(&socket).expect("who is joined is in the roster");
-            self.event(HubEvent::Disconnected { socket, reason });
+    /// Its sockets are gone, and its deadline.
+    fn forget(&mut self, connection: ConnectionId, was: Connection, reason: DisconnectReason) {
+        if let Connection::Open { sockets, until } = was {
+            if let Some(until) = until {
+                self.deadlines.remove(&(until, connection));
+            }
+            sockets.values().for_each(|socket| self.remove(socket, reason));
         }
     }
 }

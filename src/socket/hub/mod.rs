@@ -1,19 +1,23 @@
-//! The server's machine: namespaces, sockets, and one order for everything sent.
+//! The server's machine: namespaces, sockets, rooms, and one order for everything sent.
 //!
 //! Takes what happens on all engine connections and what the application asks, gives packets in their wire form, events
-//! and the next deadline. Of the namespaces only the main one exists; any other is refused.
+//! and the next deadline. A namespace exists once it was created; the main one always does.
 //!
-//! Promise: each `Connected` has exactly one `Disconnected`, all that is `Received` from a socket lies between the two,
-//! and nothing is sent on a connection that was told to close. Knows no transport and nothing of what an event means.
+//! Promise: each `Connected` has exactly one `Disconnected`, all that is `Received` from a socket lies between the two;
+//! each `Asked` has exactly one `Connected` or `Abandoned`; each [`EmitId`] is settled exactly once, or waits while it
+//! can still be answered; nothing is sent to a socket before it is connected, nor on a connection that was told to close.
+//! Knows no transport and nothing of what an event means.
 
 mod commands;
 mod connections;
+mod members;
 mod packets;
 mod roster;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +26,69 @@ use serde_json::Value;
 
 use crate::engine::{CloseReason, Entropy, Sid, Time};
 
-use super::{AckId, Args, DisconnectReason, Encoded, Packet};
+use super::waiters::Waiters;
+use super::{AckError, AckId, Args, DisconnectReason, EmitId, Encoded, Namespace, Packet};
 
+use members::Member;
 use roster::Roster;
 
 /// An engine connection, numbered by the driver; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
+
+/// A room: sockets of one namespace that hear something together. Each socket is in the room that is named as its id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomName(ByteString);
+
+impl RoomName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for RoomName {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<String> for RoomName {
+    fn from(name: String) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<&Sid> for RoomName {
+    /// The room in which the socket of this id is alone, unless others have joined it.
+    fn from(socket: &Sid) -> Self {
+        socket.as_str().into()
+    }
+}
+
+/// Whom a broadcast goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audience {
+    /// The sockets of this namespace,
+    pub namespace: Namespace,
+    /// in any of these rooms; where there are none, all,
+    pub to: BTreeSet<RoomName>,
+    /// but in none of these.
+    pub except: BTreeSet<RoomName>,
+}
+
+impl Audience {
+    /// Everyone in a namespace.
+    pub fn all(namespace: Namespace) -> Self {
+        Self { namespace, to: BTreeSet::new(), except: BTreeSet::new() }
+    }
+}
 
 /// What the world did.
 #[derive(Debug)]
@@ -45,10 +105,25 @@ pub enum HubInput {
     Command(HubCommand),
 }
 
-/// What the application asks for. A command about a socket that is gone does nothing.
+/// What the application asks for. A command about a socket that is gone does nothing, but to fail what would wait for it.
 #[derive(Debug)]
 pub enum HubCommand {
-    /// Send an event to one socket. Its name is none of [`super::RESERVED_EVENTS`].
+    /// Let clients into a namespace. Where it exists already, nothing changes.
+    Create(Namespace),
+    /// Let clients into a namespace, but from now on only those that are admitted: of each that asks, the application is
+    /// told by [`HubEvent::Asked`].
+    Guard(Namespace),
+    /// Let in who asked.
+    Admit(Sid),
+    /// Do not let in who asked.
+    Refuse {
+        /// Whom.
+        socket: Sid,
+        /// What to say: `{ message, data }`.
+        error: Value,
+    },
+    /// Send an event to one socket. Its name is none of [`super::RESERVED_EVENTS`]. Who asked and is not yet let in gets
+    /// it after the answer.
     Emit {
         /// To whom.
         socket: Sid,
@@ -56,13 +131,21 @@ pub enum HubCommand {
         name: ByteString,
         /// Its arguments.
         args: Args,
+        /// Wait for an acknowledgement, for so long from now (`None`: while the socket is there).
+        ack: Option<(EmitId, Option<Duration>)>,
+        /// Only if the socket can take it at once.
+        volatile: bool,
     },
-    /// Send an event to every socket of the main namespace, in the order in which they connected.
+    /// Send an event to many sockets, each at most once, in the order in which they connected.
     Broadcast {
+        /// To whom.
+        audience: Audience,
         /// The event's name.
         name: ByteString,
         /// Its arguments.
         args: Args,
+        /// Only to those who can take it at once.
+        volatile: bool,
     },
     /// Answer an event. Only the first answer to an id is sent.
     Ack {
@@ -73,11 +156,25 @@ pub enum HubCommand {
         /// The answer.
         args: Args,
     },
+    /// Put a socket into a room.
+    Join {
+        /// Whom.
+        socket: Sid,
+        /// Where.
+        room: RoomName,
+    },
+    /// Take a socket out of a room.
+    Leave {
+        /// Whom.
+        socket: Sid,
+        /// From where.
+        room: RoomName,
+    },
     /// Disconnect a socket from its namespace, or close the connection under it.
     Disconnect {
         /// Whom.
         socket: Sid,
-        /// Whether to close the connection too.
+        /// Whether to close the connection too, and with it what other sockets it has.
         close: bool,
     },
     /// Disconnect every socket with [`DisconnectReason::ServerShuttingDown`] and close every connection, after what was
@@ -88,12 +185,30 @@ pub enum HubCommand {
 /// What became true, in order.
 #[derive(Debug, PartialEq)]
 pub enum HubEvent {
-    /// A client joined the namespace and was answered.
+    /// A client asks for a guarded namespace: admit or refuse it.
+    Asked {
+        /// The socket's id, if it is let in.
+        socket: Sid,
+        /// Its connection.
+        connection: ConnectionId,
+        /// What it asks for.
+        namespace: Namespace,
+        /// What the client sent along (`{}` where it sent nothing).
+        auth: Value,
+    },
+    /// Who asked will not connect: refused, or the connection is gone. The last thing said of it.
+    Abandoned {
+        /// Who.
+        socket: Sid,
+    },
+    /// A client joined a namespace and was answered.
     Connected {
         /// The socket's id.
         socket: Sid,
         /// Its connection.
         connection: ConnectionId,
+        /// What it joined.
+        namespace: Namespace,
         /// What the client sent along (`{}` where it sent nothing).
         auth: Value,
     },
@@ -108,7 +223,14 @@ pub enum HubEvent {
         /// The acknowledgement asked for.
         ack: Option<AckId>,
     },
-    /// A socket is gone. The last thing said of it.
+    /// An emit that waited for its acknowledgement is settled. Once for each [`EmitId`].
+    Acked {
+        /// Which.
+        emit: EmitId,
+        /// The answer, or why there is none.
+        result: Result<Args, AckError>,
+    },
+    /// A socket is gone. Only what waits for its acknowledgements is told after it.
     Disconnected {
         /// Which.
         socket: Sid,
@@ -122,6 +244,9 @@ pub enum HubEvent {
 pub enum HubOutput {
     /// Send these engine messages.
     Transmit(ConnectionId, Encoded),
+    /// Send these engine messages if they can leave at once: if nothing waits to be sent on this connection. Else drop
+    /// them.
+    TransmitVolatile(ConnectionId, Encoded),
     /// Close the engine session after what was sent before.
     Close(ConnectionId),
     /// Tell the application.
@@ -139,20 +264,35 @@ pub struct Hub {
     connect_timeout: Duration,
     /// Every connection that was opened and is not yet over.
     connections: BTreeMap<ConnectionId, Connection>,
-    /// When which [`Connection::Unjoined`] is closed, earliest first.
+    /// When which connection without a connected socket is closed, earliest first.
     deadlines: BTreeSet<(Time, ConnectionId)>,
-    sockets: Roster,
+    namespaces: BTreeMap<Namespace, NamespaceState>,
+    /// The sockets of all namespaces, those that asked included.
+    members: BTreeMap<Sid, Member>,
+    sids: u32,
+    places: u64,
+    waiters: Waiters<(Sid, AckId), EmitId>,
+    acks: u64,
     shutting_down: bool,
     outputs: VecDeque<HubOutput>,
 }
 
+/// A namespace that exists.
+#[derive(Debug, Default)]
+struct NamespaceState {
+    guarded: bool,
+    roster: Roster,
+}
+
 /// How a connection stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 enum Connection {
-    /// In no namespace; closed if that lasts.
-    Unjoined { until: Time },
-    /// In the main namespace, as this socket.
-    Joined(Sid),
+    /// It may ask for namespaces.
+    Open {
+        sockets: BTreeMap<Namespace, Sid>,
+        /// When it is closed, unless one of its sockets is connected by then. `None` while one is.
+        until: Option<Time>,
+    },
     /// Told to close. What still arrives on it is not heard.
     Closing,
 }
@@ -165,7 +305,12 @@ impl Hub {
             connect_timeout,
             connections: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            sockets: Roster::default(),
+            namespaces: BTreeMap::from([(Namespace::MAIN, NamespaceState::default())]),
+            members: BTreeMap::new(),
+            sids: 0,
+            places: 0,
+            waiters: Waiters::default(),
+            acks: 0,
             shutting_down: false,
             outputs: VecDeque::new(),
         }
@@ -185,8 +330,12 @@ impl Hub {
 
     /// The next thing to do. After [`HubOutput::Wait`], the next input.
     pub fn poll_output(&mut self) -> HubOutput {
-        let wait = || HubOutput::Wait { until: self.deadlines.first().map(|&(until, _)| until) };
-        self.outputs.pop_front().unwrap_or_else(wait)
+        self.outputs.pop_front().unwrap_or_else(|| self.wait())
+    }
+
+    fn wait(&self) -> HubOutput {
+        let closes = self.deadlines.first().map(|&(until, _)| until);
+        HubOutput::Wait { until: [closes, self.waiters.deadline()].into_iter().flatten().min() }
     }
 
     fn event(&mut self, event: HubEvent) {

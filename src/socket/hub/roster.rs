@@ -1,56 +1,69 @@
-//! Who is in the namespace: sockets by id, and in the order in which they connected.
+//! Who is connected to one namespace: in the order in which they connected, and by rooms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::Sid;
+use super::{Audience, ConnectionId, RoomName};
 
-use super::super::unanswered::Unanswered;
-use super::ConnectionId;
+/// A socket's place in the order of connecting; never given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(pub(super) u64);
 
-/// A socket that is connected.
-#[derive(Debug)]
-pub(super) struct Member {
-    pub(super) connection: ConnectionId,
-    pub(super) unanswered: Unanswered,
-    /// Its place in the order.
-    place: u64,
-}
-
-/// The sockets of a namespace.
+/// The connected sockets of a namespace.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    members: BTreeMap<Sid, Member>,
-    order: BTreeMap<u64, (Sid, ConnectionId)>,
-    next_place: u64,
+    order: BTreeMap<Place, ConnectionId>,
+    rooms: BTreeMap<RoomName, BTreeSet<Place>>,
 }
 
 impl Roster {
-    pub(super) fn join(&mut self, socket: Sid, connection: ConnectionId) {
-        let place = self.next_place;
-        self.next_place += 1;
-        self.order.insert(place, (socket.clone(), connection));
-        let member = Member { connection, unanswered: Unanswered::default(), place };
-        let taken = self.members.insert(socket, member);
-        assert!(taken.is_none(), "ids of one hub differ in their serial");
+    pub(super) fn enter(&mut self, place: Place, connection: ConnectionId, rooms: &BTreeSet<RoomName>) {
+        self.order.insert(place, connection);
+        rooms.iter().for_each(|room| self.join(place, room));
     }
 
-    pub(super) fn leave(&mut self, socket: &Sid) -> Option<Member> {
-        let member = self.members.remove(socket)?;
-        self.order.remove(&member.place);
-        Some(member)
+    /// `rooms` are those that the socket is in.
+    pub(super) fn leave(&mut self, place: Place, rooms: &BTreeSet<RoomName>) {
+        self.order.remove(&place);
+        rooms.iter().for_each(|room| self.leave_room(place, room));
     }
 
-    pub(super) fn get_mut(&mut self, socket: &Sid) -> Option<&mut Member> {
-        self.members.get_mut(socket)
+    pub(super) fn join(&mut self, place: Place, room: &RoomName) {
+        self.rooms.entry(room.clone()).or_default().insert(place);
     }
 
-    /// A number that no other id of this hub has, until 2^32 sockets later.
-    pub(super) fn next_serial(&self) -> u32 {
-        (self.next_place & u64::from(u32::MAX)) as u32
+    /// A room is there as long as someone is in it.
+    pub(super) fn leave_room(&mut self, place: Place, room: &RoomName) {
+        if let Some(places) = self.rooms.get_mut(room) {
+            places.remove(&place);
+            if places.is_empty() {
+                self.rooms.remove(room);
+            }
+        }
     }
 
     /// Everyone, in the order in which they connected.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(Sid, ConnectionId)> {
-        self.order.values()
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Place, ConnectionId)> {
+        self.order.iter().map(|(&place, &connection)| (place, connection))
+    }
+
+    /// Whom a broadcast goes to, each once, in the order in which they connected.
+    pub(super) fn audience(&self, Audience { to, except, .. }: &Audience) -> Vec<ConnectionId> {
+        let except = self.in_rooms(except);
+        let wanted = |place: &Place| !except.contains(place);
+        if to.is_empty() {
+            self.iter().filter(|(place, _)| wanted(place)).map(|(_, connection)| connection).collect()
+        } else {
+            self.in_rooms(to).iter().filter(|place| wanted(place)).map(|place| self.order[place]).collect()
+        }
+    }
+
+    /// Whether no one is here, and no room is left.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.order.is_empty() && self.rooms.is_empty()
+    }
+
+    fn in_rooms(&self, rooms: &BTreeSet<RoomName>) -> BTreeSet<Place> {
+        rooms.iter().filter_map(|room| self.rooms.get(room)).flatten().copied().collect()
     }
 }

@@ -23,9 +23,10 @@ fn give(hub: &mut Hub, input: HubInput, now: Time) -> Vec<HubOutput> {
     loop {
         match hub.poll_output() {
             HubOutput::Wait { .. } => return outputs,
-            output @ (HubOutput::Transmit(..) | HubOutput::Close(_) | HubOutput::Event(_)) => {
-                outputs.push(output)
-            }
+            output @ (HubOutput::Transmit(..)
+            | HubOutput::TransmitVolatile(..)
+            | HubOutput::Close(_)
+            | HubOutput::Event(_)) => outputs.push(output),
         }
     }
 }
@@ -36,6 +37,22 @@ fn receive(hub: &mut Hub, connection: ConnectionId, packet: Packet) -> Vec<HubOu
 
 fn command(hub: &mut Hub, command: HubCommand) -> Vec<HubOutput> {
     give(hub, HubInput::Command(command), at(1))
+}
+
+fn emit(socket: &Sid) -> HubCommand {
+    HubCommand::Emit {
+        socket: socket.clone(),
+        name: "a".into(),
+        args: Args::none(),
+        ack: None,
+        volatile: false,
+    }
+}
+
+/// To everyone in the main namespace.
+fn broadcast(args: Args) -> HubCommand {
+    let audience = Audience::all(Namespace::MAIN);
+    HubCommand::Broadcast { audience, name: "a".into(), args, volatile: false }
 }
 
 /// Opens a connection and joins; the socket's id.
@@ -79,13 +96,18 @@ fn a_client_that_connects_is_answered_with_its_id_and_then_announced() {
     assert_eq!(wire(&outputs), [(ONE, format!("0{{\"sid\":\"{socket}\"}}").as_str())]);
     assert_eq!(
         outputs[1..],
-        [HubOutput::Event(HubEvent::Connected { socket, connection: ONE, auth: json!({"token": 1}) })]
+        [HubOutput::Event(HubEvent::Connected {
+            socket,
+            connection: ONE,
+            namespace: Namespace::MAIN,
+            auth: json!({"token": 1})
+        })]
     );
     assert_eq!(until(&mut hub), None, "the connect timeout is off");
 }
 
 #[test]
-fn another_namespace_is_refused_and_the_connection_stays() {
+fn a_namespace_that_does_not_exist_is_refused_and_the_connection_stays() {
     let mut hub = hub();
     give(&mut hub, HubInput::Opened(ONE), at(0));
     let other = Packet { namespace: Namespace::new("x"), kind: Kind::Connect(None) };
@@ -191,7 +213,7 @@ fn a_broadcast_is_encoded_once_and_goes_in_the_order_of_connecting() {
     join(&mut hub, ONE);
     give(&mut hub, HubInput::Opened(TWO), at(0));
 
-    let outputs = command(&mut hub, HubCommand::Broadcast { name: "a".into(), args: args(&["b"]) });
+    let outputs = command(&mut hub, broadcast(args(&["b"])));
 
     assert_eq!(wire(&outputs), [(THREE, r#"2["a","b"]"#), (ONE, r#"2["a","b"]"#)]);
     let [HubOutput::Transmit(_, first), HubOutput::Transmit(_, second)] = &outputs[..] else {
@@ -206,7 +228,7 @@ fn an_emit_goes_to_one_socket() {
     join(&mut hub, ONE);
     let socket = join(&mut hub, TWO);
 
-    let outputs = command(&mut hub, HubCommand::Emit { socket, name: "a".into(), args: Args::none() });
+    let outputs = command(&mut hub, emit(&socket));
 
     assert_eq!(wire(&outputs), [(TWO, r#"2["a"]"#)]);
 }
@@ -219,10 +241,14 @@ fn commands_for_sockets_that_are_gone_do_nothing() {
     give(&mut hub, HubInput::Closed(ONE, CloseReason::TransportClose), at(1));
 
     for gone in [
-        HubCommand::Emit { socket: socket.clone(), name: "a".into(), args: Args::none() },
+        emit(&socket),
+        HubCommand::Join { socket: socket.clone(), room: "a".into() },
+        HubCommand::Leave { socket: socket.clone(), room: "a".into() },
+        HubCommand::Admit(socket.clone()),
+        HubCommand::Refuse { socket: socket.clone(), error: json!({}) },
         HubCommand::Ack { socket: socket.clone(), id: AckId(0), args: Args::none() },
         HubCommand::Disconnect { socket, close: true },
-        HubCommand::Broadcast { name: "a".into(), args: Args::none() },
+        broadcast(Args::none()),
     ] {
         assert_eq!(command(&mut hub, gone), []);
     }

@@ -2,54 +2,78 @@
 
 use crate::engine::Time;
 
-use super::super::{DisconnectReason, Kind};
-use super::{Connection, Manager, ManagerCommand, Next};
+use super::super::{AckError, DisconnectReason, Kind, Namespace};
+use super::{Connection, Manager, ManagerCommand, Next, Standing};
 
 impl Manager {
-    pub(super) fn on_command(&mut self, command: ManagerCommand, now: Time) {
+    pub(super) fn on_command(&mut self, namespace: Namespace, command: ManagerCommand, now: Time) {
+        let socket = self.socket(&namespace);
         match command {
             ManagerCommand::Connect { auth } => {
-                self.auth = auth;
-                self.connect(now);
+                socket.auth = auth;
+                socket.wanted = true;
+                self.connect(&namespace, now);
             }
-            ManagerCommand::SetAuth(auth) => self.auth = auth,
-            ManagerCommand::Emit { name, args, ack } => {
-                self.emits.push(name, args, ack, now);
-                if let Connection::Connected = self.connection {
-                    self.flush();
+            ManagerCommand::SetAuth(auth) => socket.auth = auth,
+            ManagerCommand::Emit { ack, volatile: true, .. } if !socket.is_connected() => {
+                let unsent = ack.map(|(emit, _)| (emit, Err(AckError::Disconnected)));
+                self.settled(&namespace, unsent);
+            }
+            ManagerCommand::Emit { name, args, ack, volatile } => {
+                socket.emits.push(&namespace, name, args, ack, volatile, now);
+                if socket.is_connected() {
+                    self.flush(&namespace, now);
                 } else {
                     tracing::debug!(reached = "client.buffered_emit", "emitted while not connected");
                 }
             }
             ManagerCommand::Ack { id, args } => {
                 // Asked on a connection that is lost, it has nobody to go to.
-                if self.unanswered.answer(id) {
-                    self.transmit(Kind::Ack { id, args });
+                if socket.unanswered.answer(id) {
+                    self.transmit(&namespace, Kind::Ack { id, args });
                 }
             }
-            ManagerCommand::Disconnect => self.disconnect(),
+            ManagerCommand::Disconnect => self.disconnect(&namespace),
         }
     }
 
-    fn connect(&mut self, now: Time) {
+    fn connect(&mut self, namespace: &Namespace, now: Time) {
         match &mut self.connection {
             Connection::Idle | Connection::Backoff { .. } => self.dial(now),
             Connection::Closing { next } => *next = Next::Dial,
-            Connection::Dialing { .. } | Connection::Joining { .. } | Connection::Connected => {}
+            Connection::Dialing { .. } => {}
+            Connection::Open => {
+                // On its way out it stays: its CONNECT is not yet answered.
+                if let Standing::Away = self.socket(namespace).standing {
+                    self.join(namespace);
+                }
+            }
         }
     }
 
     /// What is in the send buffer stays there, as in the reference implementation: the application may connect again.
-    fn disconnect(&mut self) {
+    fn disconnect(&mut self, namespace: &Namespace) {
+        let socket = self.socket(namespace);
+        socket.wanted = false;
+        let was_connected = socket.is_connected();
+        if was_connected {
+            self.transmit(namespace, Kind::Disconnect);
+        }
+        self.rest_unless_wanted();
+        if was_connected {
+            self.lose(namespace, DisconnectReason::IoClientDisconnect);
+        }
+    }
+
+    /// A session that no namespace wants is closed, or not dialled again.
+    pub(super) fn rest_unless_wanted(&mut self) {
+        if self.is_wanted() {
+            return;
+        }
         self.backoff.reset();
         match &mut self.connection {
             Connection::Idle => {}
-            Connection::Dialing { .. } | Connection::Joining { .. } => self.close(Next::Idle),
-            Connection::Connected => {
-                self.transmit(Kind::Disconnect);
-                self.close(Next::Idle);
-                self.lose(DisconnectReason::IoClientDisconnect);
-            }
+            Connection::Dialing { .. } | Connection::Open => self.close(Next::Idle),
             Connection::Closing { next } => *next = Next::Idle,
             Connection::Backoff { .. } => self.connection = Connection::Idle,
         }

@@ -1,27 +1,31 @@
-//! The life of a connection: dialled, joined, lost, and tried again.
+//! The life of a session: dialled, joined, lost, and tried again.
 
 use crate::engine::{CloseReason, Time};
 
 use super::super::{DisconnectReason, Kind, Namespace, Packet, encode};
-use super::{AckError, Connection, Manager, ManagerEvent, ManagerOutput, Next};
+use super::{Connection, Manager, ManagerEvent, ManagerOutput, Next, Standing};
 
 impl Manager {
     pub(super) fn on_opened(&mut self) {
         // Told to close meanwhile, the session is not used: its end is on its way.
         if let Connection::Dialing { .. } = self.connection {
-            self.transmit(Kind::Connect(self.auth.clone()));
-            self.connection = Connection::Joining { early: Vec::new() };
+            self.connection = Connection::Open;
+            self.wanted().iter().for_each(|namespace| self.join(namespace));
         }
+    }
+
+    /// Asks for a namespace.
+    pub(super) fn join(&mut self, namespace: &Namespace) {
+        let socket = self.socket(namespace);
+        socket.standing = Standing::Joining { early: Vec::new() };
+        let auth = socket.auth.clone();
+        self.transmit(namespace, Kind::Connect(auth));
     }
 
     pub(super) fn on_closed(&mut self, reason: CloseReason, now: Time) {
         match self.connection {
-            Connection::Dialing { .. } | Connection::Joining { .. } => {
-                self.event(ManagerEvent::ConnectFailed(reason));
-                self.retry(now);
-            }
-            Connection::Connected => {
-                self.lose(reason.into());
+            Connection::Dialing { .. } | Connection::Open => {
+                self.lose_all(reason);
                 self.retry(now);
             }
             Connection::Closing { next: Next::Idle } => self.connection = Connection::Idle,
@@ -33,19 +37,19 @@ impl Manager {
     }
 
     pub(super) fn on_timed_out(&mut self, now: Time) {
-        for emit in self.emits.expire(now) {
-            tracing::debug!(reached = "client.ack_timeout", emit = emit.0, "no acknowledgement in time");
-            self.event(ManagerEvent::Acked { emit, result: Err(AckError::TimedOut) });
+        for namespace in self.sockets.keys().cloned().collect::<Vec<Namespace>>() {
+            let settled = self.socket(&namespace).emits.expire(now);
+            self.settled(&namespace, settled);
+            self.flush(&namespace, now);
         }
         match self.connection {
-            Connection::Dialing { until } if now >= until => self.fail_attempt(CloseReason::ForcedClose),
+            Connection::Dialing { until } if now >= until => self.fail(CloseReason::ForcedClose),
             Connection::Backoff { at, .. } if now >= at => self.dial(now),
             // The driver woke too early, or for an acknowledgement.
             Connection::Dialing { .. }
             | Connection::Backoff { .. }
             | Connection::Idle
-            | Connection::Joining { .. }
-            | Connection::Connected
+            | Connection::Open
             | Connection::Closing { .. } => {}
         }
     }
@@ -59,26 +63,47 @@ impl Manager {
     pub(super) fn close(&mut self, next: Next) {
         self.outputs.push_back(ManagerOutput::Close);
         self.connection = Connection::Closing { next };
+        // Who was on its way out has arrived there.
+        for socket in self.sockets.values_mut().filter(|socket| !socket.wanted && !socket.is_connected()) {
+            socket.standing = Standing::Away;
+        }
     }
 
-    pub(super) fn fail_attempt(&mut self, reason: CloseReason) {
+    /// Gives the session up, and tries again.
+    pub(super) fn fail(&mut self, reason: CloseReason) {
         self.close(Next::Retry);
-        self.event(ManagerEvent::ConnectFailed(reason));
+        self.lose_all(reason);
+    }
+
+    /// The session is gone, for all who had or wanted it.
+    fn lose_all(&mut self, reason: CloseReason) {
+        for namespace in self.sockets.keys().cloned().collect::<Vec<Namespace>>() {
+            let socket = self.socket(&namespace);
+            if socket.is_connected() {
+                self.lose(&namespace, reason.into());
+            } else {
+                socket.standing = Standing::Away;
+                if socket.wanted {
+                    self.event(&namespace, ManagerEvent::ConnectFailed(reason));
+                }
+            }
+        }
     }
 
     /// The namespace was left, by whomever: nothing asked on this connection can be answered any more, either way.
-    pub(super) fn lose(&mut self, reason: DisconnectReason) {
-        self.event(ManagerEvent::Disconnected(reason));
-        self.unanswered.clear();
-        for emit in self.emits.lose() {
-            self.event(ManagerEvent::Acked { emit, result: Err(AckError::Disconnected) });
-        }
+    pub(super) fn lose(&mut self, namespace: &Namespace, reason: DisconnectReason) {
+        self.event(namespace, ManagerEvent::Disconnected(reason));
+        let socket = self.socket(namespace);
+        socket.standing = Standing::Away;
+        socket.unanswered.clear();
+        let settled = socket.emits.lose();
+        self.settled(namespace, settled);
     }
 
     /// Schedules the next attempt, or gives up.
     ///
     /// The reference implementation forgets the attempts when an engine session opens, so a server that opens sessions
-    /// but fails them is tried at the shortest delay for ever. Here they are forgotten when the namespace has answered.
+    /// but fails them is tried at the shortest delay for ever. Here they are forgotten when a namespace has answered.
     fn retry(&mut self, now: Time) {
         let options = &self.options.reconnect;
         if !options.reconnection {
@@ -86,22 +111,30 @@ impl Manager {
         } else if options.reconnection_attempts.is_some_and(|limit| self.backoff.attempts() >= limit) {
             self.backoff.reset();
             self.connection = Connection::Idle;
-            self.event(ManagerEvent::ReconnectFailed);
+            for namespace in self.wanted() {
+                self.event(&namespace, ManagerEvent::ReconnectFailed);
+            }
         } else {
             let at = now + self.backoff.next_delay(&*self.entropy);
             let attempt = self.backoff.attempts();
             self.connection = Connection::Backoff { attempt, at };
-            self.event(ManagerEvent::Reconnecting { attempt, at });
+            for namespace in self.wanted() {
+                self.event(&namespace, ManagerEvent::Reconnecting { attempt, at });
+            }
         }
     }
 
-    pub(super) fn transmit(&mut self, kind: Kind) {
-        let packet = Packet { namespace: Namespace::MAIN, kind };
+    pub(super) fn transmit(&mut self, namespace: &Namespace, kind: Kind) {
+        let packet = Packet { namespace: namespace.clone(), kind };
         self.outputs.push_back(ManagerOutput::Transmit(encode(&packet)));
     }
 
-    /// Sends what is in the send buffer.
-    pub(super) fn flush(&mut self) {
-        self.outputs.extend(self.emits.take_buffer().map(ManagerOutput::Transmit));
+    /// Sends what may be sent, once the namespace has answered.
+    pub(super) fn flush(&mut self, namespace: &Namespace, now: Time) {
+        let socket = self.socket(namespace);
+        if socket.is_connected() {
+            let sent = socket.emits.take(namespace, now);
+            self.outputs.extend(sent.into_iter().map(ManagerOutput::Transmit));
+        }
     }
 }

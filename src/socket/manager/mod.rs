@@ -1,11 +1,13 @@
 //! The client's machine: connects, connects again, buffers what is emitted meanwhile, and tracks acknowledgements.
 //!
-//! Takes what happens on the one engine session there is and what the application asks, gives packets in their wire
-//! form, events and the next deadline. For the main namespace only.
+//! Takes what happens on the one engine session there is and what the application asks for each namespace, gives packets
+//! in their wire form, events of each namespace and the next deadline. All namespaces share the session: it is there as
+//! long as one of them is wanted.
 //!
 //! Promise: a session is dialled only when the one before is over, so that nothing late can be taken for something new;
-//! each `Connected` has exactly one `Disconnected`, all that is `Received` lies between the two; each [`EmitId`] is
-//! settled exactly once, or waits while it can still be answered. Knows no transport and nothing of what an event means.
+//! in each namespace, each `Connected` has exactly one `Disconnected`, all that is `Received` lies between the two; each
+//! [`EmitId`] is settled exactly once, or waits while it can still be answered. Knows no transport and nothing of what
+//! an event means.
 
 mod commands;
 mod connection;
@@ -14,7 +16,7 @@ mod packets;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +27,11 @@ use thiserror::Error;
 use crate::engine::{CloseReason, Entropy, Sid, Time};
 
 use super::unanswered::Unanswered;
-use super::{AckId, Args, Backoff, DisconnectReason, Encoded, Packet, ReconnectOptions};
+use super::{
+    AckError, AckId, Args, Backoff, DisconnectReason, EmitId, Encoded, Namespace, Packet, ReconnectOptions,
+};
 
-use emits::Emits;
+use emits::{EmitOptions, Emits};
 
 /// The options of a client.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,28 +40,34 @@ pub struct ManagerOptions {
     pub reconnect: ReconnectOptions,
     /// How long one attempt to connect may take, transport and handshake together.
     pub timeout: Duration,
+    /// How often an event that is not acknowledged in time is sent again; `None`: every event is sent once. With
+    /// retries, events that are not volatile go one at a time, the next only when the one before is acknowledged or
+    /// given up, so that they keep their order; and the application on the other side must acknowledge each.
+    pub retries: Option<u32>,
+    /// How long to wait for an acknowledgement where the emit does not say; `None`: for ever. With retries, how long each
+    /// try waits.
+    pub ack_timeout: Option<Duration>,
 }
 
 impl Default for ManagerOptions {
-    /// Reconnects; 20 s an attempt.
+    /// Reconnects; 20 s an attempt; sends once and waits for ever.
     fn default() -> Self {
-        Self { reconnect: ReconnectOptions::default(), timeout: Duration::from_secs(20) }
+        Self {
+            reconnect: ReconnectOptions::default(),
+            timeout: Duration::from_secs(20),
+            retries: None,
+            ack_timeout: None,
+        }
     }
 }
 
-/// An emit that waits for its acknowledgement, numbered by the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EmitId(pub u64);
-
-/// Why an acknowledgement will not come.
+/// Options that do not go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum AckError {
-    /// It did not come in time. The event may have arrived all the same.
-    #[error("operation has timed out")]
-    TimedOut,
-    /// The socket was disconnected after the event was sent. The event may have arrived all the same.
-    #[error("socket has been disconnected")]
-    Disconnected,
+pub enum OptionsError {
+    /// Retries, but no time after which to try again. (The reference implementation takes this, and then sends every
+    /// event as often as it may.)
+    #[error("`retries` needs `ack_timeout`: without it, no try is ever over")]
+    RetriesWithoutAckTimeout,
 }
 
 /// What the world did.
@@ -72,11 +82,11 @@ pub enum ManagerInput {
     Closed(CloseReason),
     /// The moment of the last `Wait` has come. Harmless when it has not.
     TimedOut,
-    /// The application asks for something.
-    Command(ManagerCommand),
+    /// The application asks for something in a namespace.
+    Command(Namespace, ManagerCommand),
 }
 
-/// What the application asks for.
+/// What the application asks for, in one namespace.
 #[derive(Debug)]
 pub enum ManagerCommand {
     /// Connect, now. Does nothing where the socket is connected or on its way.
@@ -93,9 +103,12 @@ pub enum ManagerCommand {
         name: ByteString,
         /// Its arguments.
         args: Args,
-        /// Wait for an acknowledgement, for so long (`None`: for ever); the time starts now, connected or not. An event
-        /// that times out in the send buffer is never sent.
+        /// Wait for an acknowledgement, for so long (`None`: as the options say); the time starts now, connected or not.
+        /// An event that times out in the send buffer is never sent. With retries, the time is that of each try, and
+        /// starts when it is sent.
         ack: Option<(EmitId, Option<Duration>)>,
+        /// Drop it where the socket is not connected; send it once.
+        volatile: bool,
     },
     /// Answer an event of the server.
     Ack {
@@ -104,11 +117,11 @@ pub enum ManagerCommand {
         /// The answer.
         args: Args,
     },
-    /// Leave, after what was sent before, and do not reconnect.
+    /// Leave, after what was sent before, and do not reconnect. The session is closed when no namespace wants it.
     Disconnect,
 }
 
-/// What became true, in order.
+/// What became true in a namespace, in order. What concerns the session is said in each that wants it.
 #[derive(Debug, PartialEq)]
 pub enum ManagerEvent {
     /// The namespace answered. Comes before anything received on this connection.
@@ -158,8 +171,8 @@ pub enum ManagerOutput {
     Transmit(Encoded),
     /// Close the engine session, after what was sent before, or drop the attempt; answer `Closed`.
     Close,
-    /// Tell the application.
-    Event(ManagerEvent),
+    /// Tell the application what happened in a namespace.
+    Event(Namespace, ManagerEvent),
     /// Nothing more to do before `until` (`None`: before the next input).
     Wait {
         /// When to hand in [`ManagerInput::TimedOut`].
@@ -176,7 +189,7 @@ pub enum ManagerWaiting {
     Command,
     /// For the transport and the engine handshake.
     Handshake,
-    /// For the namespace's answer.
+    /// For a namespace's answer.
     Namespace,
     /// For the next attempt.
     Backoff {
@@ -191,30 +204,25 @@ pub enum ManagerWaiting {
     Traffic,
 }
 
-/// The client's machine, for the main namespace.
+/// The client's machine.
 pub struct Manager {
     options: ManagerOptions,
     entropy: Arc<dyn Entropy>,
-    auth: Option<Value>,
     connection: Connection,
     backoff: Backoff,
-    emits: Emits,
-    /// What the server asked on this connection.
-    unanswered: Unanswered,
+    sockets: BTreeMap<Namespace, Socket>,
     outputs: VecDeque<ManagerOutput>,
 }
 
-/// How the connection stands.
+/// How the session stands.
 #[derive(Debug)]
 enum Connection {
-    /// The application has not asked for one.
+    /// There is none, and none will come by itself.
     Idle,
     /// Transport and engine handshake.
     Dialing { until: Time },
-    /// CONNECT was sent. A server may emit before it answers; the application hears that after the answer.
-    Joining { early: Vec<Packet> },
-    /// The namespace answered.
-    Connected,
+    /// It carries packets.
+    Open,
     /// Told to close; `next` begins when the session is over.
     Closing { next: Next },
     /// The next attempt is scheduled.
@@ -229,20 +237,54 @@ enum Next {
     Dial,
 }
 
+/// What there is of one namespace.
+#[derive(Debug)]
+struct Socket {
+    /// Whether the application asked to connect, and neither side has ended that.
+    wanted: bool,
+    auth: Option<Value>,
+    standing: Standing,
+    emits: Emits,
+    /// What the server asked on this connection.
+    unanswered: Unanswered,
+}
+
+/// How a namespace stands.
+#[derive(Debug)]
+enum Standing {
+    /// Nothing was asked of the server.
+    Away,
+    /// CONNECT was sent. A server may emit before it answers; the application hears that after the answer. Where the
+    /// socket is not wanted any more, it leaves when it is answered.
+    Joining { early: Vec<Packet> },
+    /// The namespace answered.
+    Connected,
+}
+
+impl Socket {
+    fn is_connected(&self) -> bool {
+        matches!(self.standing, Standing::Connected)
+    }
+}
+
 impl Manager {
     /// A client that has not connected.
-    pub fn new(options: ManagerOptions, entropy: Arc<dyn Entropy>) -> Self {
+    ///
+    /// # Errors
+    /// When options do not go together.
+    pub fn new(options: ManagerOptions, entropy: Arc<dyn Entropy>) -> Result<Self, OptionsError> {
+        if options.retries.is_some() && options.ack_timeout.is_none() {
+            return Err(OptionsError::RetriesWithoutAckTimeout);
+        }
         let backoff = Backoff::new(&options.reconnect);
-        Self {
+        Ok(Self {
             options,
             entropy,
-            auth: None,
             connection: Connection::Idle,
             backoff,
-            emits: Emits::default(),
-            unanswered: Unanswered::default(),
+            sockets: BTreeMap::new(),
             outputs: VecDeque::new(),
-        }
+        })
     }
 
     /// Takes one input.
@@ -250,10 +292,10 @@ impl Manager {
         debug_assert!(self.outputs.is_empty(), "outputs are drained before the next input");
         match input {
             ManagerInput::Opened => self.on_opened(),
-            ManagerInput::Received(packet) => self.on_packet(packet),
+            ManagerInput::Received(packet) => self.on_packet(packet, now),
             ManagerInput::Closed(reason) => self.on_closed(reason, now),
             ManagerInput::TimedOut => self.on_timed_out(now),
-            ManagerInput::Command(command) => self.on_command(command, now),
+            ManagerInput::Command(namespace, command) => self.on_command(namespace, command, now),
         }
     }
 
@@ -263,19 +305,46 @@ impl Manager {
     }
 
     fn wait(&self) -> ManagerOutput {
+        let joining = |socket: &Socket| socket.wanted && !socket.is_connected();
         let (stirs, why) = match self.connection {
             Connection::Idle => (None, ManagerWaiting::Command),
             Connection::Dialing { until } => (Some(until), ManagerWaiting::Handshake),
-            Connection::Joining { .. } => (None, ManagerWaiting::Namespace),
-            Connection::Connected => (None, ManagerWaiting::Traffic),
+            Connection::Open if self.sockets.values().any(joining) => (None, ManagerWaiting::Namespace),
+            Connection::Open => (None, ManagerWaiting::Traffic),
             Connection::Closing { .. } => (None, ManagerWaiting::Closing),
             Connection::Backoff { attempt, at } => (Some(at), ManagerWaiting::Backoff { attempt, at }),
         };
-        let until = [stirs, self.emits.deadline()].into_iter().flatten().min();
-        ManagerOutput::Wait { until, why }
+        let answers = self.sockets.values().filter_map(|socket| socket.emits.deadline());
+        ManagerOutput::Wait { until: answers.chain(stirs).min(), why }
     }
 
-    fn event(&mut self, event: ManagerEvent) {
-        self.outputs.push_back(ManagerOutput::Event(event));
+    fn socket(&mut self, namespace: &Namespace) -> &mut Socket {
+        let ManagerOptions { retries, ack_timeout, .. } = self.options;
+        self.sockets.entry(namespace.clone()).or_insert_with(|| Socket {
+            wanted: false,
+            auth: None,
+            standing: Standing::Away,
+            emits: Emits::new(EmitOptions { retries, ack_timeout }),
+            unanswered: Unanswered::default(),
+        })
+    }
+
+    /// The namespaces whose application waits for a connection or has one.
+    fn wanted(&self) -> Vec<Namespace> {
+        self.sockets.iter().filter(|(_, socket)| socket.wanted).map(|(name, _)| name.clone()).collect()
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.sockets.values().any(|socket| socket.wanted)
+    }
+
+    fn event(&mut self, namespace: &Namespace, event: ManagerEvent) {
+        self.outputs.push_back(ManagerOutput::Event(namespace.clone(), event));
+    }
+
+    fn settled(&mut self, namespace: &Namespace, settled: impl IntoIterator<Item = emits::Settled>) {
+        for (emit, result) in settled {
+            self.event(namespace, ManagerEvent::Acked { emit, result });
+        }
     }
 }

@@ -2,44 +2,46 @@
 
 use serde_json::Value;
 
-use crate::engine::{CloseReason, Sid};
+use crate::engine::{CloseReason, Sid, Time};
 
 use super::super::{DisconnectReason, Kind, Namespace, Packet};
-use super::{Connection, Manager, ManagerEvent, Next};
+use super::{Connection, Manager, ManagerEvent, Standing};
 
 impl Manager {
-    pub(super) fn on_packet(&mut self, packet: Packet) {
-        if packet.namespace != Namespace::MAIN {
-            // Nothing was asked of another namespace; ignored, as in the reference implementation.
-            return;
-        }
-        match &mut self.connection {
-            Connection::Joining { early } => {
+    pub(super) fn on_packet(&mut self, packet: Packet, now: Time) {
+        // What was on its way when the session was told to close is not heard.
+        let Connection::Open = self.connection else { return };
+        // Nothing was asked of another namespace; ignored, as in the reference implementation.
+        let Some(socket) = self.sockets.get_mut(&packet.namespace) else { return };
+        match &mut socket.standing {
+            Standing::Away => {}
+            Standing::Joining { early } => {
                 if matches!(packet.kind, Kind::Event { .. }) {
                     early.push(packet);
                 } else {
-                    self.on_answer(packet.kind);
+                    self.on_answer(&packet.namespace, packet.kind, now);
                 }
             }
-            Connection::Connected => self.on_traffic(packet.kind),
-            // What was on its way when the session was told to close.
-            Connection::Idle
-            | Connection::Dialing { .. }
-            | Connection::Closing { .. }
-            | Connection::Backoff { .. } => {}
+            Standing::Connected => self.on_traffic(&packet.namespace, packet.kind, now),
         }
     }
 
-    fn on_answer(&mut self, kind: Kind) {
+    fn on_answer(&mut self, namespace: &Namespace, kind: Kind, now: Time) {
+        let wanted = self.socket(namespace).wanted;
         match kind {
             Kind::Connect(payload) => match payload.as_ref().and_then(|payload| payload["sid"].as_str()) {
-                Some(sid) => self.on_connected(Sid::from_peer(sid)),
+                Some(sid) if wanted => self.on_connected(namespace, Sid::from_peer(sid), now),
+                // The application left while it waited.
+                Some(_) => {
+                    self.socket(namespace).standing = Standing::Away;
+                    self.transmit(namespace, Kind::Disconnect);
+                }
                 // A server of an older protocol.
-                None => self.fail_attempt(CloseReason::ParseError),
+                None => self.fail(CloseReason::ParseError),
             },
-            Kind::ConnectError(payload) => self.on_refused(payload),
+            Kind::ConnectError(payload) => self.on_refused(namespace, payload),
             // It cannot take out whom it has not let in.
-            Kind::Disconnect => self.fail_attempt(CloseReason::ParseError),
+            Kind::Disconnect => self.fail(CloseReason::ParseError),
             // Events wait for the answer, and nothing was sent that could be acknowledged.
             Kind::Event { .. } | Kind::Ack { .. } => {}
         }
@@ -47,7 +49,7 @@ impl Manager {
 
     /// The application hears of the connection before anything of it is received or sent. (The reference implementation
     /// flushes first, so that a handler of `connect` runs after what was buffered has left.)
-    fn on_connected(&mut self, sid: Sid) {
+    fn on_connected(&mut self, namespace: &Namespace, sid: Sid, now: Time) {
         if self.backoff.attempts() > 0 {
             tracing::debug!(
                 reached = "client.reconnect",
@@ -56,38 +58,44 @@ impl Manager {
             );
         }
         self.backoff.reset();
-        self.event(ManagerEvent::Connected { sid });
-        let joining = std::mem::replace(&mut self.connection, Connection::Connected);
-        if let Connection::Joining { early } = joining {
-            early.into_iter().for_each(|packet| self.on_traffic(packet.kind));
+        self.event(namespace, ManagerEvent::Connected { sid });
+        let joining = std::mem::replace(&mut self.socket(namespace).standing, Standing::Connected);
+        if let Standing::Joining { early } = joining {
+            early.into_iter().for_each(|packet| self.on_traffic(namespace, packet.kind, now));
         }
-        self.flush();
+        self.flush(namespace, now);
     }
 
     /// A refusal is a decision of the application on the other side: asking again would not change it.
-    fn on_refused(&mut self, payload: Value) {
+    fn on_refused(&mut self, namespace: &Namespace, payload: Value) {
         self.backoff.reset();
-        self.close(Next::Idle);
-        self.event(ManagerEvent::ConnectError(payload));
+        let socket = self.socket(namespace);
+        socket.standing = Standing::Away;
+        if std::mem::take(&mut socket.wanted) {
+            self.rest_unless_wanted();
+            self.event(namespace, ManagerEvent::ConnectError(payload));
+        }
     }
 
-    fn on_traffic(&mut self, kind: Kind) {
+    fn on_traffic(&mut self, namespace: &Namespace, kind: Kind, now: Time) {
+        let socket = self.socket(namespace);
         match kind {
             Kind::Event { name, args, ack } => {
                 if let Some(id) = ack {
-                    self.unanswered.asked(id);
+                    socket.unanswered.asked(id);
                 }
-                self.event(ManagerEvent::Received { name, args, ack });
+                self.event(namespace, ManagerEvent::Received { name, args, ack });
             }
             Kind::Ack { id, args } => {
                 // Late, repeated or invented answers have nobody who waits for them.
-                if let Some(emit) = self.emits.answer(id) {
-                    self.event(ManagerEvent::Acked { emit, result: Ok(args) });
-                }
+                let settled = socket.emits.answer(id, args);
+                self.settled(namespace, settled);
+                self.flush(namespace, now);
             }
             Kind::Disconnect => {
-                self.close(Next::Idle);
-                self.lose(DisconnectReason::IoServerDisconnect);
+                socket.wanted = false;
+                self.rest_unless_wanted();
+                self.lose(namespace, DisconnectReason::IoServerDisconnect);
             }
             // The namespace has answered already, and answers once.
             Kind::Connect(_) | Kind::ConnectError(_) => {}

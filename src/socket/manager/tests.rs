@@ -8,10 +8,18 @@ use super::super::testing::{args, at, counting, event, packet, text};
 use super::super::{Kind, Namespace};
 use super::*;
 
-/// Without jitter: attempts are made 1, 2, 4 and 5 s after the failure before.
+/// Attempts are made 1, 2, 4 and 5 s after the failure before.
+fn without_jitter() -> ReconnectOptions {
+    ReconnectOptions { randomization_factor: 0.0, ..ReconnectOptions::default() }
+}
+
+fn manager_of(options: ManagerOptions) -> Manager {
+    Manager::new(options, counting()).unwrap()
+}
+
 fn manager_with(reconnect: ReconnectOptions) -> Manager {
     let reconnect = ReconnectOptions { randomization_factor: 0.0, ..reconnect };
-    Manager::new(ManagerOptions { reconnect, ..ManagerOptions::default() }, counting())
+    manager_of(ManagerOptions { reconnect, ..ManagerOptions::default() })
 }
 
 fn manager() -> Manager {
@@ -29,7 +37,7 @@ fn give(manager: &mut Manager, input: ManagerInput, now: Time) -> Vec<ManagerOut
 }
 
 fn command(manager: &mut Manager, command: ManagerCommand, now: Time) -> Vec<ManagerOutput> {
-    give(manager, ManagerInput::Command(command), now)
+    give(manager, ManagerInput::Command(Namespace::MAIN, command), now)
 }
 
 fn receive(manager: &mut Manager, packet: Packet, now: Time) -> Vec<ManagerOutput> {
@@ -45,7 +53,12 @@ fn connect() -> ManagerCommand {
 }
 
 fn emit(name: &'static str) -> ManagerCommand {
-    ManagerCommand::Emit { name: ByteString::from_static(name), args: Args::none(), ack: None }
+    ManagerCommand::Emit {
+        name: ByteString::from_static(name),
+        args: Args::none(),
+        ack: None,
+        volatile: false,
+    }
 }
 
 fn emit_with_ack(name: &'static str, emit: u64, timeout: Option<u64>) -> ManagerCommand {
@@ -54,6 +67,7 @@ fn emit_with_ack(name: &'static str, emit: u64, timeout: Option<u64>) -> Manager
         name: ByteString::from_static(name),
         args: Args::none(),
         ack: Some((EmitId(emit), timeout)),
+        volatile: false,
     }
 }
 
@@ -79,7 +93,7 @@ fn connected() -> Manager {
 }
 
 fn happened(event: ManagerEvent) -> ManagerOutput {
-    ManagerOutput::Event(event)
+    ManagerOutput::Event(Namespace::MAIN, event)
 }
 
 fn settled(emit: u64, result: Result<Args, AckError>) -> ManagerOutput {

@@ -1,4 +1,4 @@
-//! The definitions of four anomalies, written down as directly as they can be read, at whatever cost: every pair of
+//! The definitions of ten anomalies, written down as directly as they can be read, at whatever cost: every pair of
 //! records is looked at, and no state is kept.
 
 use std::time::Duration;
@@ -10,11 +10,17 @@ use crate::check::planted::{ALICE, BOB, plan};
 use crate::check::{Anomaly, Ending};
 use crate::history::{Kind, Record};
 
-pub(super) fn all(records: &[Record], ending: &Ending) -> [(Anomaly, bool); 4] {
+pub(super) fn all(records: &[Record], ending: &Ending) -> [(Anomaly, bool); 10] {
     [
         (Anomaly::Lost, lost(records, ending)),
         (Anomaly::DuplicateDelivery, duplicate_delivery(records)),
+        (Anomaly::DuplicateCommit, duplicate_commit(records)),
+        (Anomaly::Corrupted, corrupted(records)),
+        (Anomaly::AckWithoutCommit, ack_without_commit(records)),
+        (Anomaly::ContradictoryAck, contradictory_ack(records)),
+        (Anomaly::InconsistentOffset, inconsistent_offset(records)),
         (Anomaly::SenderReorder, sender_reorder(records)),
+        (Anomaly::NonmonotonicOffset, nonmonotonic_offset(records)),
         (Anomaly::TotalOrderDivergence, total_order_divergence(records)),
     ]
 }
@@ -85,34 +91,136 @@ pub(super) fn sender_reorder(records: &[Record]) -> bool {
     })
 }
 
-fn total_order_divergence(records: &[Record]) -> bool {
+fn duplicate_commit(records: &[Record]) -> bool {
+    some_pair(records, |earlier, later| match (committed(earlier), committed(later)) {
+        (Some((Message::Id(one), _, first)), Some((Message::Id(two), _, second))) => {
+            one == two && first != second
+        }
+        _ => false,
+    })
+}
+
+fn corrupted(records: &[Record]) -> bool {
+    let content = |record: &Record| {
+        if let Kind::Delivered { id: Some(id), content, .. } | Kind::Committed { id: Some(id), content, .. } =
+            &record.kind
+        {
+            Some((id.clone(), *content))
+        } else {
+            None
+        }
+    };
+    records.iter().filter_map(content).any(|(seen, content)| {
+        let sent = records.iter().find_map(|record| {
+            let Kind::Sent { id, content, .. } = &record.kind else { return None };
+            (*id == seen).then_some(*content)
+        });
+        sent.is_some_and(|sent| sent != content)
+    })
+}
+
+fn ack_without_commit(records: &[Record]) -> bool {
+    records.iter().any(|record| {
+        let Kind::Acknowledged { id, offset } = &record.kind else { return false };
+        !records.iter().filter(|other| other.step < record.step).any(|other| {
+            committed(other)
+                .is_some_and(|(message, _, at)| message == Message::Id(id.clone()) && at == *offset)
+        })
+    })
+}
+
+fn contradictory_ack(records: &[Record]) -> bool {
+    let answer = |record: &Record| {
+        if let Kind::Acknowledged { id, offset } = &record.kind {
+            Some((id.clone(), Some(*offset)))
+        } else if let Kind::Failed { id, .. } | Kind::SendFailed { id, .. } = &record.kind {
+            Some((id.clone(), None))
+        } else {
+            None
+        }
+    };
+    some_pair(records, |earlier, later| match (answer(earlier), answer(later)) {
+        (Some((one, first)), Some((two, second))) => {
+            let elsewhere = first.zip(second).is_some_and(|(first, second)| first != second);
+            one == two && (same_life(earlier, later) || elsewhere)
+        }
+        _ => false,
+    })
+}
+
+fn inconsistent_offset(records: &[Record]) -> bool {
     let named =
         |record: &Record| shown(record).or(committed(record)).map(|(message, _, offset)| (message, offset));
     let two_messages = some_pair(records, |earlier, later| match (named(earlier), named(later)) {
         (Some((one, one_offset)), Some((two, two_offset))) => one_offset == two_offset && one != two,
         _ => false,
     });
-    let log: Vec<Record> = records.iter().filter(|record| committed(record).is_some()).cloned().collect();
-    let clients: Vec<Record> = records.iter().filter(|record| shown(record).is_some()).cloned().collect();
-    two_messages || falls(&log, committed, |_, _| true) || falls(&clients, shown, same_life)
+    let seen = |record: &Record| {
+        if let Kind::Suppressed { id, offset } = &record.kind {
+            return Some((Message::Id(id.clone()), *offset));
+        }
+        shown(record).map(|(message, _, offset)| (message, offset))
+    };
+    let is_commit_of = |record: &Record, message: &Message| {
+        committed(record).is_some_and(|(committed, ..)| committed == *message)
+    };
+    let places = |message: &Message, before: u64| -> Vec<LogOffset> {
+        let earlier = records.iter().filter(|record| record.step < before);
+        earlier
+            .filter(|record| is_commit_of(record, message))
+            .filter_map(|record| committed(record).map(|(_, _, offset)| offset))
+            .collect()
+    };
+    let elsewhere = records.iter().any(|record| {
+        let Some((message, offset)) = seen(record) else { return false };
+        let known = places(&message, record.step);
+        if !known.is_empty() {
+            return !known.contains(&offset);
+        }
+        // Until its first commit all see it at one place, and then it is committed there.
+        let commit = records.iter().find(|later| is_commit_of(later, &message));
+        let until = commit.map_or(u64::MAX, |commit| commit.step);
+        let others = records.iter().filter(|other| other.step < until).filter_map(seen);
+        others
+            .chain(commit.and_then(committed).map(|(message, _, offset)| (message, offset)))
+            .any(|(other, other_offset)| other == message && other_offset != offset)
+    });
+    two_messages || elsewhere
 }
 
-/// Whether an observer sees a new offset of a room after a higher one.
-fn falls(
-    records: &[Record],
-    sighting: impl Fn(&Record) -> Option<(Message, &str, LogOffset)>,
-    same_observer: impl Fn(&Record, &Record) -> bool,
-) -> bool {
-    let place = |record: &Record| sighting(record).map(|(_, room, offset)| (room.to_owned(), offset));
-    some_pair(records, |earlier, later| {
-        let (Some((one_room, one)), Some((two_room, two))) = (place(earlier), place(later)) else {
-            return false;
-        };
-        let is_new = !records.iter().any(|before| {
-            before.step < later.step && same_observer(before, later) && place(before) == place(later)
-        });
-        is_new && same_observer(earlier, later) && one_room == two_room && one > two
-    })
+/// The steps back of one life of a client in one room, and whether each is one within its connection.
+fn steps_back(records: &[Record]) -> Vec<bool> {
+    let place = |record: &Record| shown(record).map(|(_, room, offset)| (room.to_owned(), offset));
+    let is_new = |record: &Record| {
+        place(record).is_some()
+            && !records.iter().any(|before| {
+                before.step < record.step && same_life(before, record) && place(before) == place(record)
+            })
+    };
+    let higher = |earlier: &Record, later: &Record| match (place(earlier), place(later)) {
+        (Some((one_room, one)), Some((two_room, two))) => {
+            earlier.step < later.step && same_life(earlier, later) && one_room == two_room && one > two
+        }
+        _ => false,
+    };
+    let new: Vec<&Record> = records.iter().filter(|record| is_new(record)).collect();
+    let back = new.iter().filter(|later| new.iter().any(|earlier| higher(earlier, later)));
+    back.map(|later| new.iter().any(|earlier| higher(earlier, later) && earlier.session == later.session))
+        .collect()
+}
+
+pub(super) fn nonmonotonic_offset(records: &[Record]) -> bool {
+    steps_back(records).contains(&true)
+}
+
+pub(super) fn total_order_divergence(records: &[Record]) -> bool {
+    let log: Vec<(&str, LogOffset)> =
+        records.iter().filter_map(committed).map(|(_, room, offset)| (room, offset)).collect();
+    let falls = (0..log.len()).any(|later| {
+        let is_new = !log[..later].contains(&log[later]);
+        is_new && log[..later].iter().any(|(room, offset)| *room == log[later].0 && *offset > log[later].1)
+    });
+    falls || steps_back(records).contains(&false)
 }
 
 /// What clients are entitled to: message, room, place and since when, by the first record that says so.

@@ -2,51 +2,70 @@
 
 use std::sync::Arc;
 
-use crate::units::SpanRange;
+use crate::scenario::FaultStep;
+use crate::scenario::faults::{Cut, Delay, FaultAct, FaultKind, Lasting, Loss, PATH_FORMS, Pair, Path, Slow};
+use crate::scenario::limits::{CONTENT_BYTES_TOTAL_MAX, LOSS_PERCENT};
+use crate::scenario::schema::{EndsText, FaultActText, FaultText, TimeText, WayText};
+use crate::scenario::terms::{Name, SERVER};
+use crate::scenario::yaml::Spanned;
+use crate::units::{NumberRange, Rate, SpanRange};
 
 use super::Resolver;
-use crate::scenario::FaultStep;
-use crate::scenario::schema::{FaultActText, FaultText, StallText};
-use crate::scenario::terms::{FaultAct, Name, PATH_FORMS, Pair, Path, SERVER};
-use crate::scenario::yaml::Spanned;
 
 impl Resolver<'_> {
     pub(super) fn fault(&mut self, written: &Spanned<FaultText>) -> Option<FaultStep> {
         let fault = &written.value;
         let at = self.range(&fault.at);
         let lasts = self.lasts(fault);
-        let what = match &fault.what.value {
-            FaultActText::Stall(path) => self.path(&fault.what, path).map(FaultAct::Stall),
-            FaultActText::Partition(pair) => {
-                self.link(&pair.between).map(|between| FaultAct::Partition(Pair { between }))
+        let what = self.what(&fault.what);
+        Some(FaultStep { at: at?, lasts: lasts?, what: what? })
+    }
+
+    fn what(&mut self, what: &Spanned<FaultActText>) -> Option<FaultAct> {
+        match &what.value {
+            FaultActText::Delay(delay) => {
+                let (path, by) = (self.path(what, delay.way()), self.delay(&delay.by));
+                Some(FaultAct::Delay(Delay { path: path?, by: by? }))
             }
-            FaultActText::Reset(pair) => {
-                self.link(&pair.between).map(|between| FaultAct::Reset(Pair { between }))
+            FaultActText::Loss(loss) => {
+                let (path, percent) = (self.path(what, loss.way()), self.percent(&loss.percent));
+                Some(FaultAct::Loss(Loss { path: path?, percent: percent? }))
             }
+            FaultActText::Slow(slow) => {
+                let (path, rate) = (self.path(what, slow.way()), self.rate(&slow.rate));
+                Some(FaultAct::Slow(Slow { path: path?, rate: rate? }))
+            }
+            FaultActText::Cut(cut) => {
+                let (path, after) = (self.path(what, cut.way()), self.bytes(&cut.after));
+                Some(FaultAct::Cut(Cut { path: path?, after: after? }))
+            }
+            FaultActText::Stall(stall) => self.path(what, stall.way()).map(FaultAct::Stall),
+            FaultActText::Partition(pair) => self.pair(&pair.between).map(FaultAct::Partition),
+            FaultActText::HalfOpen(pair) => self.pair(&pair.between).map(FaultAct::HalfOpen),
+            FaultActText::Reset(pair) => self.pair(&pair.between).map(FaultAct::Reset),
             FaultActText::Kill(name) => self.the_server(name, "killed").map(FaultAct::Kill),
             FaultActText::Shutdown(name) => self.the_server(name, "shut down").map(FaultAct::Shutdown),
-        };
-        Some(FaultStep { at: at?, lasts: lasts?, what: what? })
+            FaultActText::Reload(name) => self.a_page(name).map(FaultAct::Reload),
+        }
     }
 
     /// The inner `None` is right for what takes no time.
     fn lasts(&mut self, fault: &FaultText) -> Option<Option<SpanRange>> {
-        let kind = fault.what.value.as_str();
-        match (&fault.lasts, fault.what.value.lasts()) {
-            (None, false) => Some(None),
-            (None, true) => {
-                self.wrong(&fault.what, format!("`{kind}` needs `lasts`"))
+        let kind = fault.what.value.kind();
+        match (&fault.lasts, kind.lasting()) {
+            (None, Lasting::Never | Lasting::IfSaid) => Some(None),
+            (None, Lasting::Always) => {
+                self.wrong(&fault.what, format!("`{}` needs `lasts`", kind.as_str()))
                     .label("for how long?")
                     .help("add a duration, `lasts: 4s`, or a range, `lasts: 1s..8s`");
                 None
             }
-            (Some(lasts), false) => {
-                self.wrong(lasts, format!("`{kind}` takes no time"))
-                    .label("nothing lasts here")
-                    .help("remove `lasts`");
+            (Some(lasts), Lasting::Never) => {
+                let (title, label) = without_length(kind);
+                self.wrong(lasts, title).label(label).help("remove `lasts`");
                 None
             }
-            (Some(lasts), true) => {
+            (Some(lasts), Lasting::Always | Lasting::IfSaid) => {
                 let range = self.range(lasts)?;
                 self.not_below_tick(Some(lasts), range.low, "`lasts`")?;
                 Some(Some(range))
@@ -54,21 +73,79 @@ impl Resolver<'_> {
         }
     }
 
-    fn path(&mut self, what: &Spanned<FaultActText>, path: &StallText) -> Option<Path> {
-        match (&path.between, &path.from, &path.to) {
-            (Some(ends), None, None) => self.link(ends).map(Path::Between),
-            (None, Some(from), Some(to)) => self.link(&[from.clone(), to.clone()]).map(Path::OneWay),
-            _ => {
-                self.wrong(what, PATH_FORMS).help(
-                    "write `stall: { between: [alice, server] }` or `stall: { from: alice, to: server }`",
-                );
+    fn delay(&mut self, by: &TimeText) -> Option<SpanRange> {
+        let range = self.range(by)?;
+        if range.high.is_zero() {
+            self.wrong(by, "this delays nothing").label("longer than 0s");
+            return None;
+        }
+        Some(range)
+    }
+
+    fn percent(&mut self, percent: &Spanned<u32>) -> Option<u8> {
+        let known = u8::try_from(percent.value).ok().filter(|percent| LOSS_PERCENT.contains(percent));
+        if known.is_none() {
+            let (least, most) = LOSS_PERCENT.into_inner();
+            self.wrong(percent, format!("a link cannot lose {} % of what passes", percent.value))
+                .label(format!("{least} to {most}"))
+                .help("where nothing passes, write `stall` or `partition`");
+        }
+        known
+    }
+
+    fn rate(&mut self, rate: &Spanned<String>) -> Option<Rate> {
+        match rate.value.parse() {
+            Ok(Rate(0)) => {
+                self.wrong(rate, "at this rate nothing passes")
+                    .label("more than 0B/s")
+                    .help("where nothing passes, write `stall` or `partition`");
+                None
+            }
+            Ok(rate) => Some(rate),
+            Err(error) => {
+                self.wrong(rate, error);
                 None
             }
         }
     }
 
+    /// After how many bytes.
+    fn bytes(&mut self, after: &Spanned<String>) -> Option<NumberRange> {
+        match after.value.parse::<NumberRange>() {
+            Ok(range) if range.low > 0 && range.high <= CONTENT_BYTES_TOTAL_MAX => Some(range),
+            Ok(_) => {
+                self.wrong(after, "a connection cannot be cut there")
+                    .label(format!("after 1 to {CONTENT_BYTES_TOTAL_MAX} bytes"));
+                None
+            }
+            Err(error) => {
+                self.wrong(after, error);
+                None
+            }
+        }
+    }
+
+    fn path(&mut self, what: &Spanned<FaultActText>, way: WayText<'_>) -> Option<Path> {
+        match way {
+            (Some(ends), None, None) => self.link(ends).map(Path::Between),
+            (None, Some(from), Some(to)) => self.link(&[from.clone(), to.clone()]).map(Path::OneWay),
+            _ => {
+                let kind = what.value.kind().as_str();
+                self.wrong(what, PATH_FORMS).help(format!(
+                    "write `{kind}: {{ between: [alice, server], … }}` or \
+                     `{kind}: {{ from: alice, to: server, … }}`"
+                ));
+                None
+            }
+        }
+    }
+
+    fn pair(&mut self, ends: &EndsText) -> Option<Pair> {
+        self.link(ends).map(|between| Pair { between })
+    }
+
     /// A link runs between a client that does something and the server.
-    fn link(&mut self, ends: &[Spanned<String>; 2]) -> Option<[Name; 2]> {
+    fn link(&mut self, ends: &EndsText) -> Option<[Name; 2]> {
         let known = [self.known_process(&ends[0]), self.known_process(&ends[1])];
         if known.contains(&false) {
             return None;
@@ -91,7 +168,12 @@ impl Resolver<'_> {
         }
     }
 
-    fn in_use(&mut self, client: &Spanned<String>, ends: &[Spanned<String>; 2]) -> Option<[Name; 2]> {
+    fn in_use(&mut self, client: &Spanned<String>, ends: &EndsText) -> Option<[Name; 2]> {
+        self.works(client)?;
+        Some([Arc::from(ends[0].value.as_str()), Arc::from(ends[1].value.as_str())])
+    }
+
+    fn works(&mut self, client: &Spanned<String>) -> Option<()> {
         let name = &client.value;
         if !self.working.contains(name) {
             self.wrong(client, format!("`{name}` does nothing that this could disturb"))
@@ -99,7 +181,7 @@ impl Resolver<'_> {
                 .help(format!("if it only listens, say so: `{{ at: 0s, who: {name}, do: connect }}`"));
             return None;
         }
-        Some([Arc::from(ends[0].value.as_str()), Arc::from(ends[1].value.as_str())])
+        Some(())
     }
 
     fn known_process(&mut self, name: &Spanned<String>) -> bool {
@@ -122,5 +204,36 @@ impl Resolver<'_> {
             return None;
         }
         Some(Arc::from(SERVER))
+    }
+
+    fn a_page(&mut self, name: &Spanned<String>) -> Option<Name> {
+        if name.value == SERVER {
+            self.wrong(name, "only a client can be reloaded")
+                .label("the server is no page")
+                .help(format!("write `kill: {SERVER}` or `shutdown: {SERVER}`"));
+            return None;
+        }
+        if !self.known_process(name) {
+            return None;
+        }
+        self.works(name)?;
+        Some(Arc::from(name.value.as_str()))
+    }
+}
+
+/// What is wrong with a length that a kind of fault cannot have.
+fn without_length(kind: FaultKind) -> (String, &'static str) {
+    match kind {
+        FaultKind::HalfOpen => ("`half_open` never ends".to_owned(), "these connections are gone for good"),
+        FaultKind::Cut => ("`cut` ends when it has cut".to_owned(), "it waits for its bytes"),
+        FaultKind::Delay
+        | FaultKind::Loss
+        | FaultKind::Slow
+        | FaultKind::Stall
+        | FaultKind::Partition
+        | FaultKind::Reset
+        | FaultKind::Kill
+        | FaultKind::Shutdown
+        | FaultKind::Reload => (format!("`{}` takes no time", kind.as_str()), "nothing lasts here"),
     }
 }

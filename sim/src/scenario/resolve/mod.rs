@@ -2,26 +2,26 @@
 //!
 //! Goes on after a mistake, so that all are told at once: what could not be understood is `None`, and no rule judges it.
 
+mod clients;
+mod expect;
 mod faults;
 mod work;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path as FilePath;
-use std::sync::Arc;
 use std::time::Duration;
 
-use squall::chat::ChatOptions;
 use squall::engine::Heartbeat;
 
 use crate::units::{Span, SpanRange};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Findings};
-use super::limits::{self, CLIENTS_MAX, SEEDS_MAX, TICK, TIME_MAX};
-use super::schema::{ClientText, Entries, ExpectText, NetworkText, ScenarioText, ServerText, TimeText};
-use super::terms::{ClientPlan, Name, NetworkPlan, ServerPlan};
+use super::limits::{SEEDS_MAX, TICK, TIME_MAX};
+use super::schema::{NetworkText, ScenarioText, ServerText, TimeText};
+use super::terms::{NetworkPlan, ServerPlan};
 use super::yaml::{self, Spanned};
-use super::{Expect, Scenario, rules};
+use super::{Scenario, rules};
 
 /// How long a commit takes where nothing is said.
 const FSYNC: SpanRange = SpanRange { low: Duration::from_millis(1), high: Duration::from_millis(20) };
@@ -61,7 +61,7 @@ pub(super) fn resolve(file: &str, text: &str, written: ScenarioText) -> Result<S
     Ok(Scenario {
         name: written.name.value,
         about: written.about.value,
-        guarantee: written.guarantee,
+        guarantee: written.guarantee.value,
         server: server.expect(understood),
         clients: clients.into_iter().map(|(name, client)| (name, client.expect(understood))).collect(),
         network: network.expect(understood),
@@ -186,46 +186,6 @@ impl<'a> Resolver<'a> {
         Some(NetworkPlan { latency })
     }
 
-    fn clients(&mut self, written: &Spanned<Entries<ClientText>>) -> Vec<(Name, Option<ClientPlan>)> {
-        let entries = &written.value.0;
-        if entries.is_empty() {
-            self.wrong(written, "there are no clients").label("name at least one");
-        }
-        if let Some((excess, _)) = entries.get(CLIENTS_MAX) {
-            let title = format!("there are {} clients", entries.len());
-            self.wrong(excess, title).label(format!("at most {CLIENTS_MAX}"));
-        }
-        entries.iter().map(|(name, client)| (self.client_name(name), self.client(client))).collect()
-    }
-
-    fn client_name(&mut self, name: &Spanned<String>) -> Name {
-        if !limits::is_client_name(&name.value) {
-            self.wrong(name, format!("a client cannot be called `{}`", name.value))
-                .label("a small letter, then small letters, digits, `_`, `-`; not `server` or `world`");
-        }
-        Arc::from(name.value.as_str())
-    }
-
-    fn client(&mut self, written: &ClientText) -> Option<ClientPlan> {
-        let ack_timeout = self.span_or(written.ack_timeout.as_ref(), ChatOptions::default().ack_timeout)?;
-        Some(ClientPlan { send: written.send, receive: written.receive, ack_timeout: Span(ack_timeout) })
-    }
-
-    fn expect(&mut self, written: &ExpectText) -> Expect {
-        let mut reached = Vec::new();
-        for state in &written.reached {
-            if !is_state(&state.value) {
-                self.wrong(state, format!("`{}` is not the name of a state", state.value))
-                    .label("words joined by dots, such as `chat.repeat`");
-            } else if reached.contains(&state.value) {
-                self.wrong(state, format!("`{}` stands twice", state.value)).label("the second one");
-            } else {
-                reached.push(state.value.clone());
-            }
-        }
-        Expect { reached }
-    }
-
     fn seeds(&mut self, written: Option<&Spanned<u32>>) -> u32 {
         let Some(seeds) = written else { return SEEDS };
         if !(1..=SEEDS_MAX).contains(&seeds.value) {
@@ -233,11 +193,4 @@ impl<'a> Resolver<'a> {
         }
         seeds.value
     }
-}
-
-fn is_state(name: &str) -> bool {
-    let is_word = |word: &str| {
-        !word.is_empty() && word.chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '_'))
-    };
-    name.contains('.') && name.split('.').all(is_word)
 }

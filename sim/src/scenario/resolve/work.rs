@@ -2,18 +2,25 @@
 
 use std::sync::Arc;
 
+use squall::chat::wire::DEFAULT_ROOM;
+
 use crate::units::SpanRange;
 
 use super::Resolver;
-use crate::scenario::limits::{COUNT_MAX, content_bytes_max};
-use crate::scenario::schema::{SayText, StepActText, StepText, Who};
+use crate::scenario::limits::{BINARY_BYTES_MAX, COUNT_MAX, content_bytes_max, is_event_name};
+use crate::scenario::schema::{
+    BroadcastText, EmitText, JoinText, SayText, StepActText, StepText, TimeText, Who,
+};
 use crate::scenario::terms::{Name, SERVER};
+use crate::scenario::work::{BroadcastStep, EmitStep, JoinStep, Pace, Say, Step, StepAct};
 use crate::scenario::yaml::Spanned;
-use crate::scenario::{Say, Step, StepAct};
+
+/// The event of who names none.
+const DEFAULT_EVENT: &str = "note";
 
 impl Who {
     /// All the names, known or not.
-    pub(super) fn names(&self) -> Vec<&str> {
+    pub(in crate::scenario) fn names(&self) -> Vec<&str> {
         match self {
             Self::One(name) => vec![name],
             Self::Many(names) => names.iter().map(|name| name.value.as_str()).collect(),
@@ -26,11 +33,7 @@ impl Resolver<'_> {
         let StepText { at, who, act } = &written.value;
         let at = self.range(at);
         let who = self.who(who);
-        let act = match &act.value {
-            StepActText::Connect => Some(StepAct::Connect),
-            StepActText::Disconnect => Some(StepAct::Disconnect),
-            StepActText::Say(say) => self.say(say).map(StepAct::Say),
-        };
+        let act = self.act(act);
         Some(Step { at: at?, who: who?, act: act? })
     }
 
@@ -79,26 +82,103 @@ impl Resolver<'_> {
         None
     }
 
+    fn act(&mut self, written: &Spanned<StepActText>) -> Option<StepAct> {
+        match &written.value {
+            StepActText::Connect => Some(StepAct::Connect),
+            StepActText::Disconnect => Some(StepAct::Disconnect),
+            StepActText::Join(join) => self.join(join).map(StepAct::Join),
+            StepActText::Leave(room) => self.room(&room.value, room).map(StepAct::Leave),
+            StepActText::Say(say) => self.say(say).map(StepAct::Say),
+            StepActText::Emit(emit) => self.emit(emit).map(StepAct::Emit),
+            StepActText::Broadcast(broadcast) => self.broadcast(broadcast).map(StepAct::Broadcast),
+            StepActText::Reload => Some(StepAct::Reload),
+            StepActText::Wait => Some(StepAct::Wait),
+        }
+    }
+
+    fn join(&mut self, written: &Spanned<JoinText>) -> Option<JoinStep> {
+        match &written.value {
+            JoinText::Room(room) => Some(JoinStep { room: self.room(room, written)?, since: None }),
+            JoinText::Since(join) => {
+                let room = self.room(&join.room.value, &join.room)?;
+                Some(JoinStep { room, since: Some(join.since) })
+            }
+        }
+    }
+
     fn say(&mut self, written: &SayText) -> Option<Say> {
-        let count = written.count.value;
+        let pace = self.pace(&written.count, written.every.as_ref());
+        let bytes = self.size(written.bytes.as_ref(), content_bytes_max(), "the chat takes no message");
+        let room = match &written.room {
+            None => Some(Arc::from(DEFAULT_ROOM)),
+            Some(room) => self.room(&room.value, room),
+        };
+        Some(Say { pace: pace?, bytes: bytes?, room: room? })
+    }
+
+    fn emit(&mut self, written: &EmitText) -> Option<EmitStep> {
+        let pace = self.pace(&written.count, written.every.as_ref());
+        let binary = self.binary(written.binary.as_ref());
+        let event = self.event(written.event.as_ref());
+        let room = self.maybe_room(written.room.as_ref());
+        let (volatile, ack) = (written.volatile, written.ack);
+        Some(EmitStep { pace: pace?, event: event?, binary: binary?, volatile, ack, room: room? })
+    }
+
+    fn broadcast(&mut self, written: &BroadcastText) -> Option<BroadcastStep> {
+        let pace = self.pace(&written.count, written.every.as_ref());
+        let binary = self.binary(written.binary.as_ref());
+        let room = self.maybe_room(written.room.as_ref());
+        let except = self.distinct_rooms(&written.except);
+        Some(BroadcastStep {
+            pace: pace?,
+            room: room?,
+            except: except?,
+            binary: binary?,
+            volatile: written.volatile,
+        })
+    }
+
+    fn pace(&mut self, written: &Spanned<u32>, every: Option<&TimeText>) -> Option<Pace> {
+        let count = written.value;
         let counted = (1..=COUNT_MAX).contains(&count);
         if !counted {
-            self.wrong(&written.count, format!("nobody can say {count} messages"))
+            self.wrong(written, format!("nobody can say {count} messages"))
                 .label(format!("1 to {COUNT_MAX}"));
         }
-        let every = self.range_or(written.every.as_ref(), SpanRange::default());
-        let bytes = written.bytes.as_ref().map(|bytes| {
-            let fits = (1..=content_bytes_max()).contains(&u64::from(bytes.value));
-            if !fits {
-                self.wrong(bytes, format!("the chat takes no message of {} bytes", bytes.value))
-                    .label(format!("1 to {}", content_bytes_max()));
-            }
-            fits.then_some(bytes.value)
-        });
-        let bytes = match bytes {
-            None => None,
-            Some(fitting) => Some(fitting?),
-        };
-        counted.then_some(Say { count, every: every?, bytes })
+        let every = self.range_or(every, SpanRange::default());
+        counted.then_some(Pace { count, every: every? })
+    }
+
+    fn binary(&mut self, written: Option<&Spanned<u32>>) -> Option<Option<u32>> {
+        self.size(written, u64::from(BINARY_BYTES_MAX), "no event takes an attachment")
+    }
+
+    /// A number of bytes, where one is written.
+    fn size(&mut self, written: Option<&Spanned<u32>>, max: u64, what: &str) -> Option<Option<u32>> {
+        let Some(bytes) = written else { return Some(None) };
+        if !(1..=max).contains(&u64::from(bytes.value)) {
+            self.wrong(bytes, format!("{what} of {} bytes", bytes.value)).label(format!("1 to {max}"));
+            return None;
+        }
+        Some(Some(bytes.value))
+    }
+
+    fn event(&mut self, written: Option<&Spanned<String>>) -> Option<Name> {
+        let Some(event) = written else { return Some(Arc::from(DEFAULT_EVENT)) };
+        if !is_event_name(&event.value) {
+            self.wrong(event, format!("an event cannot be called `{}`", event.value)).label(
+                "1 to 32 small letters, digits, `_`, `-`; not what Socket.IO or the chat means something by",
+            );
+            return None;
+        }
+        Some(Arc::from(event.value.as_str()))
+    }
+
+    fn maybe_room(&mut self, written: Option<&Spanned<String>>) -> Option<Option<Name>> {
+        match written {
+            None => Some(None),
+            Some(room) => self.room(&room.value, room).map(Some),
+        }
     }
 }

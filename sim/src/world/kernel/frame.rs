@@ -36,7 +36,7 @@ impl End {
 
 /// From where to where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Route {
+pub(in crate::world) struct Route {
     pub(super) connection: ConnectionId,
     pub(super) from: MachineId,
     pub(super) to: MachineId,
@@ -45,6 +45,11 @@ pub(super) struct Route {
 }
 
 impl Route {
+    /// The direction, which all connections between the two machines share.
+    pub(super) fn way(self) -> (MachineId, MachineId) {
+        (self.from, self.to)
+    }
+
     pub(super) fn back(self) -> Self {
         Self { connection: self.connection, from: self.to, to: self.from, end: self.end.other() }
     }

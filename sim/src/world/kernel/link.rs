@@ -1,62 +1,103 @@
-//! The way from one machine to another: open, or blocked by faults of the plan.
+//! The way from one machine to another, and what faults of the plan do to it.
 //!
-//! Each direction stands for itself. Faults overlap: a link opens when the last fault that blocks it ends. What was held
-//! is counted for each fault that held it, so that a fault which touched nothing can be told from one that did.
+//! Each direction stands for itself. Faults overlap: a link opens when the last fault that blocks it ends, delays add up,
+//! each loss has its own chance, and the slowest cap rules. What each fault did is counted, so that one which touched
+//! nothing can be told from one that did; its first touch of each connection is written into the history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::frame::MachineId;
-
-/// What TCP waits before it sends again what nobody acknowledged (Linux: at least this, whatever the round trip); doubles.
-const RETRANSMISSION_TIMEOUT: Duration = Duration::from_millis(200);
-
-/// The longest that a retransmission timeout grows (Linux: `TCP_RTO_MAX`).
-const RETRANSMISSION_TIMEOUT_MAX: Duration = Duration::from_secs(120);
+use super::super::moment;
+use super::cuts::Cuts;
+use super::frame::{ConnectionId, MachineId, Route};
+use super::impairment::{Impairment, Imposed};
+use crate::history::{Kind, Recorder};
+use crate::plan::{Name, SERVER};
+use crate::scenario::WORLD;
 
 /// Every link of a run, and what faults did to them.
-#[derive(Default)]
 pub(in crate::world) struct Links {
     state: Mutex<State>,
+    recorder: Recorder,
+    names: Vec<Name>,
+    world: Name,
 }
 
 #[derive(Default)]
-struct State {
-    blocked: BTreeMap<(MachineId, MachineId), Vec<usize>>,
-    changes: BTreeMap<(MachineId, MachineId), Arc<Notify>>,
+pub(super) struct State {
+    pub(super) ways: BTreeMap<Way, Vec<Imposed>>,
+    /// The connections whose paths are gone for good, and by which faults.
+    severed: BTreeMap<ConnectionId, Vec<usize>>,
+    cuts: Cuts,
+    struck: Vec<usize>,
+    changes: BTreeMap<Way, Arc<Notify>>,
     touched: BTreeMap<usize, u64>,
+    written: BTreeSet<(usize, ConnectionId)>,
 }
+
+/// From which machine to which.
+pub(super) type Way = (MachineId, MachineId);
 
 /// Remembers which faults have been charged with holding one thing, so that each is charged once.
 #[derive(Default)]
 pub(super) struct Held(Vec<usize>);
 
+/// For the faults.
 impl Links {
-    /// From now on nothing passes.
-    pub(in crate::world) fn block(&self, from: MachineId, to: MachineId, fault: usize) {
-        let mut state = self.lock();
-        state.blocked.entry((from, to)).or_default().push(fault);
-        // What waits already is held by this fault too.
-        state.changed(from, to);
+    /// Links between machines of those names, all well.
+    pub(super) fn new(names: Vec<Name>, recorder: Recorder) -> Self {
+        Self { state: Mutex::default(), recorder, names, world: WORLD.into() }
     }
 
-    /// This fault no longer blocks the way.
-    pub(in crate::world) fn unblock(&self, from: MachineId, to: MachineId, fault: usize) {
+    /// From now on a fault does this to a way.
+    pub(in crate::world) fn impose(&self, way: Way, fault: usize, impairment: Impairment) {
         let mut state = self.lock();
-        let Some(faults) = state.blocked.get_mut(&(from, to)) else { return };
-        faults.retain(|other| *other != fault);
-        if faults.is_empty() {
-            state.blocked.remove(&(from, to));
-            state.changed(from, to);
+        state.ways.entry(way).or_default().push(Imposed { fault, impairment, free_at: Duration::ZERO });
+        // What waits already is held by this fault too.
+        state.changed(way);
+    }
+
+    /// This fault does nothing to the way any more.
+    pub(in crate::world) fn lift(&self, way: Way, fault: usize) {
+        let mut state = self.lock();
+        let Some(imposed) = state.ways.get_mut(&way) else { return };
+        imposed.retain(|other| other.fault != fault);
+        if imposed.is_empty() {
+            state.ways.remove(&way);
+        }
+        state.changed(way);
+    }
+
+    /// Nothing of this connection ever passes again.
+    pub(in crate::world) fn sever(&self, connection: ConnectionId, fault: usize) {
+        self.lock().severed.entry(connection).or_default().push(fault);
+    }
+
+    /// The first connection on which so many bytes pass these ways is to be cut.
+    pub(in crate::world) fn arm_cut(&self, ways: Vec<Way>, fault: usize, after: u64) {
+        self.lock().cuts.arm(fault, ways, after);
+    }
+
+    /// The faults whose cut has come since this was last asked.
+    pub(in crate::world) fn struck(&self) -> Vec<usize> {
+        std::mem::take(&mut self.lock().struck)
+    }
+
+    /// Says that a fault touched connections.
+    pub(in crate::world) fn touch_all(&self, fault: usize, routes: &[Route]) {
+        let mut state = self.lock();
+        for route in routes {
+            self.touch(&mut state, fault, *route);
         }
     }
 
-    /// Says that a fault touched traffic, so many times.
-    pub(in crate::world) fn touch(&self, fault: usize, times: u64) {
-        *self.lock().touched.entry(fault).or_default() += times;
+    /// Says that a fault touched a process that had no connection.
+    pub(in crate::world) fn touch_process(&self, fault: usize, machine: MachineId) {
+        *self.lock().touched.entry(fault).or_default() += 1;
+        self.write_touched(fault, vec![self.name(machine)]);
     }
 
     /// How often each fault touched traffic.
@@ -66,112 +107,155 @@ impl Links {
 
     /// Which links are blocked, and by which faults.
     pub(in crate::world) fn blocked(&self) -> Vec<(MachineId, MachineId, Vec<usize>)> {
-        self.lock().blocked.iter().map(|(&(from, to), faults)| (from, to, faults.clone())).collect()
+        let state = self.lock();
+        let blocked = state.ways.iter().map(|(&(from, to), imposed)| (from, to, blocks(imposed).collect()));
+        blocked.filter(|(_, _, faults): &(_, _, Vec<usize>)| !faults.is_empty()).collect()
     }
+}
 
+/// For the paths.
+impl Links {
     /// Whether something can pass now. If not, what blocks it is charged, once for each `held`.
-    pub(super) fn is_open(&self, from: MachineId, to: MachineId, held: &mut Held) -> bool {
+    pub(super) fn is_open(&self, route: Route, held: &mut Held) -> bool {
         let mut state = self.lock();
-        let State { blocked, touched, .. } = &mut *state;
-        let Some(faults) = blocked.get(&(from, to)) else { return true };
-        for fault in faults {
+        let blocking = state.ways.get(&route.way()).into_iter().flat_map(|imposed| blocks(imposed));
+        let severing = state.severed.get(&route.connection).into_iter().flatten().copied();
+        let faults: Vec<usize> = blocking.chain(severing).collect();
+        for fault in &faults {
             if !held.0.contains(fault) {
                 held.0.push(*fault);
-                *touched.entry(*fault).or_default() += 1;
+                self.touch(&mut state, *fault, route);
             }
         }
-        false
+        faults.is_empty()
     }
 
     /// Ends when the link is open.
-    pub(super) async fn opened(&self, from: MachineId, to: MachineId, held: &mut Held) {
-        let changes = Arc::clone(self.lock().changes.entry((from, to)).or_default());
+    pub(super) async fn opened(&self, route: Route, held: &mut Held) {
+        self.until(route.way(), || self.is_open(route, held)).await;
+    }
+
+    /// Ends when something holds that only a change of the way can make hold.
+    pub(super) async fn until(&self, way: Way, mut holds: impl FnMut() -> bool) {
+        let changes = Arc::clone(self.lock().changes.entry(way).or_default());
         loop {
             // Registered before looking, or a change in between would be missed.
             let mut change = std::pin::pin!(changes.notified());
             change.as_mut().enable();
-            if self.is_open(from, to, held) {
+            if holds() {
                 return;
             }
             change.await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// So many bytes are about to pass. If the connection is to be cut here, how many of them still do.
+    pub(super) fn cut(&self, route: Route, bytes: usize) -> Option<usize> {
+        let mut state = self.lock();
+        let (fault, passing) = state.cuts.pass(route, bytes)?;
+        self.touch(&mut state, fault, route);
+        state.struck.push(fault);
+        Some(passing)
+    }
+
+    /// Says that a fault touched a connection. The history has the first time.
+    pub(super) fn touch(&self, state: &mut State, fault: usize, route: Route) {
+        *state.touched.entry(fault).or_default() += 1;
+        if state.written.insert((fault, route.connection)) {
+            let mut processes: Vec<Name> = [route.from, route.to].map(|machine| self.name(machine)).into();
+            // The client first.
+            processes.sort_by_key(|name| **name == *SERVER);
+            self.write_touched(fault, processes);
+        }
+    }
+
+    fn write_touched(&self, fault: usize, processes: Vec<Name>) {
+        self.recorder.record(moment::now(), &self.world, 0, 0, Kind::Touched { fault, processes });
+    }
+
+    fn name(&self, machine: MachineId) -> Name {
+        Name::clone(&self.names[usize::from(machine.0)])
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no one panics while holding it")
     }
 }
 
+fn blocks(imposed: &[Imposed]) -> impl Iterator<Item = usize> {
+    imposed.iter().filter(|imposed| imposed.impairment == Impairment::Block).map(|imposed| imposed.fault)
+}
+
 impl State {
-    fn changed(&self, from: MachineId, to: MachineId) {
-        if let Some(changes) = self.changes.get(&(from, to)) {
+    fn changed(&self, way: Way) {
+        if let Some(changes) = self.changes.get(&way) {
             changes.notify_waiters();
         }
     }
 }
 
-/// When TCP sends again for the first time at or after `healed` what it sent first at `sent`.
-pub(super) fn first_retransmission(sent: Duration, healed: Duration) -> Duration {
-    let mut at = sent;
-    let mut timeout = RETRANSMISSION_TIMEOUT;
-    while at < healed || at == sent {
-        at += timeout;
-        timeout = (timeout * 2).min(RETRANSMISSION_TIMEOUT_MAX);
-    }
-    at
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::frame::End;
     use super::*;
 
-    const A: MachineId = MachineId(0);
-    const B: MachineId = MachineId(1);
+    pub(in super::super) const A: MachineId = MachineId(1);
+    pub(in super::super) const B: MachineId = MachineId(0);
 
-    fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
+    pub(in super::super) fn links() -> Links {
+        Links::new(vec![SERVER.into(), "alice".into()], Recorder::new())
     }
 
-    #[test]
-    fn retransmissions_come_200_ms_after_the_first_sending_and_double() {
-        for (healed, at) in
-            [(1000, 1200), (1200, 1200), (1201, 1600), (1601, 2400), (2401, 4000), (4001, 7200)]
-        {
-            assert_eq!(first_retransmission(ms(1000), ms(healed)), ms(at), "healed at {healed} ms");
-        }
-    }
-
-    #[test]
-    fn retransmissions_are_never_more_than_two_minutes_apart() {
-        let day = Duration::from_secs(24 * 3600);
-
-        assert!(first_retransmission(Duration::ZERO, day) <= day + RETRANSMISSION_TIMEOUT_MAX);
+    pub(in super::super) fn up(serial: u32) -> Route {
+        Route { connection: ConnectionId { dialer: A, serial }, from: A, to: B, end: End::Acceptor }
     }
 
     #[test]
     fn a_link_opens_when_the_last_fault_that_blocks_it_ends() {
-        let links = Links::default();
-        links.block(A, B, 1);
-        links.block(A, B, 2);
+        let links = links();
+        links.impose((A, B), 1, Impairment::Block);
+        links.impose((A, B), 2, Impairment::Block);
 
-        links.unblock(A, B, 1);
-        assert!(!links.is_open(A, B, &mut Held::default()));
+        links.lift((A, B), 1);
+        assert!(!links.is_open(up(1), &mut Held::default()));
 
-        links.unblock(A, B, 2);
-        assert!(links.is_open(A, B, &mut Held::default()));
+        links.lift((A, B), 2);
+        assert!(links.is_open(up(1), &mut Held::default()));
     }
 
     #[test]
     fn one_held_thing_is_charged_once_to_each_fault_that_held_it() {
-        let links = Links::default();
-        links.block(A, B, 7);
+        let links = links();
+        links.impose((A, B), 7, Impairment::Block);
         let mut held = Held::default();
-        assert!(!links.is_open(A, B, &mut held));
-        links.block(A, B, 8);
-        assert!(!links.is_open(A, B, &mut held));
-        assert!(!links.is_open(A, B, &mut held));
+        assert!(!links.is_open(up(1), &mut held));
+        links.impose((A, B), 8, Impairment::Block);
+        assert!(!links.is_open(up(1), &mut held));
+        assert!(!links.is_open(up(1), &mut held));
 
         assert_eq!(links.touched(), BTreeMap::from([(7, 1), (8, 1)]));
-        assert!(links.is_open(B, A, &mut held), "the other direction stands for itself");
+        assert!(links.is_open(up(1).back(), &mut held), "the other direction stands for itself");
+    }
+
+    #[test]
+    fn a_severed_connection_passes_nothing_either_way_and_others_do() {
+        let links = links();
+        links.sever(up(1).connection, 0);
+
+        assert!(!links.is_open(up(1), &mut Held::default()));
+        assert!(!links.is_open(up(1).back(), &mut Held::default()));
+        assert!(links.is_open(up(2), &mut Held::default()));
+    }
+
+    #[test]
+    fn the_history_has_the_first_touch_of_each_connection() {
+        let links = links();
+        links.touch_all(3, &[up(1), up(1), up(1).back(), up(2)]);
+
+        let history = links.recorder.finish();
+
+        let touched = Kind::Touched { fault: 3, processes: vec!["alice".into(), SERVER.into()] };
+        assert_eq!(history.records.iter().map(|record| &record.kind).collect::<Vec<_>>(), [&touched; 2]);
+        assert_eq!(links.touched(), BTreeMap::from([(3, 4)]));
     }
 }

@@ -9,22 +9,29 @@
 //! | [`socket`] | one end of a connection, between its process and the kernel |
 //! | [`state`] | what it holds, and what may be sent |
 //! | [`pump`] | its task: handshake, then sending |
-//! | [`path`] | one direction: latency and order |
-//! | [`link`] | whether anything passes between two machines |
+//! | [`path`] | one direction of it: latency and order |
+//! | [`retransmission`] | when TCP sends again, and when it gives up |
+//! | [`link`] | the way between two machines, and what faults do to it |
+//! | [`impairment`] | delay, loss, and how fast bytes pass |
+//! | [`cuts`] | behind which byte a connection is cut |
 //! | [`network`] | all machines: listeners, sockets, what arrives |
 //! | [`interface`] | a host's carriers |
 //! | [`frame`] | what is written on them |
 
+mod cuts;
 mod frame;
+mod impairment;
 mod interface;
 mod link;
 mod network;
 mod path;
 mod pump;
+mod retransmission;
 mod socket;
 mod state;
 
-pub(super) use frame::MachineId;
+pub(super) use frame::{MachineId, Route};
+pub(super) use impairment::Impairment;
 pub(super) use interface::Carrier;
 pub(super) use network::Network;
 pub(super) use socket::Socket;

@@ -19,6 +19,7 @@ use super::link::Links;
 use super::path::Path;
 use super::pump;
 use super::socket::Socket;
+use crate::history::Recorder;
 use crate::plan::Name;
 use crate::units::SpanRange;
 
@@ -66,7 +67,9 @@ impl Network {
         machines: Vec<(Name, usize)>,
         hosts: &[Host],
         carriers: Vec<Carrier>,
+        recorder: &Recorder,
     ) -> Arc<Self> {
+        let names = machines.iter().map(|(name, _)| Name::clone(name)).collect();
         let machines = machines.into_iter().map(|(name, place)| Machine {
             name,
             place,
@@ -86,7 +89,7 @@ impl Network {
             hosts[host].spawn(interface::read(reader, wires[&(host, host)].clone()));
             wires.insert((host, peer), sender);
         }
-        let links = Links::default();
+        let links = Links::new(names, recorder.clone());
         let network = Arc::new(Self { links, seed, latency, machines: machines.collect(), wires });
         for (host, arrivals) in hosts.iter().zip(arrivals) {
             host.spawn(interface::deliver(Arc::clone(&network), host.clone(), arrivals));
@@ -167,8 +170,8 @@ impl Network {
         }
     }
 
-    /// The process of a machine is gone: its listeners and sockets are closed. Says how many connections that ended.
-    pub(in crate::world) fn close_all(&self, machine: MachineId) -> u64 {
+    /// The process of a machine is gone: its listeners and sockets are closed. Says which connections that ended.
+    pub(in crate::world) fn close_all(&self, machine: MachineId) -> Vec<Route> {
         let open = self.open(machine);
         let ports: Vec<u16> = self.kernel(machine).listeners.keys().copied().collect();
         for port in ports {
@@ -180,31 +183,46 @@ impl Network {
         open
     }
 
-    /// How many connections the process of a machine has.
-    pub(in crate::world) fn open(&self, machine: MachineId) -> u64 {
+    /// The connections that the process of a machine has.
+    pub(in crate::world) fn open(&self, machine: MachineId) -> Vec<Route> {
         let kernel = self.kernel(machine);
-        kernel.sockets.values().filter(|socket| socket.is_held() && socket.is_open()).count() as u64
+        let open = kernel.sockets.values().filter(|socket| socket.is_held() && socket.is_open());
+        open.map(|socket| socket.route).collect()
     }
 
-    /// Every established connection between two machines is reset, at both ends. Says how many there were that a process
+    /// Every established connection between two machines is reset, at both ends. Says which there were that a process
     /// held.
-    pub(in crate::world) fn reset(&self, one: MachineId, other: MachineId) -> u64 {
-        let between: Vec<Arc<Socket>> = [(one, other), (other, one)]
-            .into_iter()
-            .flat_map(|(machine, peer)| {
-                let kernel = self.kernel(machine);
-                let sockets = kernel.sockets.values().filter(move |socket| socket.route.to == peer);
-                sockets.map(Arc::clone).collect::<Vec<_>>()
-            })
-            .collect();
-        let open = between.iter().filter(|socket| socket.is_open());
-        let established: BTreeSet<_> = open.clone().map(|socket| socket.route.connection).collect();
-        let held: BTreeSet<_> =
-            open.filter(|socket| socket.is_held()).map(|socket| socket.route.connection).collect();
-        for socket in between.iter().filter(|socket| established.contains(&socket.route.connection)) {
+    pub(in crate::world) fn reset(&self, one: MachineId, other: MachineId) -> Vec<Route> {
+        let between = self.established(one, other);
+        // Once for each connection, whichever end of it is held.
+        let held = between.iter().filter(|socket| socket.is_held() && socket.is_open());
+        let held: BTreeMap<_, _> = held.map(|socket| (socket.route.connection, socket.route)).collect();
+        for socket in between {
             socket.fail(io::ErrorKind::ConnectionReset);
         }
-        held.len() as u64
+        held.into_values().collect()
+    }
+
+    /// The path of every established connection between two machines is gone for good. Its ends are told nothing.
+    pub(in crate::world) fn sever(&self, one: MachineId, other: MachineId, fault: usize) {
+        let between = self.established(one, other);
+        let connections: BTreeSet<_> = between.iter().map(|socket| socket.route.connection).collect();
+        for connection in connections {
+            self.links.sever(connection, fault);
+        }
+    }
+
+    /// The ends of every connection between two machines that is established at one end at least.
+    fn established(&self, one: MachineId, other: MachineId) -> Vec<Arc<Socket>> {
+        let mut between: Vec<Arc<Socket>> = Vec::new();
+        for (machine, peer) in [(one, other), (other, one)] {
+            let kernel = self.kernel(machine);
+            between.extend(kernel.sockets.values().filter(|socket| socket.route.to == peer).map(Arc::clone));
+        }
+        let open = between.iter().filter(|socket| socket.is_open());
+        let established: BTreeSet<_> = open.map(|socket| socket.route.connection).collect();
+        between.retain(|socket| established.contains(&socket.route.connection));
+        between
     }
 }
 
@@ -282,15 +300,16 @@ impl Network {
     /// Answers a step of a handshake that belongs to no socket. Its sender repeats it, and is answered again.
     fn answer_once(self: &Arc<Self>, route: Route, segment: Segment) {
         let mut path = Path::answering(self, route.back());
-        self.host(route.to).spawn(async move { path.attempt(segment).await });
+        path.attempt(segment);
     }
 
     /// Answers bytes that belong to no socket. They are retransmitted, and so answered, until an answer gets through.
     fn answer_until_heard(self: &Arc<Self>, route: Route, segment: Segment) {
         let mut path = Path::answering(self, route.back());
         self.host(route.to).spawn(async move {
-            path.pass(moment::now()).await;
-            path.transmit(segment);
+            if path.pass(moment::now()).await {
+                path.transmit(segment);
+            }
         });
     }
 

@@ -2,26 +2,29 @@
 //!
 //! A segment leaves for the carrier one tick before it is due, which is its latency after it was ready to be sent. It
 //! leaves after what was sent before it, and so is never due before that; latencies do not add up. Whether it passes is
-//! decided as it leaves.
+//! decided as it leaves, and what does not is sent again as TCP would: so loss is delay, of all that stands behind it too.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{moment, turmoil};
 use super::frame::{End, Frame, Route, Segment};
-use super::link::{Held, first_retransmission};
+use super::impairment::Key;
+use super::link::Held;
 use super::network::Network;
+use super::retransmission::Transmissions;
 use crate::draw::{Stream, draw_duration};
 
 /// How long a carrier may take.
 const CARRIER: Duration = turmoil::TICK;
 
 /// The way from one end of a connection to the other.
+#[derive(Clone)]
 pub(super) struct Path {
     network: Arc<Network>,
     route: Route,
     /// What its draws are keyed by: the dialer's name and which connection of it this is, and the direction.
-    entity: String,
+    entity: Arc<str>,
     drawn: u64,
     /// When the last thing scheduled arrives.
     due: Duration,
@@ -43,50 +46,124 @@ impl Path {
             End::Acceptor => "up",
             End::Dialer => "down",
         };
-        let entity = format!("{dialer}/{}/{direction}{what}", route.connection.serial);
+        let entity = format!("{dialer}/{}/{direction}{what}", route.connection.serial).into();
         Self { network: Arc::clone(network), route, entity, drawn: 0, due: Duration::ZERO }
     }
 
-    /// Sends something once, now: where the link is blocked, it is lost.
-    pub(super) async fn attempt(&mut self, segment: Segment) {
+    /// Sends something once, now: where it does not pass, it is gone.
+    pub(super) fn attempt(&mut self, segment: Segment) {
         let leaves = self.schedule(moment::now());
-        self.sleep_until(leaves).await;
-        if self.network.links.is_open(self.route.from, self.route.to, &mut Held::default()) {
-            self.transmit(segment);
-        }
+        // What comes later does not wait for it, nor it for what comes later.
+        let path = self.clone();
+        self.network.host(self.route.from).spawn(async move {
+            path.sleep_until(leaves).await;
+            if path.is_open(&mut Held::default()) && !path.loses(0) {
+                path.transmit(segment);
+            }
+        });
     }
 
-    /// Ends when what has been ready since `since` may leave. Where the link is blocked, that is at the first
-    /// retransmission after it has opened.
-    pub(super) async fn pass(&mut self, since: Duration) {
+    /// Ends when what has been ready since `since` may leave, and so arrives. Where the link is blocked, that is at the
+    /// first retransmission after it has opened; where transmissions are lost, at the first one that is not. False when
+    /// TCP gives up.
+    pub(super) async fn pass(&mut self, since: Duration) -> bool {
         let leaves = self.schedule(since);
         self.sleep_until(leaves).await;
-        let (from, to) = (self.route.from, self.route.to);
+        let mut transmissions = Transmissions::new(leaves.max(moment::now()));
         let mut held = Held::default();
-        while !self.network.links.is_open(from, to, &mut held) {
-            self.network.links.opened(from, to, &mut held).await;
-            self.sleep_until(first_retransmission(leaves, moment::now())).await;
+        let mut transmission = 0;
+        loop {
+            if self.is_open(&mut held) {
+                if !self.loses(transmission) {
+                    break;
+                }
+                transmission += 1;
+            } else if !self.opened(&mut held, transmissions.gives_up_at()).await {
+                return false;
+            }
+            let Some(next) = transmissions.next(moment::now()) else { return false };
+            self.sleep_until(next).await;
         }
         self.due = self.due.max(moment::now() + CARRIER);
+        true
     }
 
-    /// Sends what [`Path::pass`] let through.
+    /// How many bytes may leave at a time.
+    pub(super) fn piece(&self) -> usize {
+        self.network.links.piece(self.route.way())
+    }
+
+    /// Sends what [`Path::pass`] let through, as fast as the link takes it. False when the connection was cut behind it:
+    /// an RST is on its way to the other end.
+    pub(super) async fn send(&mut self, segment: Segment) -> bool {
+        if let Segment::Data(bytes) = &segment {
+            self.squeeze(bytes.len()).await;
+            if let Some(passing) = self.network.links.cut(self.route, bytes.len()) {
+                self.transmit(Segment::Data(bytes.slice(..passing)));
+                self.transmit(Segment::Rst);
+                return false;
+            }
+        }
+        self.transmit(segment);
+        true
+    }
+
+    /// Ends when what was sent last has arrived.
+    pub(super) async fn arrived(&self) {
+        self.sleep_until(self.due).await;
+    }
+
+    /// Sends what [`Path::pass`] let through, whatever the link takes.
     pub(super) fn transmit(&self, segment: Segment) {
         self.network.carry(Frame { route: self.route, due: self.due, segment });
-    }
-
-    /// Draws the latency of the next segment and says when it leaves.
-    fn schedule(&mut self, since: Duration) -> Duration {
-        let range = self.network.latency.inclusive();
-        let latency = draw_duration(range, self.network.seed, Stream::Latency, &self.entity, self.drawn);
-        self.drawn += 1;
-        self.due = since + latency;
-        self.due.saturating_sub(CARRIER)
     }
 
     pub(super) async fn sleep_until(&self, until: Duration) {
         if until > moment::now() {
             self.network.host(self.route.from).sleep_until(until).await;
         }
+    }
+
+    /// Draws the latency of the next segment and says when it leaves.
+    fn schedule(&mut self, since: Duration) -> Duration {
+        self.drawn += 1;
+        let Key { seed, entity, n } = self.key();
+        let latency = draw_duration(self.network.latency.inclusive(), seed, Stream::Latency, entity, n);
+        self.due = since + latency + self.network.links.delay(self.route, self.key());
+        self.due.saturating_sub(CARRIER)
+    }
+
+    /// Of the segment that was scheduled last.
+    fn key(&self) -> Key<'_> {
+        Key { seed: self.network.seed, entity: &self.entity, n: self.drawn - 1 }
+    }
+
+    fn is_open(&self, held: &mut Held) -> bool {
+        self.network.links.is_open(self.route, held)
+    }
+
+    fn loses(&self, transmission: u32) -> bool {
+        self.network.links.loses(self.route, self.key(), transmission)
+    }
+
+    /// Ends when the link is open, or at `until` with false.
+    async fn opened(&self, held: &mut Held, until: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.network.links.opened(self.route, held) => true,
+            () = self.sleep_until(until) => false,
+        }
+    }
+
+    /// Ends when a slow link has let so many bytes through, or is slow no more.
+    async fn squeeze(&mut self, bytes: usize) {
+        let Some(through) = self.network.links.through_at(self.route, bytes, moment::now()) else { return };
+        let way = self.route.way();
+        tokio::select! {
+            biased;
+            () = self.sleep_until(through) => {}
+            () = self.network.links.until(way, || !self.network.links.is_slow(way)) => {}
+        }
+        self.due = self.due.max(moment::now() + CARRIER);
     }
 }

@@ -50,7 +50,7 @@ async fn knock(socket: &Socket, path: &mut Path, segment: &Segment, at: &[u64], 
             biased;
             () = socket.shaken() => return true,
             () = async {
-                path.attempt(segment.clone()).await;
+                path.attempt(segment.clone());
                 path.sleep_until(next).await;
             } => {}
         }
@@ -61,13 +61,21 @@ async fn knock(socket: &Socket, path: &mut Path, segment: &Segment, at: &[u64], 
 /// Sends what is to be sent, in order, as the link and the peer's window let it.
 async fn pump(socket: &Socket, path: &mut Path) {
     while let Some(since) = socket.sendable().await {
-        tokio::select! {
+        let passes = tokio::select! {
             biased;
             () = socket.gone() => return,
-            () = path.pass(since) => {}
+            passes = path.pass(since) => passes,
+        };
+        if !passes {
+            socket.give_up();
+            continue;
         }
-        if let Some(segment) = socket.take() {
-            path.transmit(segment);
+        if let Some(segment) = socket.take(path.piece())
+            && !path.send(segment).await
+        {
+            // Whoever cut it stands midway: its RST is as long on its way back as the bytes and the RST on their way on.
+            path.arrived().await;
+            socket.fail(io::ErrorKind::ConnectionReset);
         }
     }
 }

@@ -287,8 +287,17 @@ impl Socket {
         }
     }
 
-    /// Takes what may be sent.
-    pub(super) fn take(&self) -> Option<Segment> {
-        self.lock().take()
+    /// Takes what may be sent, at most so many bytes.
+    pub(super) fn take(&self, piece: usize) -> Option<Segment> {
+        self.lock().take(piece)
+    }
+
+    /// What was to be sent was sent as often as TCP does, and nothing was heard. An acknowledgement alone is not waited
+    /// for: who only reads never learns of it.
+    pub(super) fn give_up(&self) {
+        if self.lock().outgoing.is_empty() {
+            return;
+        }
+        self.fail(io::ErrorKind::TimedOut);
     }
 }

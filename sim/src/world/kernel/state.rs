@@ -130,16 +130,18 @@ impl State {
         }
     }
 
-    pub(super) fn take(&mut self) -> Option<Segment> {
+    /// Takes what may be sent, at most `piece` bytes of it.
+    pub(super) fn take(&mut self, piece: usize) -> Option<Segment> {
         self.sendable()?;
         if self.announces() {
             let bytes = u32::try_from(std::mem::take(&mut self.unannounced)).ok()?;
             return Some(Segment::Window(bytes));
         }
+        let most = self.window.min(piece);
         if let Segment::Data(bytes) = &mut self.outgoing.front_mut()?.segment
-            && bytes.len() > self.window
+            && bytes.len() > most
         {
-            let part = bytes.split_to(self.window);
+            let part = bytes.split_to(most);
             return Some(self.sent(Segment::Data(part)));
         }
         let segment = self.outgoing.pop_front()?.segment;
@@ -230,7 +232,7 @@ mod tests {
     }
 
     fn lengths(state: &mut State) -> Vec<Option<usize>> {
-        std::iter::from_fn(|| state.take())
+        std::iter::from_fn(|| state.take(BUFFER))
             .map(|segment| if let Segment::Data(bytes) = segment { Some(bytes.len()) } else { None })
             .collect()
     }
@@ -265,7 +267,7 @@ mod tests {
             state.orphan = orphan;
             state.queue_fin(NOW);
 
-            assert_eq!(state.take(), Some(Segment::Fin));
+            assert_eq!(state.take(BUFFER), Some(Segment::Fin));
 
             assert_eq!(state.phase == Phase::Gone, orphan);
         }
@@ -280,7 +282,7 @@ mod tests {
         assert!(!state.take_incoming(&mut ReadBuf::new(&mut bytes), NOW));
         assert!(state.take_incoming(&mut ReadBuf::new(&mut bytes[..1]), NOW));
 
-        assert_eq!(state.take(), Some(Segment::Window(WINDOW_UPDATE as u32)));
-        assert_eq!(state.take(), None);
+        assert_eq!(state.take(BUFFER), Some(Segment::Window(WINDOW_UPDATE as u32)));
+        assert_eq!(state.take(BUFFER), None);
     }
 }

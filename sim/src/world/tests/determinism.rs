@@ -63,3 +63,8 @@ fn a_plan_has_one_digest_again_and_in_parallel_even_for_naive_code() {
 fn another_seed_has_another_digest() {
     assert_ne!(digest(1, 0), digest(2, 0));
 }
+
+#[test]
+fn one_extra_yield_is_another_digest() {
+    assert_ne!(digest(1, 0), digest(1, 1));
+}

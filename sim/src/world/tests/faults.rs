@@ -4,7 +4,7 @@ use super::*;
 use crate::history::Kind;
 
 /// Connects, then says `one`, `two`… at the given milliseconds and notes whatever it hears until the connection ends.
-fn talker(
+pub(super) fn talker(
     notes: &Notes,
     says_at: &'static [u64],
 ) -> impl Fn(Machine) -> BoxFuture<()> + Send + Sync + 'static {
@@ -343,8 +343,8 @@ fn faults_are_recorded_as_they_begin_and_end() {
     assert_eq!(
         seen,
         [
-            (1000, Kind::FaultBegan { fault: 0 }),
-            (1500, Kind::FaultBegan { fault: 1 }),
+            (1000, Kind::FaultBegan { fault: 0, what: "stall alice -- server".to_owned() }),
+            (1500, Kind::FaultBegan { fault: 1, what: "reset server -- alice".to_owned() }),
             (1500, Kind::FaultEnded { fault: 1 }),
             (2000, Kind::FaultEnded { fault: 0 }),
         ]

@@ -2,6 +2,7 @@
 
 mod determinism;
 mod faults;
+mod impairments;
 mod processes;
 mod traffic;
 
@@ -20,7 +21,7 @@ use super::{Outcome, RunOptions, run};
 use crate::app::{App, Machine};
 use crate::plan::{
     Act, AppKind, Backend, ClientPlan, Fault, FaultAct, Guarantee, Name, NetworkPlan, Op, Pair, Path, Plan,
-    Receive, SERVER, Send as SendMode, ServerPlan,
+    SERVER, ServerPlan,
 };
 use crate::units::Span;
 
@@ -33,7 +34,6 @@ fn span(text: &str) -> Span {
 /// A server and one client, 20 ms apart. The run lasts until `lasts` and the quiet after it.
 fn plan(lasts: &str, faults: Vec<Fault>) -> Plan {
     let alice = Name::from("alice");
-    let options = ClientPlan { send: SendMode::Outbox, receive: Receive::Resume, ack_timeout: span("10s") };
     Plan {
         version: 1,
         scenario: "test".to_owned(),
@@ -46,9 +46,9 @@ fn plan(lasts: &str, faults: Vec<Fault>) -> Plan {
             ping_timeout: span("20s"),
             fsync: "5ms".parse().expect("a range"),
         },
-        clients: BTreeMap::from([(alice.clone(), options)]),
+        clients: BTreeMap::from([(alice.clone(), ClientPlan::default())]),
         network: NetworkPlan { latency: "20ms".parse().expect("a range") },
-        ops: vec![Op { at: span(lasts), who: alice, act: Act::Say("the end".to_owned()) }],
+        ops: vec![Op { at: span(lasts), who: alice, act: Act::Say("the end".into()) }],
         faults,
         settle: span("10s"),
     }
@@ -76,6 +76,14 @@ fn partition() -> FaultAct {
 
 fn reset() -> FaultAct {
     FaultAct::Reset(Pair { between: [SERVER.into(), "alice".into()] })
+}
+
+fn up() -> Path {
+    Path::OneWay(["alice".into(), SERVER.into()])
+}
+
+fn both() -> Path {
+    Path::Between(["alice".into(), SERVER.into()])
 }
 
 fn kill(name: &str) -> FaultAct {

@@ -185,7 +185,7 @@ fn blocking_jobs_run_one_at_a_time_in_order_and_take_an_fsync_each() {
 fn what_a_user_does_while_the_client_is_down_waits_for_its_next_life() {
     let mut plan = plan("4s", vec![fault("1s", "3s", kill("alice"))]);
     let op = |at: &str, act| Op { at: span(at), who: "alice".into(), act };
-    plan.ops.extend([op("500ms", Act::Connect), op("2s", Act::Say("hello".to_owned()))]);
+    plan.ops.extend([op("500ms", Act::Connect), op("2s", Act::Say("hello".into()))]);
     let notes = Notes::default();
     let client = notes.clone();
     let scene = Scene {
@@ -202,8 +202,12 @@ fn what_a_user_does_while_the_client_is_down_waits_for_its_next_life() {
 
     run(&plan, &scene, &RunOptions::default());
 
-    let said =
-        [r#"0.500s Connect"#, r#"3.000s Connect"#, r#"3.000s Say("hello")"#, r#"4.000s Say("the end")"#];
+    let said = [
+        r#"0.500s Connect"#,
+        r#"3.000s Connect"#,
+        r#"3.000s Say(Say { room: "general", content: "hello" })"#,
+        r#"4.000s Say(Say { room: "general", content: "the end" })"#,
+    ];
     assert_eq!(notes.of("alice"), said);
 }
 
@@ -273,4 +277,17 @@ fn directives_that_are_none_are_refused() {
     let options = RunOptions { log: Some("=,=".to_owned()) };
 
     assert!(crate::world::preflight(&options).is_err());
+}
+
+#[test]
+fn who_watches_a_run_sees_how_far_it_is() {
+    let progress = std::sync::atomic::AtomicU64::new(0);
+    let scene = Scene {
+        server: Box::new(|_, _| Box::pin(std::future::pending())),
+        client: Box::new(|_, _| Box::pin(std::future::pending())),
+    };
+
+    let outcome = crate::world::run_watched(&plan("1s", vec![]), &scene, &RunOptions::default(), &progress);
+
+    assert_eq!(u128::from(progress.into_inner()), outcome.elapsed.as_millis());
 }

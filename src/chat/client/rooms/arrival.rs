@@ -32,14 +32,14 @@ impl Rooms {
     /// # Errors
     /// When it is not a chat message; it says why.
     pub(in crate::chat) fn receive(&mut self, args: &Args) -> Result<Arrival, &'static str> {
-        let Some(Value::String(content)) = args.0.first() else {
+        let Some(Value::String(content)) = args.values().first() else {
             return Err("the content is not a string");
         };
-        let Some(offset) = args.0.get(1).and_then(Value::as_u64).map(LogOffset) else {
+        let Some(offset) = args.values().get(1).and_then(Value::as_u64).map(LogOffset) else {
             return Err("the server offset is not a number");
         };
         // The official server sends no such object, though with recovery a string in its place.
-        let meta = match args.0.get(2) {
+        let meta = match args.values().get(2) {
             Some(meta @ Value::Object(_)) => Some(serde_json::from_value::<Meta>(meta.clone())),
             Some(_) | None => None,
         };
@@ -78,7 +78,7 @@ mod tests {
 
     fn receive(rooms: &mut Rooms, args: Value) -> Result<Arrival, &'static str> {
         let Value::Array(args) = args else { panic!("arguments are an array") };
-        rooms.receive(&Args(args))
+        rooms.receive(&Args::from(args))
     }
 
     fn in_room(room: &str, prev: u64, offset: u64) -> Value {

@@ -69,7 +69,8 @@ impl<O: OutboxStorage> Task<O> {
                         self.on_event(event);
                     }
                 }
-                let since = answer.0.first().and_then(|answer| answer.get("since")).and_then(Value::as_u64);
+                let since =
+                    answer.values().first().and_then(|answer| answer.get("since")).and_then(Value::as_u64);
                 let granted =
                     read_answer(&answer).map(|offset| Granted { offset, since: since.map(LogOffset) });
                 let told = self.with_progress(|progress| progress.rooms.answered(granted));

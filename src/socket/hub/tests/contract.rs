@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::super::super::testing::{arbitrary_close_reason, arbitrary_packet};
+use super::super::super::testing::{arbitrary_close_reason, arbitrary_packet, text_of};
 use super::*;
 
 /// What may happen, with connections and sockets picked by number from those that there are or were.
@@ -12,28 +12,60 @@ use super::*;
 enum Act {
     Open,
     Receive(usize, Packet),
+    /// An answer to something that the hub may have asked.
+    Answer(usize, u64),
     Close(usize, CloseReason),
     TimeOut,
-    Emit(usize),
-    Broadcast,
+    Guard,
+    Admit(usize),
+    Refuse(usize),
+    Emit(usize, Option<Option<u64>>, bool),
+    Broadcast(Vec<usize>, Vec<usize>, bool),
+    Join(usize, usize),
+    Leave(usize, usize),
     Ack(usize, u64),
     Disconnect(usize, bool),
     Shutdown,
 }
 
+/// One that always exists, one that may be guarded, and one that never exists.
+const NAMESPACES: [&str; 3] = ["/", "/guarded", "/nowhere"];
+const ROOMS: [&str; 3] = ["a", "b", "c"];
+
 fn arbitrary_act() -> impl Strategy<Value = Act> {
+    let n = || any::<usize>();
+    let rooms = || proptest::collection::vec(0..ROOMS.len(), 0..3);
+    let namespace = proptest::sample::select(&NAMESPACES[..]).prop_map(Namespace::new);
+    let connect = namespace.prop_map(|namespace| Packet { namespace, kind: Kind::Connect(None) });
     prop_oneof![
         12 => Just(Act::Open),
-        12 => any::<usize>().prop_map(|n| Act::Receive(n, packet(Kind::Connect(None)))),
-        24 => (any::<usize>(), arbitrary_packet()).prop_map(|(n, packet)| Act::Receive(n, packet)),
-        8 => (any::<usize>(), arbitrary_close_reason()).prop_map(|(n, reason)| Act::Close(n, reason)),
+        18 => (n(), connect).prop_map(|(n, packet)| Act::Receive(n, packet)),
+        24 => (n(), arbitrary_packet()).prop_map(|(n, packet)| Act::Receive(n, packet)),
+        8 => (n(), 0_u64..8).prop_map(|(n, id)| Act::Answer(n, id)),
+        8 => (n(), arbitrary_close_reason()).prop_map(|(n, reason)| Act::Close(n, reason)),
         8 => Just(Act::TimeOut),
-        4 => any::<usize>().prop_map(Act::Emit),
-        4 => Just(Act::Broadcast),
-        8 => (any::<usize>(), 0_u64..4).prop_map(|(n, id)| Act::Ack(n, id)),
-        8 => (any::<usize>(), any::<bool>()).prop_map(|(n, close)| Act::Disconnect(n, close)),
+        2 => Just(Act::Guard),
+        8 => n().prop_map(Act::Admit),
+        4 => n().prop_map(Act::Refuse),
+        8 => (n(), proptest::option::of(proptest::option::of(0_u64..30)), any::<bool>())
+            .prop_map(|(n, ack, volatile)| Act::Emit(n, ack, volatile)),
+        8 => (rooms(), rooms(), any::<bool>())
+            .prop_map(|(to, except, volatile)| Act::Broadcast(to, except, volatile)),
+        8 => (n(), 0..ROOMS.len()).prop_map(|(n, room)| Act::Join(n, room)),
+        4 => (n(), 0..ROOMS.len()).prop_map(|(n, room)| Act::Leave(n, room)),
+        8 => (n(), 0_u64..4).prop_map(|(n, id)| Act::Ack(n, id)),
+        8 => (n(), any::<bool>()).prop_map(|(n, close)| Act::Disconnect(n, close)),
         1 => Just(Act::Shutdown),
     ]
+}
+
+/// A socket, as the judge knows it.
+#[derive(Debug)]
+struct Known {
+    connection: ConnectionId,
+    namespace: Namespace,
+    connected: bool,
+    rooms: BTreeSet<usize>,
 }
 
 /// A driver that keeps its side of the contract, and judges the hub by its outputs.
@@ -42,9 +74,16 @@ struct Judge {
     opened: Vec<ConnectionId>,
     over: BTreeSet<ConnectionId>,
     told_to_close: BTreeSet<ConnectionId>,
+    /// All that there ever were.
     sockets: Vec<Sid>,
-    connected: BTreeMap<Sid, ConnectionId>,
+    here: BTreeMap<Sid, Known>,
+    /// In the order of connecting, with their connection and namespace.
+    order: Vec<Sid>,
     asked: BTreeSet<(Sid, AckId)>,
+    emitted: u64,
+    settled: BTreeSet<EmitId>,
+    /// Whom the broadcast that is under way goes to.
+    expected: Option<Vec<ConnectionId>>,
 }
 
 impl Judge {
@@ -59,13 +98,39 @@ impl Judge {
                 return Some(HubInput::Opened(connection));
             }
             Act::Receive(n, packet) => return Some(HubInput::Received(pick(n)?, packet)),
+            Act::Answer(n, id) => {
+                return Some(HubInput::Received(pick(n)?, packet(Kind::Ack { id: AckId(id), args })));
+            }
             Act::Close(n, reason) => {
                 let connection = pick(n)?;
                 return self.over.insert(connection).then_some(HubInput::Closed(connection, reason));
             }
             Act::TimeOut => return Some(HubInput::TimedOut),
-            Act::Emit(n) => HubCommand::Emit { socket: whom(n)?, name, args },
-            Act::Broadcast => HubCommand::Broadcast { name, args },
+            Act::Guard => HubCommand::Guard(Namespace::new("guarded")),
+            Act::Admit(n) => HubCommand::Admit(whom(n)?),
+            Act::Refuse(n) => HubCommand::Refuse { socket: whom(n)?, error: json!({"message": "no"}) },
+            Act::Emit(n, ack, volatile) => {
+                let socket = whom(n)?;
+                self.emitted += u64::from(ack.is_some());
+                let ack = ack.map(|timeout| (EmitId(self.emitted), timeout.map(Duration::from_secs)));
+                HubCommand::Emit { socket, name, args, ack, volatile }
+            }
+            Act::Broadcast(to, except, volatile) => {
+                self.expected = Some(self.audience(&to, &except));
+                let rooms = |rooms: Vec<usize>| rooms.into_iter().map(|room| ROOMS[room].into()).collect();
+                let audience = Audience { namespace: Namespace::MAIN, to: rooms(to), except: rooms(except) };
+                HubCommand::Broadcast { audience, name: "broadcast".into(), args, volatile }
+            }
+            Act::Join(n, room) => {
+                let socket = whom(n)?;
+                self.here.get_mut(&socket).map(|known| known.rooms.insert(room));
+                HubCommand::Join { socket, room: ROOMS[room].into() }
+            }
+            Act::Leave(n, room) => {
+                let socket = whom(n)?;
+                self.here.get_mut(&socket).map(|known| known.rooms.remove(&room));
+                HubCommand::Leave { socket, room: ROOMS[room].into() }
+            }
             Act::Ack(n, id) => HubCommand::Ack { socket: whom(n)?, id: AckId(id), args },
             Act::Disconnect(n, close) => HubCommand::Disconnect { socket: whom(n)?, close },
             Act::Shutdown => HubCommand::Shutdown,
@@ -73,67 +138,143 @@ impl Judge {
         Some(HubInput::Command(command))
     }
 
-    fn judge(&mut self, output: HubOutput) {
+    /// Whom a broadcast in the main namespace goes to, said the long way.
+    fn audience(&self, to: &[usize], except: &[usize]) -> Vec<ConnectionId> {
+        let hears = |known: &&Known| {
+            let within = |rooms: &[usize]| rooms.iter().any(|room| known.rooms.contains(room));
+            known.namespace == Namespace::MAIN && (to.is_empty() || within(to)) && !within(except)
+        };
+        self.order
+            .iter()
+            .map(|socket| &self.here[socket])
+            .filter(hears)
+            .map(|known| known.connection)
+            .collect()
+    }
+
+    fn judge(&mut self, outputs: Vec<HubOutput>) {
+        let is_broadcast = |encoded: &Encoded| text_of(encoded).contains(r#"["broadcast""#);
+        let mut heard = Vec::new();
+        for output in outputs {
+            if let HubOutput::Transmit(connection, encoded) | HubOutput::TransmitVolatile(connection, encoded) =
+                &output
+                && is_broadcast(encoded)
+            {
+                heard.push(*connection);
+            }
+            self.judge_one(output);
+        }
+        if let Some(expected) = self.expected.take() {
+            assert_eq!(heard, expected);
+        }
+    }
+
+    fn judge_one(&mut self, output: HubOutput) {
         match output {
-            HubOutput::Transmit(connection, encoded) => {
+            HubOutput::Transmit(connection, encoded) | HubOutput::TransmitVolatile(connection, encoded) => {
                 assert!(!self.over.contains(&connection) && !self.told_to_close.contains(&connection));
-                let mut characters = text(&encoded).chars();
-                if characters.next() == Some('3') {
-                    let id = characters.take_while(char::is_ascii_digit).collect::<String>();
-                    let socket =
-                        self.connected.iter().find(|&(_, &on)| on == connection).expect("acks go to sockets");
-                    let id = AckId(id.parse().expect("an ack has an id"));
-                    assert!(self.asked.remove(&(socket.0.clone(), id)), "answered twice or unasked");
-                }
+                self.judge_packet(connection, text_of(&encoded));
             }
             HubOutput::Close(connection) => {
                 assert!(!self.over.contains(&connection));
                 assert!(self.told_to_close.insert(connection), "closed once");
             }
-            HubOutput::Event(HubEvent::Connected { socket, connection, .. }) => {
-                assert!(self.connected.insert(socket.clone(), connection).is_none());
-                assert!(!self.sockets.contains(&socket), "an id is new");
-                self.sockets.push(socket);
-            }
-            HubOutput::Event(HubEvent::Received { socket, ack, .. }) => {
-                assert!(self.connected.contains_key(&socket));
-                self.asked.extend(ack.map(|id| (socket, id)));
-            }
-            HubOutput::Event(HubEvent::Disconnected { socket, .. }) => {
-                assert!(self.connected.remove(&socket).is_some(), "disconnected once");
-            }
+            HubOutput::Event(event) => self.judge_event(event),
             HubOutput::Wait { .. } => {}
         }
+    }
+
+    /// Events and answers go to who is connected; CONNECT comes before it is.
+    fn judge_packet(&mut self, connection: ConnectionId, packet: &str) {
+        let kind = packet.chars().next().expect("no packet is empty");
+        let rest = &packet[1..];
+        let (namespace, rest) = if rest.starts_with('/') {
+            rest.split_once(',').map(|(name, rest)| (Namespace::new(name), rest)).expect("a comma ends it")
+        } else {
+            (Namespace::MAIN, rest)
+        };
+        if kind != '3' {
+            return;
+        }
+        let id: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        let id = AckId(id.parse().expect("an ack has an id"));
+        let on = |known: &Known| known.connection == connection && known.namespace == namespace;
+        let (socket, known) = self.here.iter().find(|(_, known)| on(known)).expect("acks go to sockets");
+        assert!(known.connected);
+        assert!(self.asked.remove(&(socket.clone(), id)), "answered twice or unasked");
+    }
+
+    fn judge_event(&mut self, event: HubEvent) {
+        match event {
+            HubEvent::Asked { socket, connection, namespace, .. } => {
+                assert_eq!(namespace, Namespace::new("guarded"));
+                self.arrive(socket, connection, namespace);
+            }
+            HubEvent::Abandoned { socket } => {
+                assert!(!self.here.remove(&socket).expect("who asked is known").connected);
+            }
+            HubEvent::Connected { socket, connection, namespace, .. } => {
+                if !self.here.contains_key(&socket) {
+                    self.arrive(socket.clone(), connection, namespace.clone());
+                }
+                let known = self.here.get_mut(&socket).expect("it has arrived");
+                assert_eq!((known.connection, &known.namespace), (connection, &namespace));
+                assert!(!std::mem::replace(&mut known.connected, true), "connected once");
+                self.order.push(socket);
+            }
+            HubEvent::Received { socket, ack, .. } => {
+                assert!(self.here[&socket].connected);
+                self.asked.extend(ack.map(|id| (socket, id)));
+            }
+            HubEvent::Acked { emit, .. } => {
+                assert!((1..=self.emitted).contains(&emit.0));
+                assert!(self.settled.insert(emit), "settled once");
+            }
+            HubEvent::Disconnected { socket, .. } => {
+                assert!(self.here.remove(&socket).is_some_and(|known| known.connected), "disconnected once");
+                self.order.retain(|other| *other != socket);
+            }
+        }
+    }
+
+    fn arrive(&mut self, socket: Sid, connection: ConnectionId, namespace: Namespace) {
+        assert!(!self.sockets.contains(&socket), "an id is new");
+        self.sockets.push(socket.clone());
+        let known = Known { connection, namespace, connected: false, rooms: BTreeSet::new() };
+        self.here.insert(socket, known);
     }
 }
 
 proptest! {
     #[test]
-    fn any_inputs_keep_the_contract(acts in proptest::collection::vec((arbitrary_act(), 0_u32..20), 0..60)) {
+    fn any_inputs_keep_the_contract(acts in proptest::collection::vec((arbitrary_act(), 0_u32..20), 0..80)) {
         let (mut hub, mut judge, mut now) = (hub(), Judge::default(), Time::ZERO);
+        command(&mut hub, HubCommand::Create(Namespace::new("guarded")));
         for (act, wait) in acts {
             now = now + Duration::from_secs(1) * wait;
             if let Some(input) = judge.input(act) {
-                give(&mut hub, input, now).into_iter().for_each(|output| judge.judge(output));
+                judge.judge(give(&mut hub, input, now));
             }
         }
 
-        // Every deadline makes progress: after as many as there are connections, none is left.
-        for _ in 0..judge.opened.len() {
+        // Every deadline makes progress: after as many as there are connections and waiting emits, none is left.
+        for _ in 0..judge.opened.len() + hub.waiters.len() {
             if let Some(until) = until(&mut hub) {
-                give(&mut hub, HubInput::TimedOut, until).into_iter().for_each(|output| judge.judge(output));
+                judge.judge(give(&mut hub, HubInput::TimedOut, until));
             }
         }
         prop_assert_eq!(until(&mut hub), None);
 
-        // When every connection is over, every socket is gone and nothing is remembered.
+        // When every connection is over, every socket is gone, every emit is settled and nothing is remembered.
         for n in 0..judge.opened.len() {
             if let Some(input) = judge.input(Act::Close(n, CloseReason::TransportClose)) {
-                give(&mut hub, input, now).into_iter().for_each(|output| judge.judge(output));
+                judge.judge(give(&mut hub, input, now));
             }
         }
-        prop_assert!(judge.connected.is_empty());
-        prop_assert!(hub.connections.is_empty() && hub.deadlines.is_empty());
-        prop_assert_eq!(hub.sockets.iter().count(), 0);
+        prop_assert!(judge.here.is_empty());
+        prop_assert_eq!(judge.settled.len() as u64, judge.emitted);
+        prop_assert!(hub.connections.is_empty() && hub.deadlines.is_empty() && hub.members.is_empty());
+        prop_assert_eq!(hub.waiters.len(), 0);
+        prop_assert!(hub.namespaces.values().all(|state| state.roster.is_empty()));
     }
 }

@@ -1,0 +1,296 @@
+//! What may legally be lost: a message sent without an acknowledgement, what a live reader is shown, an event.
+//!
+//! Records go in; out come what is still on its way, and what did not come with whether that is excused. Each thing goes
+//! over one connection of one client: the one that it had, or the next one where it had none. A thing is
+//!
+//! - **on its way** while it may still come;
+//! - **lost** when the connection that was to bring it has been replaced by another, or the run is over;
+//! - **excused** where a fault touched that connection, where the process at its end was gone, or where its sender was told
+//!   that sending failed;
+//! - **given up** where its reader wanted to disconnect, and **kept** where its sender never connected again: neither is a
+//!   loss.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use squall::store::{LogOffset, MessageId};
+
+use super::message::Message;
+use super::owed::connected_at_the_end;
+use super::presence::Presences;
+use super::rooms::Rooms;
+use crate::history::{Kind, Record};
+use crate::plan::{Name, Plan, Receive, Send};
+
+/// Everything that may legally be lost.
+#[derive(Debug, Clone)]
+pub(super) struct Awaited {
+    senders: BTreeMap<Name, Send>,
+    live: BTreeSet<Name>,
+    returning: BTreeSet<Name>,
+    rooms: Rooms,
+    presences: Presences,
+    committed: BTreeSet<Message>,
+    /// On its way to the server.
+    up: BTreeMap<MessageId, Thing>,
+    /// On its way to a client.
+    down: BTreeMap<(Name, Message), Thing>,
+    /// Reported as failed, and not in the log.
+    reported: BTreeMap<MessageId, Thing>,
+    lost: Vec<Loss>,
+    examined: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Thing {
+    client: Name,
+    /// The number of the connection that is to bring it, among the client's.
+    connection: u64,
+    excused: bool,
+    /// The records that show it.
+    evidence: Vec<Record>,
+}
+
+/// Something that did not come.
+#[derive(Debug, Clone)]
+pub(super) struct Loss {
+    /// One sentence.
+    pub(super) says: String,
+    /// Whether that is legal.
+    pub(super) excused: bool,
+    /// The record with which it became true; none for the last one of the run.
+    pub(super) step: Option<u64>,
+    /// The records that show it.
+    pub(super) evidence: Vec<Record>,
+}
+
+impl Awaited {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let live = plan.clients.iter().filter(|(_, client)| client.receive == Receive::Live);
+        Self {
+            senders: plan.clients.iter().map(|(name, client)| (name.clone(), client.send)).collect(),
+            live: live.map(|(name, _)| name.clone()).collect(),
+            returning: connected_at_the_end(plan).cloned().collect(),
+            rooms: Rooms::new(plan),
+            presences: Presences::new(plan),
+            committed: BTreeSet::new(),
+            up: BTreeMap::new(),
+            down: BTreeMap::new(),
+            reported: BTreeMap::new(),
+            lost: Vec::new(),
+            examined: 0,
+        }
+    }
+
+    /// Takes the next record.
+    pub(super) fn observe(&mut self, record: &Record) {
+        self.rooms.observe(record);
+        self.presences.observe(record);
+        match &record.kind {
+            Kind::Sent { id, .. } if self.senders.get(&record.host) == Some(&Send::Plain) => {
+                self.send(record, id);
+            }
+            Kind::Emitted { id, volatile: false, .. } => self.send(record, id),
+            Kind::SendFailed { id, .. } => self.report(record, id),
+            Kind::Failed { id, .. } => drop(self.up.remove(id)),
+            Kind::Arrived { id, .. } => {
+                self.up.remove(id);
+                self.reported.remove(id);
+            }
+            Kind::Committed { id, room, offset, .. } => self.commit(record, id.as_ref(), room, *offset),
+            Kind::Relayed { id, audience, volatile: false, .. } => {
+                audience.iter().for_each(|client| self.relay(record, client, id));
+            }
+            Kind::Delivered { id, offset, .. } => {
+                self.down.remove(&(record.host.clone(), Message::seen(id.as_ref(), *offset)));
+            }
+            Kind::Heard { id, .. } => drop(self.down.remove(&(record.host.clone(), Message::Id(id.clone())))),
+            Kind::Connected => self.replace(record),
+            Kind::Did { act: "disconnect" } => self.give_up(record),
+            Kind::Exited { .. } => self.exit(record),
+            Kind::Touched { processes, .. } => self.touch(record, processes),
+            Kind::Sent { .. }
+            | Kind::Emitted { .. }
+            | Kind::Relayed { .. }
+            | Kind::Did { .. }
+            | Kind::Acknowledged { .. }
+            | Kind::Suppressed { .. }
+            | Kind::Asked { .. }
+            | Kind::Joined { .. }
+            | Kind::Left { .. }
+            | Kind::Answered { .. }
+            | Kind::Disconnected { .. }
+            | Kind::Trouble { .. }
+            | Kind::Started
+            | Kind::FaultBegan { .. }
+            | Kind::FaultEnded { .. } => {}
+        }
+    }
+
+    /// A client sends: what is said while it is not connected goes over the next connection.
+    fn send(&mut self, record: &Record, id: &MessageId) {
+        let Some(presence) = self.presences.of(&record.host) else { return };
+        let connection = presence.connections + u64::from(!presence.connected);
+        let touch = presence.touched.iter().filter(|_| presence.connected);
+        self.examined += 1;
+        let thing = Thing {
+            client: record.host.clone(),
+            connection,
+            excused: presence.connected && presence.touched.is_some(),
+            evidence: [record].into_iter().chain(touch).cloned().collect(),
+        };
+        self.up.insert(id.clone(), thing);
+    }
+
+    fn report(&mut self, record: &Record, id: &MessageId) {
+        let sent = self.up.remove(id);
+        if self.committed.contains(&Message::Id(id.clone())) {
+            return;
+        }
+        self.examined += u64::from(sent.is_none());
+        let evidence = sent.into_iter().flat_map(|thing| thing.evidence).chain([record.clone()]).collect();
+        let thing = Thing { client: record.host.clone(), connection: 0, excused: true, evidence };
+        self.reported.insert(id.clone(), thing);
+    }
+
+    fn commit(&mut self, record: &Record, id: Option<&MessageId>, room: &Name, offset: LogOffset) {
+        let message = Message::seen(id, offset);
+        if let Some(id) = id {
+            self.up.remove(id);
+            self.reported.remove(id);
+        }
+        if !self.committed.insert(message.clone()) {
+            return;
+        }
+        let present = |client: &&Name| {
+            self.presences.of(client).is_some_and(|presence| {
+                let entitled = self.rooms.entitles(client, presence.process, room, offset);
+                presence.connected && !presence.leaving && entitled
+            })
+        };
+        let readers: Vec<Name> = self.live.iter().filter(present).cloned().collect();
+        readers.iter().for_each(|client| self.expect(record, client, message.clone()));
+    }
+
+    fn relay(&mut self, record: &Record, client: &Name, id: &MessageId) {
+        if self.presences.of(client).is_some_and(|presence| !presence.leaving) {
+            self.expect(record, client, Message::Id(id.clone()));
+        }
+    }
+
+    /// A client is to be given something. Where it does not know yet that it is connected, the next connection brings it.
+    fn expect(&mut self, record: &Record, client: &Name, message: Message) {
+        let Some(presence) = self.presences.of(client) else { return };
+        self.examined += 1;
+        let thing = Thing {
+            client: client.clone(),
+            connection: presence.connections + u64::from(!presence.connected),
+            excused: presence.touched.is_some(),
+            evidence: [record].into_iter().chain(&presence.touched).cloned().collect(),
+        };
+        self.down.entry((client.clone(), message)).or_insert(thing);
+    }
+
+    /// A new connection: what an older one was to bring will not come any more.
+    fn replace(&mut self, record: &Record) {
+        let Some(presence) = self.presences.of(&record.host) else { return };
+        let connections = presence.connections;
+        let replaced = |thing: &Thing| thing.client == record.host && thing.connection < connections;
+        let (gone, down) = std::mem::take(&mut self.down).into_iter().partition(|(_, thing)| replaced(thing));
+        self.down = down;
+        let gone: BTreeMap<(Name, Message), Thing> = gone;
+        self.lost
+            .extend(gone.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
+    }
+
+    /// A user who leaves does not wait for what is on its way.
+    fn give_up(&mut self, record: &Record) {
+        self.down.retain(|_, thing| thing.client != record.host);
+    }
+
+    /// What a process had not yet handed to its kernel is gone with it.
+    fn exit(&mut self, record: &Record) {
+        self.give_up(record);
+        for thing in self.up.values_mut().filter(|thing| thing.client == record.host) {
+            thing.excuse(record);
+        }
+    }
+
+    fn touch(&mut self, record: &Record, processes: &[Name]) {
+        for thing in self.up.values_mut().chain(self.down.values_mut()) {
+            let concerned = processes.contains(&thing.client)
+                && self
+                    .presences
+                    .of(&thing.client)
+                    .is_some_and(|presence| presence.still_concerns(thing.connection, record.at));
+            if concerned {
+                thing.excuse(record);
+            }
+        }
+    }
+
+    /// How much may still come.
+    pub(super) fn open(&self) -> usize {
+        self.up.values().filter(|thing| self.returning.contains(&thing.client)).count() + self.down.len()
+    }
+
+    /// How much was ever on its way.
+    pub(super) fn examined(&self) -> u64 {
+        self.examined
+    }
+
+    /// Who still waits for what, one line a client and way.
+    pub(super) fn describe(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for client in self.senders.keys() {
+            let up = self.up.values().filter(|thing| thing.client == *client).count();
+            let down = self.down.values().filter(|thing| thing.client == *client).count();
+            if up > 0 {
+                lines.push(format!("{client}: {up} sent without acknowledgement have not arrived"));
+            }
+            if down > 0 {
+                lines.push(format!("{client}: {down} on their way to it have not arrived"));
+            }
+        }
+        lines
+    }
+
+    /// All that did not come, now that the run is over.
+    pub(super) fn losses(&self) -> Vec<Loss> {
+        let mut losses = self.lost.clone();
+        losses.extend(self.down.iter().map(|((_, message), thing)| thing.not_shown(message, None)));
+        let sent = |thing: &&Thing| {
+            self.presences.of(&thing.client).is_some_and(|presence| thing.connection <= presence.connections)
+        };
+        let unarrived = |(id, thing): (&MessageId, &Thing)| Loss {
+            says: format!("{id}, sent by {}, never arrived{}", thing.client, thing.whether_excused()),
+            excused: thing.excused,
+            step: None,
+            evidence: thing.evidence.clone(),
+        };
+        losses.extend(self.up.iter().filter(|(_, thing)| sent(thing)).map(unarrived));
+        losses.extend(self.reported.iter().map(unarrived));
+        losses
+    }
+}
+
+impl Thing {
+    fn excuse(&mut self, record: &Record) {
+        if !self.excused {
+            self.excused = true;
+            self.evidence.push(record.clone());
+        }
+    }
+
+    fn whether_excused(&self) -> &'static str {
+        if self.excused { "" } else { ", though no fault touched the connection" }
+    }
+
+    fn not_shown(&self, message: &Message, step: Option<u64>) -> Loss {
+        Loss {
+            says: format!("{message} never reached {}{}", self.client, self.whether_excused()),
+            excused: self.excused,
+            step,
+            evidence: self.evidence.clone(),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! *Promise:* who joins a room is not shown what was said there before, unless it asks for that.
+//!
+//! *Checked:* a message that is shown to someone in its room is after the offset at which it joined, or after the one from
+//! which it asked to be shown the room. A client that receives live is not shown what was committed before it began to
+//! connect.
+//!
+//! *Not checked, because:* what an earlier stay in the room covers, because it is entitled to that, however late it comes.
+
+use std::collections::BTreeMap;
+
+use super::message::Message;
+use super::strays::{Strays, Why};
+use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use crate::history::{Kind, Record};
+use crate::plan::{Name, Plan, Receive};
+
+/// Looks for [`Anomaly::PreJoinLeak`].
+pub(super) struct PreJoinLeak {
+    strays: Strays,
+    committed: BTreeMap<Message, Record>,
+    /// The step before which each live client was surely not connected as it is now.
+    live: BTreeMap<Name, u64>,
+    found: Option<Violation>,
+}
+
+impl PreJoinLeak {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let live = plan.clients.iter().filter(|(_, client)| client.receive == Receive::Live);
+        Self {
+            strays: Strays::new(plan),
+            committed: BTreeMap::new(),
+            live: live.map(|(name, _)| (name.clone(), 0)).collect(),
+            found: None,
+        }
+    }
+
+    fn on_delivered(&mut self, record: &Record, message: &Message) {
+        let (Some(began), Some(committed)) = (self.live.get(&record.host), self.committed.get(message))
+        else {
+            return;
+        };
+        if committed.step < *began {
+            self.found.get_or_insert_with(|| Violation {
+                anomaly: Anomaly::PreJoinLeak,
+                says: format!("{} {}, from before it connected", record.host, record.kind),
+                step: record.step,
+                witness: vec![committed.clone(), record.clone()],
+            });
+        }
+    }
+}
+
+impl Checker for PreJoinLeak {
+    fn anomaly(&self) -> Anomaly {
+        Anomaly::PreJoinLeak
+    }
+
+    fn observe(&mut self, record: &Record) {
+        self.strays.observe(record);
+        if let Kind::Committed { id, offset, .. } = &record.kind {
+            let message = Message::seen(id.as_ref(), *offset);
+            self.committed.entry(message).or_insert_with(|| record.clone());
+        } else if let Kind::Delivered { id, offset, .. } = &record.kind {
+            self.on_delivered(record, &Message::seen(id.as_ref(), *offset));
+        } else if let Kind::Disconnected { .. } | Kind::Started | Kind::Did { act: "connect" } = &record.kind
+            && let Some(began) = self.live.get_mut(&record.host)
+        {
+            *began = record.step;
+        }
+    }
+
+    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+        let stray = self.strays.first(Why::NotYetThere).map(|(record, witness)| Violation {
+            anomaly: Anomaly::PreJoinLeak,
+            says: format!("{} {}, from before it joined", record.host, record.kind),
+            step: record.step,
+            witness,
+        });
+        let found = stray.into_iter().chain(self.found).min_by_key(|violation| violation.step);
+        verdict(found, self.strays.examined()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::judge;
+    use crate::check::planted::{ALICE, BOB, Planted, broken, held, with_receive};
+
+    /// Alice talks in the attic; then Bob joins.
+    fn joined(since: Option<u64>) -> Planted {
+        let planted = Planted::good().join(ALICE, "attic", 3).say_in("attic", ALICE);
+        let planted = planted.commit_in("attic", "alice-3", 4).ack(ALICE, "alice-3", 4);
+        let planted = planted.show_in("attic", ALICE, "alice-3", 4);
+        match since {
+            None => planted.join(BOB, "attic", 4),
+            Some(since) => planted.join_since(BOB, "attic", 4, since),
+        }
+    }
+
+    #[test]
+    fn what_was_said_before_is_not_shown() {
+        held(Anomaly::PreJoinLeak, joined(None));
+        let planted = joined(None).show_in("attic", BOB, "alice-3", 4);
+        let violation = broken(Anomaly::PreJoinLeak, planted, &Ending::Settled);
+        assert_eq!(violation.says, "bob delivered alice-3 at 4 of attic, from before it joined");
+        assert_eq!(violation.witness.len(), 2);
+    }
+
+    #[test]
+    fn who_asks_for_it_is_shown_what_was_said_before() {
+        held(Anomaly::PreJoinLeak, joined(Some(0)).show_in("attic", BOB, "alice-3", 4));
+    }
+
+    #[test]
+    fn a_live_client_is_not_shown_what_was_committed_before_it_connected() {
+        let planted = Planted::unconnected().connect(ALICE).say(ALICE).commit("alice-1", 1);
+        let planted = planted.ack(ALICE, "alice-1", 1).show(ALICE, "alice-1", 1);
+        let planted = planted.record(BOB, Kind::Did { act: "connect" }).connect(BOB).show(BOB, "alice-1", 1);
+        let judgement = judge(&with_receive(Receive::Live), &planted.finish(), &Ending::Settled);
+        assert_eq!(judgement.violation().map(|found| found.anomaly), Some(Anomaly::PreJoinLeak));
+    }
+}

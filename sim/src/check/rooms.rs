@@ -1,0 +1,136 @@
+//! Who is entitled to which part of which room's log.
+//!
+//! A stay in a room covers the offsets after the one at which a client joined, up to the one at which it left. The rooms
+//! that the plan gives a client are covered from the start of the log, anew in each life of its process; what it joins
+//! later is forgotten with the life. Disconnecting is not leaving.
+
+use std::collections::BTreeMap;
+
+use squall::store::LogOffset;
+
+use crate::history::{Kind, Record};
+use crate::plan::{Name, Plan};
+
+/// A life of a client's process.
+pub(super) type Life = (Name, u32);
+
+type Stays = BTreeMap<Name, Vec<Stay>>;
+
+/// The stays of every client, as far as records tell.
+#[derive(Debug, Clone)]
+pub(super) struct Rooms {
+    initial: BTreeMap<Name, Stays>,
+    /// Of the lives in which someone joined or left.
+    changed: BTreeMap<Life, Stays>,
+}
+
+/// One stay of one life of a client in one room.
+#[derive(Debug, Clone)]
+pub(super) struct Stay {
+    /// Nothing at or before it.
+    pub(super) after: LogOffset,
+    /// Nothing after it.
+    pub(super) until: Option<LogOffset>,
+    /// What shows that it began; none for what the plan gives.
+    pub(super) joined: Option<Record>,
+    /// What shows that it ended.
+    pub(super) left: Option<Record>,
+}
+
+impl Stay {
+    /// Whether it covers an offset.
+    pub(super) fn covers(&self, offset: LogOffset) -> bool {
+        offset > self.after && self.until.is_none_or(|until| offset <= until)
+    }
+}
+
+impl Rooms {
+    /// As the plan has it.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let from_the_start = || vec![Stay { after: LogOffset::START, until: None, joined: None, left: None }];
+        let stays = |rooms: &[Name]| rooms.iter().map(|room| (room.clone(), from_the_start())).collect();
+        let initial =
+            plan.clients.iter().map(|(name, client)| (name.clone(), stays(&client.rooms))).collect();
+        Self { initial, changed: BTreeMap::new() }
+    }
+
+    /// Takes the next record.
+    pub(super) fn observe(&mut self, record: &Record) {
+        if let Kind::Joined { room, offset, since } = &record.kind {
+            let stays = self.of(record).entry(room.clone()).or_default();
+            let after = since.unwrap_or(*offset);
+            // To be told again where one is already, as after a reconnection, takes nothing away.
+            if !stays.iter().any(|stay| stay.until.is_none() && stay.after <= after) {
+                stays.push(Stay { after, until: None, joined: Some(record.clone()), left: None });
+            }
+        } else if let Kind::Left { room, offset } = &record.kind {
+            let stays = self.of(record).entry(room.clone()).or_default();
+            for stay in stays.iter_mut().filter(|stay| stay.until.is_none()) {
+                (stay.until, stay.left) = (Some(*offset), Some(record.clone()));
+            }
+        }
+    }
+
+    fn of(&mut self, record: &Record) -> &mut Stays {
+        let life = (record.host.clone(), record.process);
+        let initial = self.initial.get(&record.host);
+        self.changed.entry(life).or_insert_with(|| initial.cloned().unwrap_or_default())
+    }
+
+    /// The stays of one life in one room, the first first.
+    pub(super) fn stays(&self, client: &Name, process: u32, room: &str) -> &[Stay] {
+        let life = self.changed.get(&(client.clone(), process));
+        let stays = life.or_else(|| self.initial.get(client)).and_then(|stays| stays.get(room));
+        stays.map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a life of a client is entitled to an offset of a room.
+    pub(super) fn entitles(&self, client: &Name, process: u32, room: &str, offset: LogOffset) -> bool {
+        self.stays(client, process, room).iter().any(|stay| stay.covers(offset))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::planted::{BOB, Planted, plan};
+
+    fn after(planted: Planted) -> Rooms {
+        let mut rooms = Rooms::new(&plan());
+        planted.finish().records.iter().for_each(|record| rooms.observe(record));
+        rooms
+    }
+
+    fn covered(rooms: &Rooms, process: u32, room: &str) -> Vec<u64> {
+        (1..10).filter(|offset| rooms.entitles(&BOB.into(), process, room, LogOffset(*offset))).collect()
+    }
+
+    #[test]
+    fn a_stay_covers_what_comes_after_joining_up_to_leaving() {
+        let rooms = after(Planted::new().join(BOB, "attic", 3).leave(BOB, "attic", 5));
+        assert_eq!(covered(&rooms, 1, "attic"), [4, 5]);
+        let rooms = after(Planted::new().join_since(BOB, "attic", 6, 2));
+        assert_eq!(covered(&rooms, 1, "attic"), [3, 4, 5, 6, 7, 8, 9]);
+        assert!(covered(&rooms, 1, "cellar").is_empty());
+    }
+
+    #[test]
+    fn who_comes_back_is_not_entitled_to_what_was_said_meanwhile() {
+        let rooms = after(Planted::new().join(BOB, "attic", 1).leave(BOB, "attic", 2).join(BOB, "attic", 7));
+        assert_eq!(covered(&rooms, 1, "attic"), [2, 8, 9]);
+    }
+
+    #[test]
+    fn to_be_told_again_of_a_stay_takes_nothing_away() {
+        let rooms = after(Planted::new().join(BOB, "attic", 1).join(BOB, "attic", 7));
+        assert_eq!(covered(&rooms, 1, "attic"), (2..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_new_life_is_in_the_rooms_of_the_plan_again_and_in_no_other() {
+        let rooms = after(Planted::new().join(BOB, "attic", 1).leave(BOB, "general", 4).restart(BOB));
+        assert_eq!(covered(&rooms, 1, "general"), [1, 2, 3, 4]);
+        assert_eq!(covered(&rooms, 2, "general"), (1..10).collect::<Vec<_>>());
+        assert!(covered(&rooms, 2, "attic").is_empty());
+    }
+}

@@ -1,0 +1,62 @@
+//! What a reader has of a room: what it waits for, and what its cursor has passed over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use squall::store::LogOffset;
+
+use super::message::Message;
+use crate::history::Record;
+
+/// A message and its place.
+pub(super) type Place = (LogOffset, Message);
+
+/// What a reader has of a room.
+#[derive(Debug, Clone, Default)]
+pub(super) struct View {
+    highest: Option<(LogOffset, Record)>,
+    /// Not shown, and nothing after it either.
+    pub(super) waiting: BTreeSet<Place>,
+    /// Not shown though a later one was: since which step, and the record that shows the later one.
+    pub(super) skipped: BTreeMap<Place, (u64, Record)>,
+}
+
+impl View {
+    /// The reader is entitled to a message from now on.
+    pub(super) fn entitle(&mut self, record: &Record, message: &Message, offset: LogOffset) {
+        let place = (offset, message.clone());
+        match &self.highest {
+            Some((highest, by)) if *highest > offset => {
+                self.skipped.entry(place).or_insert_with(|| (record.step, by.clone()));
+            }
+            Some(_) | None => {
+                if !self.skipped.contains_key(&place) {
+                    self.waiting.insert(place);
+                }
+            }
+        }
+    }
+
+    /// The reader has a message, or is not entitled to it any more.
+    pub(super) fn show(&mut self, place: &Place) {
+        self.waiting.remove(place);
+        self.skipped.remove(place);
+    }
+
+    /// The reader is shown `offset`; what it was not shown before it is skipped.
+    pub(super) fn reach(&mut self, record: &Record, offset: LogOffset) {
+        if self.highest.as_ref().is_some_and(|(highest, _)| *highest >= offset) {
+            return;
+        }
+        self.highest = Some((offset, record.clone()));
+        while self.waiting.first().is_some_and(|(waiting, _)| *waiting < offset)
+            && let Some(place) = self.waiting.pop_first()
+        {
+            self.skipped.insert(place, (record.step, record.clone()));
+        }
+    }
+
+    /// The reader begins to read again, from wherever it wants.
+    pub(super) fn rewind(&mut self) {
+        self.highest = None;
+    }
+}

@@ -1,0 +1,320 @@
+//! What can break, in scenarios and in the plans drawn from them.
+//!
+//! Only what physically exists. Names follow Chaos Mesh and toxiproxy; `scenarios/README.md` says what each end sees.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::draw::{Stream, draw_within};
+use crate::units::{NumberRange, Rate, SpanRange};
+
+use super::terms::Name;
+
+/// A fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultAct {
+    /// Everything takes longer.
+    Delay(Delay),
+    /// Transmissions are lost, and so made again: on TCP never a hole, always a delay.
+    Loss(Loss),
+    /// Only so many bytes a second pass.
+    Slow(Slow),
+    /// Nothing passes, nothing is lost: all arrives in order at the first retransmission after the heal.
+    Stall(Path),
+    /// Both ways silent; who connects tries again at 1 s, doubling.
+    Partition(Pair),
+    /// The path of every connection between the two is gone for good, and no one is told. New ones work.
+    HalfOpen(Pair),
+    /// Every connection between the two gets an RST, at both ends.
+    Reset(Pair),
+    /// A connection gets an RST, at both ends, behind exactly so many bytes.
+    Cut(Cut),
+    /// The process is gone; its kernel says FIN (RST if it holds unread bytes) and refuses until it is started again at `until`.
+    Kill(Name),
+    /// The process is asked to stop; started again at `until`.
+    Shutdown(Name),
+    /// The client's memory is lost, its disk is not: as when a page is loaded again.
+    Reload(Name),
+}
+
+/// A kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// [`FaultAct::Delay`].
+    Delay,
+    /// [`FaultAct::Loss`].
+    Loss,
+    /// [`FaultAct::Slow`].
+    Slow,
+    /// [`FaultAct::Stall`].
+    Stall,
+    /// [`FaultAct::Partition`].
+    Partition,
+    /// [`FaultAct::HalfOpen`].
+    HalfOpen,
+    /// [`FaultAct::Reset`].
+    Reset,
+    /// [`FaultAct::Cut`].
+    Cut,
+    /// [`FaultAct::Kill`].
+    Kill,
+    /// [`FaultAct::Shutdown`].
+    Shutdown,
+    /// [`FaultAct::Reload`].
+    Reload,
+}
+
+/// Whether a kind of fault has a length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// It has.
+    Always,
+    /// It has one if the scenario says so; else it takes no time.
+    IfSaid,
+    /// It takes no time, or ends by what it does.
+    Never,
+}
+
+impl FaultKind {
+    /// As scenarios name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delay => "delay",
+            Self::Loss => "loss",
+            Self::Slow => "slow",
+            Self::Stall => "stall",
+            Self::Partition => "partition",
+            Self::HalfOpen => "half_open",
+            Self::Reset => "reset",
+            Self::Cut => "cut",
+            Self::Kill => "kill",
+            Self::Shutdown => "shutdown",
+            Self::Reload => "reload",
+        }
+    }
+
+    /// Whether it has a length.
+    pub fn lasting(self) -> Lasting {
+        match self {
+            Self::Delay
+            | Self::Loss
+            | Self::Slow
+            | Self::Stall
+            | Self::Partition
+            | Self::Kill
+            | Self::Shutdown => Lasting::Always,
+            Self::Reload => Lasting::IfSaid,
+            Self::HalfOpen | Self::Reset | Self::Cut => Lasting::Never,
+        }
+    }
+}
+
+impl FaultAct {
+    /// Which kind it is.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Self::Delay(_) => FaultKind::Delay,
+            Self::Loss(_) => FaultKind::Loss,
+            Self::Slow(_) => FaultKind::Slow,
+            Self::Stall(_) => FaultKind::Stall,
+            Self::Partition(_) => FaultKind::Partition,
+            Self::HalfOpen(_) => FaultKind::HalfOpen,
+            Self::Reset(_) => FaultKind::Reset,
+            Self::Cut(_) => FaultKind::Cut,
+            Self::Kill(_) => FaultKind::Kill,
+            Self::Shutdown(_) => FaultKind::Shutdown,
+            Self::Reload(_) => FaultKind::Reload,
+        }
+    }
+
+    /// The process that it stops.
+    pub fn stops(&self) -> Option<&Name> {
+        match self {
+            Self::Kill(name) | Self::Shutdown(name) => Some(name),
+            Self::Delay(_)
+            | Self::Loss(_)
+            | Self::Slow(_)
+            | Self::Stall(_)
+            | Self::Partition(_)
+            | Self::HalfOpen(_)
+            | Self::Reset(_)
+            | Self::Cut(_)
+            | Self::Reload(_) => None,
+        }
+    }
+
+    /// The processes that it is about.
+    pub fn victims(&self) -> &[Name] {
+        match self {
+            Self::Kill(name) | Self::Shutdown(name) | Self::Reload(name) => std::slice::from_ref(name),
+            Self::Delay(_)
+            | Self::Loss(_)
+            | Self::Slow(_)
+            | Self::Stall(_)
+            | Self::Partition(_)
+            | Self::HalfOpen(_)
+            | Self::Reset(_)
+            | Self::Cut(_) => self.link().map_or(&[], <[Name; 2]>::as_slice),
+        }
+    }
+
+    /// The two ends of the link that it breaks.
+    pub fn link(&self) -> Option<&[Name; 2]> {
+        match self {
+            Self::Delay(Delay { path, .. })
+            | Self::Loss(Loss { path, .. })
+            | Self::Slow(Slow { path, .. })
+            | Self::Cut(Cut { path, .. })
+            | Self::Stall(path) => Some(path.ends()),
+            Self::Partition(pair) | Self::HalfOpen(pair) | Self::Reset(pair) => Some(&pair.between),
+            Self::Kill(_) | Self::Shutdown(_) | Self::Reload(_) => None,
+        }
+    }
+
+    /// The same with what a plan fixes before the run drawn: after how many bytes a cut comes.
+    pub fn drawn(&self, seed: u64, entity: &str) -> Self {
+        let mut drawn = self.clone();
+        if let Self::Cut(cut) = &mut drawn {
+            let (low, high) = (cut.after.low, cut.after.high);
+            let after = draw_within(low..=high, seed, Stream::Fault, &format!("{entity}/after"), 0);
+            cut.after = NumberRange { low: after, high: after };
+        }
+        drawn
+    }
+}
+
+impl fmt::Display for FaultAct {
+    /// `stall alice -> server`, `loss bob -- server 20 %`, `kill server`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind().as_str())?;
+        match self {
+            Self::Delay(Delay { path, by }) => write!(f, " {path} by {by}"),
+            Self::Loss(Loss { path, percent }) => write!(f, " {path} {percent} %"),
+            Self::Slow(Slow { path, rate }) => write!(f, " {path} to {rate}"),
+            Self::Stall(path) => write!(f, " {path}"),
+            Self::Partition(Pair { between: [a, b] })
+            | Self::HalfOpen(Pair { between: [a, b] })
+            | Self::Reset(Pair { between: [a, b] }) => write!(f, " {a} -- {b}"),
+            Self::Cut(Cut { path, after }) => write!(f, " {path} after {after} bytes"),
+            Self::Kill(name) | Self::Shutdown(name) | Self::Reload(name) => write!(f, " {name}"),
+        }
+    }
+}
+
+/// How much longer everything takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delay {
+    /// Where.
+    #[serde(flatten)]
+    pub path: Path,
+    /// On top of the latency; drawn for each chunk. Order stays.
+    pub by: SpanRange,
+}
+
+/// How many transmissions are lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loss {
+    /// Where.
+    #[serde(flatten)]
+    pub path: Path,
+    /// Of a hundred, 1 to 99; drawn for each transmission.
+    pub percent: u8,
+}
+
+/// How fast bytes pass at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slow {
+    /// Where; each way has its own cap, which all connections share.
+    #[serde(flatten)]
+    pub path: Path,
+    /// The cap.
+    pub rate: Rate,
+}
+
+/// When a connection is cut: the first one on which so many bytes pass from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    /// Which bytes count: those of one way, or those of both together.
+    #[serde(flatten)]
+    pub path: Path,
+    /// How many bytes still pass. A plan has one number.
+    pub after: NumberRange,
+}
+
+/// Two processes, unordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    /// The two.
+    pub between: [Name; 2],
+}
+
+/// One way or both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "PathText", into = "PathText")]
+pub enum Path {
+    /// Both ways: `{ between: [alice, server] }`.
+    Between([Name; 2]),
+    /// From the first to the second: `{ from: alice, to: server }`.
+    OneWay([Name; 2]),
+}
+
+impl Path {
+    /// The processes at its ends.
+    pub fn ends(&self) -> &[Name; 2] {
+        match self {
+            Self::Between(ends) | Self::OneWay(ends) => ends,
+        }
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Between([a, b]) => write!(f, "{a} -- {b}"),
+            Self::OneWay([from, to]) => write!(f, "{from} -> {to}"),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PathText {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    between: Option<[Name; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<Name>,
+}
+
+impl TryFrom<PathText> for Path {
+    type Error = &'static str;
+
+    fn try_from(text: PathText) -> Result<Self, Self::Error> {
+        match (text.between, text.from, text.to) {
+            (Some(ends), None, None) => Ok(Self::Between(ends)),
+            (None, Some(from), Some(to)) => Ok(Self::OneWay([from, to])),
+            _ => Err(PATH_FORMS),
+        }
+    }
+}
+
+impl From<Path> for PathText {
+    fn from(path: Path) -> Self {
+        match path {
+            Path::Between(ends) => Self { between: Some(ends), from: None, to: None },
+            Path::OneWay([from, to]) => Self { between: None, from: Some(from), to: Some(to) },
+        }
+    }
+}
+
+/// What a fault of a link must say.
+pub(super) const PATH_FORMS: &str =
+    "a link is either `between` two processes, for both ways, or `from` one `to` the other, for one way";

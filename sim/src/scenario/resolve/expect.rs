@@ -1,0 +1,71 @@
+//! What the seeds must show.
+
+use std::collections::BTreeMap;
+
+use super::Resolver;
+use crate::scenario::anomaly::Anomaly;
+use crate::scenario::expect::{Count, Expect};
+use crate::scenario::schema::{Entries, ExpectText};
+use crate::scenario::yaml::Spanned;
+
+impl Resolver<'_> {
+    pub(super) fn expect(&mut self, written: &ExpectText) -> Expect {
+        Expect {
+            broken: written.broken.as_ref().and_then(|anomaly| self.anomaly(anomaly)),
+            counted: self.counted(&written.counted),
+            reached: self.reached(&written.reached),
+        }
+    }
+
+    fn anomaly(&mut self, written: &Spanned<String>) -> Option<Anomaly> {
+        let anomaly = Anomaly::of_key(&written.value);
+        if anomaly.is_none() {
+            let known = Anomaly::ALL.map(Anomaly::key);
+            self.wrong(written, format!("unknown anomaly `{}`", written.value))
+                .label("nothing that a checker looks for")
+                .help(format!("what can stand here: {}", known.join(", ")))
+                .did_you_mean(&written.value, known.iter().map(String::as_str));
+        }
+        anomaly
+    }
+
+    fn counted(&mut self, written: &Entries<Spanned<String>>) -> BTreeMap<Anomaly, Count> {
+        let mut counted = BTreeMap::new();
+        for (name, count) in &written.0 {
+            let anomaly = self.anomaly(name);
+            let count = match count.value.parse::<Count>() {
+                Ok(parsed) => Some(parsed),
+                Err(error) => {
+                    self.wrong(count, error);
+                    None
+                }
+            };
+            if let (Some(anomaly), Some(count)) = (anomaly, count) {
+                counted.insert(anomaly, count);
+            }
+        }
+        counted
+    }
+
+    fn reached(&mut self, written: &[Spanned<String>]) -> Vec<String> {
+        let mut reached = Vec::new();
+        for state in written {
+            if !is_state(&state.value) {
+                self.wrong(state, format!("`{}` is not the name of a state", state.value))
+                    .label("words joined by dots, such as `chat.repeat`");
+            } else if reached.contains(&state.value) {
+                self.wrong(state, format!("`{}` stands twice", state.value)).label("the second one");
+            } else {
+                reached.push(state.value.clone());
+            }
+        }
+        reached
+    }
+}
+
+fn is_state(name: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '_'))
+    };
+    name.contains('.') && name.split('.').all(is_word)
+}

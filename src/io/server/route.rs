@@ -1,0 +1,175 @@
+//! What an HTTP request to the endpoint wants: to open a session, to join one, or to be refused as Engine.IO refuses.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{
+    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::json;
+use thiserror::Error;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::engine::Transport;
+
+/// What a request wants. A session is named as the client names it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route<'request> {
+    /// To open a session by polling.
+    Open,
+    /// To open a session on a WebSocket, or to bring one to a session; with what proves that the request was understood.
+    WebSocket(Option<&'request str>, HeaderValue),
+    /// To wait for packets of a session.
+    Poll(&'request str),
+    /// To send packets to a session.
+    Post(&'request str),
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum Refusal {
+    #[error("Transport unknown")]
+    TransportUnknown,
+    #[error("Session ID unknown")]
+    SessionUnknown,
+    #[error("Bad handshake method")]
+    BadMethod,
+    #[error("Bad request")]
+    BadRequest,
+    #[error("Unsupported protocol version")]
+    UnsupportedProtocolVersion,
+}
+
+impl Refusal {
+    /// The code of Engine.IO.
+    fn code(self) -> u8 {
+        match self {
+            Self::TransportUnknown => 0,
+            Self::SessionUnknown => 1,
+            Self::BadMethod => 2,
+            Self::BadRequest => 3,
+            Self::UnsupportedProtocolVersion => 5,
+        }
+    }
+
+    pub(super) fn response(self) -> Response<Full<Bytes>> {
+        let body = json!({ "code": self.code(), "message": self.to_string() }).to_string();
+        let mut response = Response::new(Full::new(body.into()));
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+/// The checks of the reference implementation, in its order, but for the one whether the session is known.
+pub(super) fn route<B>(request: &Request<B>) -> Result<Route<'_>, Refusal> {
+    let query = request.uri().query().unwrap_or_default();
+    let transport: Transport =
+        parameter(query, "transport").and_then(|name| name.parse().ok()).ok_or(Refusal::TransportUnknown)?;
+    let sid = parameter(query, "sid");
+    if sid.is_none() && request.method() != Method::GET {
+        return Err(Refusal::BadMethod);
+    }
+    let accept = accept_key(request.headers());
+    if sid.is_none() && transport == Transport::WebSocket && accept.is_none() {
+        return Err(Refusal::BadRequest);
+    }
+    if sid.is_none() && parameter(query, "EIO") != Some("4") {
+        return Err(Refusal::UnsupportedProtocolVersion);
+    }
+    match (transport, sid) {
+        (Transport::WebSocket, sid) if request.method() == Method::GET => {
+            Ok(Route::WebSocket(sid, accept.ok_or(Refusal::BadRequest)?))
+        }
+        (Transport::Polling, None) => Ok(Route::Open),
+        (Transport::Polling, Some(sid)) if request.method() == Method::GET => Ok(Route::Poll(sid)),
+        (Transport::Polling, Some(sid))
+            if request.method() == Method::POST && !is_binary(request.headers()) =>
+        {
+            Ok(Route::Post(sid))
+        }
+        (Transport::Polling | Transport::WebSocket, _) => Err(Refusal::BadRequest),
+    }
+}
+
+fn parameter<'query>(query: &'query str, name: &str) -> Option<&'query str> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// In v4 a payload is text; who sends bytes speaks another version.
+fn is_binary(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream")
+}
+
+/// The answer to the opening handshake of a WebSocket (RFC 6455 §4.2.1), if the request is one.
+fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
+    let names = |header: HeaderName, token: &str| {
+        let tokens = headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
+        tokens.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(token))
+    };
+    if !names(CONNECTION, "upgrade") || !names(UPGRADE, "websocket") || !names(SEC_WEBSOCKET_VERSION, "13") {
+        return None;
+    }
+    HeaderValue::from_str(&derive_accept_key(headers.get(SEC_WEBSOCKET_KEY)?.as_bytes())).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: Method, query: &str) -> Request<()> {
+        Request::builder().method(method).uri(format!("/socket.io/?{query}")).body(()).unwrap()
+    }
+
+    fn upgrade(query: &str) -> Request<()> {
+        let mut request = request(Method::GET, query);
+        for (name, value) in [
+            (CONNECTION, "keep-alive, Upgrade"),
+            (UPGRADE, "websocket"),
+            (SEC_WEBSOCKET_VERSION, "13"),
+            (SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ=="),
+        ] {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        request
+    }
+
+    #[test]
+    fn requests_find_their_way() {
+        let accept = || HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        for (request, route_expected) in [
+            (request(Method::GET, "EIO=4&transport=polling"), Route::Open),
+            (request(Method::GET, "EIO=4&transport=polling&t=x&sid=a"), Route::Poll("a")),
+            (request(Method::POST, "EIO=4&transport=polling&sid=a"), Route::Post("a")),
+            (upgrade("EIO=4&transport=websocket"), Route::WebSocket(None, accept())),
+            (upgrade("EIO=4&transport=websocket&sid=a"), Route::WebSocket(Some("a"), accept())),
+        ] {
+            assert_eq!(route(&request), Ok(route_expected), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn each_wrong_request_has_its_code() {
+        let mut bytes = request(Method::POST, "EIO=4&transport=polling&sid=a");
+        bytes.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        for (request, code) in [
+            (request(Method::GET, "EIO=4"), 0),
+            (request(Method::GET, "EIO=4&transport=abc"), 0),
+            (request(Method::POST, "EIO=4&transport=polling"), 2),
+            (request(Method::OPTIONS, "EIO=4&transport=polling"), 2),
+            (request(Method::GET, "EIO=4&transport=websocket"), 3),
+            (request(Method::GET, "EIO=4&transport=websocket&sid=a"), 3),
+            (request(Method::PUT, "EIO=4&transport=polling&sid=a"), 3),
+            (bytes, 3),
+            (request(Method::GET, "transport=polling"), 5),
+            (request(Method::GET, "EIO=3&transport=polling"), 5),
+            (upgrade("EIO=abc&transport=websocket"), 5),
+        ] {
+            assert_eq!(route(&request).map_err(Refusal::code), Err(code), "{request:?}");
+        }
+    }
+}
