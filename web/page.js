@@ -129,10 +129,11 @@ function show({ content: text, offset, id }) {
   if (outbox.isOwn(id)) {
     item.classList.add("own");
     state(item, "sent", "Sent");
+    outboxChanged();
   }
   busyWhileMany();
   messages.append(item);
-  outboxChanged();
+  follow();
   if (!following) $("newer").hidden = false;
   if (document.hidden) countUnread(unread + 1);
 }
