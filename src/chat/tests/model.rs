@@ -273,7 +273,15 @@ impl Model {
                         self.stays.insert(room, Stay::new(since, stay.asked_at));
                     }
                 }
-                other => panic!("nothing else happens: {other:?}"),
+                other @ (ChatEvent::Connected
+                | ChatEvent::Disconnected(_)
+                | ChatEvent::Refused(_)
+                | ChatEvent::GaveUp
+                | ChatEvent::Message(_)
+                | ChatEvent::NotJoined { .. }
+                | ChatEvent::Acknowledged { .. }
+                | ChatEvent::Failed { .. }
+                | ChatEvent::OutboxBroken(_)) => panic!("nothing else happens: {other:?}"),
             }
         }
     }
