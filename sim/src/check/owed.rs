@@ -282,7 +282,7 @@ fn left_dead(plan: &Plan, client: &Name) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::planted::{ALICE, BOB, Planted, plan};
+    use crate::check::planted::{ALICE, BOB, Planted, plan, with_send};
     use crate::plan::Op;
     use crate::units::Span;
 
@@ -332,6 +332,40 @@ mod tests {
         let failed = Kind::Failed { id: MessageId("alice-1".into()), reason: "too large".into() };
         let owed = after(&plan(), Planted::new().say(ALICE).record(ALICE, failed));
         assert!(owed.is_settled());
+    }
+
+    #[test]
+    fn who_sends_again_is_owed_an_answer_and_giving_up_is_one() {
+        let retrying = with_send(Send::Retry);
+        let failed = Kind::SendFailed { id: MessageId("alice-1".into()), reason: "timed out".into() };
+        assert!(!after(&retrying, Planted::new().say(ALICE)).is_settled());
+        assert!(after(&retrying, Planted::new().say(ALICE).record(ALICE, failed)).is_settled());
+        assert!(after(&retrying, Planted::new().say(ALICE).restart(ALICE)).is_settled(), "it is forgotten");
+        assert!(!after(&plan(), Planted::new().say(ALICE).restart(ALICE)).is_settled(), "an outbox is not");
+    }
+
+    #[test]
+    fn who_asks_to_be_let_in_is_owed_an_answer() {
+        let asked = || Planted::new().record(BOB, Kind::Asked { act: "join", room: "attic".into() });
+        let owed = after(&plan(), asked());
+        assert_eq!(owed.describe(), ["bob: asked to join attic, not answered"]);
+        assert!(after(&plan(), asked().join(BOB, "attic", 0)).is_settled());
+        assert!(after(&plan(), asked().restart(BOB)).is_settled(), "a new life has not asked");
+        let leaves = asked().record(BOB, Kind::Asked { act: "leave", room: "attic".into() });
+        assert!(!after(&plan(), leaves.join(BOB, "attic", 0)).is_settled(), "its last wish counts");
+    }
+
+    #[test]
+    fn who_is_in_a_room_is_owed_what_is_said_there() {
+        let said = |planted: Planted| {
+            let planted = planted.say_in("attic", ALICE).commit_in("attic", "alice-1", 1);
+            planted.ack(ALICE, "alice-1", 1)
+        };
+        assert!(after(&plan(), said(Planted::new())).is_settled(), "nobody is there");
+        assert_eq!(after(&plan(), said(Planted::new().join(BOB, "attic", 0))).open(), 1);
+        assert_eq!(after(&plan(), said(Planted::new()).join_since(BOB, "attic", 1, 0)).open(), 1);
+        let leaves = said(Planted::new().join(BOB, "attic", 0)).leave(BOB, "attic", 0);
+        assert!(after(&plan(), leaves).is_settled(), "what was said after leaving is not owed");
     }
 
     #[test]

@@ -34,8 +34,6 @@ pub(super) struct Drive<'a> {
     world: Name,
     /// What is still to happen, the latest first.
     schedule: Vec<(Duration, Event)>,
-    /// How often each fault has been recorded to touch traffic.
-    touched: BTreeMap<usize, u64>,
     owed: Owed,
     observed: usize,
     settled_since: Option<Duration>,
@@ -88,7 +86,6 @@ impl<'a> Drive<'a> {
             recorder: recorder.clone(),
             world: WORLD.into(),
             schedule: schedule(plan),
-            touched: BTreeMap::new(),
             owed: Owed::new(plan),
             observed: 0,
             settled_since: None,
@@ -107,7 +104,6 @@ impl<'a> Drive<'a> {
             let now = self.backend.now();
             moment::set(now);
             self.play(now);
-            self.record_touches();
             if let Some(ending) = self.ending(now) {
                 return Ok(ending);
             }
@@ -157,16 +153,6 @@ impl<'a> Drive<'a> {
             matches!(fault.what, FaultAct::Reset(_) | FaultAct::HalfOpen(_) | FaultAct::Reload(_));
         if moment == Moment::Ends || takes_no_time && fault.until.is_none() {
             self.record(Kind::FaultEnded { fault: place });
-        }
-    }
-
-    /// Writes down which faults have touched traffic since the last tick.
-    fn record_touches(&mut self) {
-        for (fault, times) in self.network.links.touched() {
-            if self.touched.insert(fault, times).unwrap_or_default() < times {
-                let processes = concerned(self.plan, &self.plan.faults[fault].what);
-                self.record(Kind::Touched { fault, processes });
-            }
         }
     }
 
@@ -229,14 +215,6 @@ fn schedule(plan: &Plan) -> Vec<(Duration, Event)> {
     all.sort();
     all.reverse();
     all
-}
-
-/// Whose connections a fault can touch: the two ends of a link, or everyone where the server is gone.
-fn concerned(plan: &Plan, what: &FaultAct) -> Vec<Name> {
-    match what.link() {
-        Some(ends) => ends.to_vec(),
-        None => plan.clients.keys().cloned().chain([SERVER.into()]).collect(),
-    }
 }
 
 fn millis(time: Duration) -> u64 {
