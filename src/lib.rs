@@ -10,6 +10,8 @@
 //! | [`store`] | SQLite | the message log and its one committer, the client's outbox |
 //! | [`chat`] | all of the above | the chat, written on the public API as a user would write it |
 //!
+//! The notes of the official tutorial, snippet by snippet, are in [`notes`].
+//!
 //! The same code runs in production and in the simulation: it takes clock, entropy, tasks and network from outside.
 #![forbid(unsafe_code)]
 
@@ -17,6 +19,8 @@
 pub mod chat;
 pub mod engine;
 pub mod io;
+#[cfg(feature = "chat")]
+pub mod notes;
 pub mod socket;
 #[cfg(feature = "chat")]
 pub mod store;

@@ -50,7 +50,7 @@ struct Cli {
 enum Command {
     /// Serve the chat.
     Serve(ServeArgs),
-    /// Chat: what you type is kept until the server has it, even while you are offline.
+    /// Chat: what you type is kept until the server has it, even while you are offline; /help lists the commands.
     Chat(ChatArgs),
 }
 

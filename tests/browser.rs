@@ -97,6 +97,19 @@ fn the_page_of_the_notes_works_beside_ours() {
 }
 
 #[test]
+fn a_long_history_ends_in_view() {
+    let Some(node) = Node::ready("a_long_history_ends_in_view", &[SCRIPTS, WEB]) else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let deadline = Deadline::after(PATIENCE);
+    let server = Squall::start(0, &directory.path().join("chat.db"), &[], deadline);
+    let mut people = node.run("history.mjs", &[&server.url, browser()], deadline);
+
+    let in_view = people.until(|event| Ok((event["event"] == "shown").then(|| event["inView"].clone())));
+
+    assert_eq!(in_view, json!(true));
+}
+
+#[test]
 fn without_the_official_client_the_page_says_what_to_run() {
     let test = "without_the_official_client_the_page_says_what_to_run";
     let Some(node) = Node::ready(test, &[SCRIPTS]) else { return };

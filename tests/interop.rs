@@ -1,5 +1,5 @@
 //! The official JavaScript client against the real server: a process on a real port, a real file, a real kill. And our
-//! client against the official server, in `official_server`.
+//! client against the official server, in `our_client`.
 //!
 //! Needs `node` and `npm`; `SQUALL_NO_NODE=1` leaves it out. The scripts only talk and tell; this test kills, restarts
 //! and judges. Every wait ends at a deadline.
@@ -11,6 +11,8 @@ mod judge;
 mod node;
 #[path = "interop/official_server.rs"]
 mod official_server;
+#[path = "interop/our_client.rs"]
+mod our_client;
 #[path = "interop/process.rs"]
 mod process;
 #[path = "interop/squall.rs"]

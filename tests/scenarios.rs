@@ -41,7 +41,7 @@ fn run(subject: &Subject) -> Result<(), Failed> {
         Err(_) => subject.default_seeds(),
     };
     let tally = hunt(&|seed| subject.plan(seed), &Chat::default(), seeds, 1, &|_| ());
-    let exit = tally.exit(subject.must_reach());
+    let exit = tally.exit(&subject.expectations());
     if exit == report::ExitCode::Held {
         return Ok(());
     }

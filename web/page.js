@@ -26,6 +26,7 @@ const content = $("content");
 let outbox;
 let chat;
 let following = true;
+let scrolled = 0;
 let unread = 0;
 // Messages that the server has and that the log has not shown yet.
 const acknowledged = new Map();
@@ -76,7 +77,10 @@ function listen() {
   $("reconnect").addEventListener("click", () => chat.reconnect());
   addEventListener("online", () => chat.reconnect());
   scroll.addEventListener("scroll", () => {
-    following = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < END_PX;
+    const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < END_PX;
+    // Only who scrolls up leaves the end: messages that come while the page scrolls down move it away as well.
+    following = atEnd || (following && scroll.scrollTop >= scrolled);
+    scrolled = scroll.scrollTop;
     if (following) $("newer").hidden = true;
   });
   $("newer").addEventListener("click", () => {
@@ -129,10 +133,11 @@ function show({ content: text, offset, id }) {
   if (outbox.isOwn(id)) {
     item.classList.add("own");
     state(item, "sent", "Sent");
+    outboxChanged();
   }
   busyWhileMany();
   messages.append(item);
-  outboxChanged();
+  follow();
   if (!following) $("newer").hidden = false;
   if (document.hidden) countUnread(unread + 1);
 }

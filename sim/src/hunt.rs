@@ -1,13 +1,13 @@
 //! Seeds of one scenario, run and judged on several cores: every seed is a world of its own on a thread of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::app::App;
-use crate::check::{Judgement, Verdict, judge};
+use crate::check::{Expectations, Judgement, Observed, Unmet, Verdict, judge};
 use crate::history::{Digest, History};
 use crate::plan::Plan;
 use crate::report::{ExitCode, Failure, Touched};
@@ -76,8 +76,8 @@ pub struct Tally {
     pub touched: Touched,
     /// Virtual time over all seeds.
     pub elapsed: Duration,
-    /// The states that were reached in any seed.
-    pub reached: BTreeSet<String>,
+    /// What was broken, counted and reached, over all of them.
+    pub observed: Observed,
     /// The digest of each seed, in order of seeds.
     pub digests: BTreeMap<u64, Digest>,
     /// The seeds with a broken promise or an unknown verdict, or where the harness failed, in order of seeds.
@@ -91,7 +91,13 @@ impl Tally {
         self.seeds += 1;
         self.messages += judged.judgement.messages;
         self.elapsed += judged.outcome.elapsed;
-        self.reached.extend(judged.outcome.reached.iter().cloned());
+        self.observed.reached.extend(judged.outcome.reached.iter().cloned());
+        for (anomaly, count) in judged.judgement.counts() {
+            *self.observed.counted.entry(anomaly).or_default() += count;
+        }
+        if let Some(violation) = judged.judgement.violation() {
+            self.observed.broken.insert(seed, violation.anomaly);
+        }
         self.digests.insert(seed, judged.outcome.history.digest);
         self.touched.add(&Touched::of(&judged.plan, &judged.outcome.touched));
         if !judged.held() {
@@ -99,47 +105,54 @@ impl Tally {
         }
     }
 
-    /// The states of `must_reach` that no seed reached.
-    pub fn not_reached<'a>(&self, must_reach: &'a [String]) -> Vec<&'a str> {
-        must_reach.iter().map(String::as_str).filter(|state| !self.reached.contains(*state)).collect()
-    }
-
     /// What it means for who asked, the worst first: a harness that failed proves nothing about the program.
-    pub fn exit(&self, must_reach: &[String]) -> ExitCode {
+    pub fn exit(&self, expectations: &Expectations) -> ExitCode {
+        let unmet = expectations.judge(&self.observed);
         if self.failures.values().any(|judged| judged.harness_failure().is_some()) {
             ExitCode::HarnessFailed
         } else if self.diverged.is_some() {
             ExitCode::NotDeterministic
-        } else if self.failures.values().any(|judged| judged.judgement.violation().is_some()) {
+        } else if unmet.iter().any(Unmet::is_broken) {
             ExitCode::Broken
-        } else if self.proves_nothing(must_reach) {
+        } else if !unmet.is_empty() || self.proves_nothing() {
             ExitCode::NothingProven
         } else {
             ExitCode::Held
         }
     }
 
-    fn proves_nothing(&self, must_reach: &[String]) -> bool {
-        let unknown = !self.failures.is_empty();
-        unknown
-            || self.messages == 0
-            || self.touched.idle().next().is_some()
-            || !self.not_reached(must_reach).is_empty()
+    fn proves_nothing(&self) -> bool {
+        let unknown = self.failures.values().any(|judged| judged.judgement.violation().is_none());
+        unknown || self.messages == 0 || self.touched.idle().next().is_some()
+    }
+
+    /// The lowest seed that broke a promise which was not to be broken.
+    pub fn lowest_broken(&mut self, expectations: &Expectations) -> Option<Judged> {
+        let is_wrong = |judged: &Judged| {
+            let violation = judged.judgement.violation();
+            judged.harness_failure().is_none()
+                && violation.is_some_and(|violation| !expectations.expects_broken(violation.anomaly))
+        };
+        let seed = self.failures.iter().find(|(_, judged)| is_wrong(judged)).map(|(seed, _)| *seed)?;
+        self.failures.remove(&seed)
     }
 
     /// The lowest failing seed as text, whatever the order in which seeds ended; and what else is wrong, a paragraph each.
     pub fn complaints(&self, subject: &Subject, colour: bool) -> Vec<String> {
+        let expectations = subject.expectations();
+        let is_wrong = |judged: &Judged| {
+            let violation = judged.judgement.violation();
+            judged.harness_failure().is_some()
+                || violation.is_none_or(|violation| !expectations.expects_broken(violation.anomaly))
+        };
+        let wrong: Vec<_> = self.failures.iter().filter(|(_, judged)| is_wrong(judged)).collect();
         let mut complaints = Vec::new();
-        if let Some((seed, judged)) = self.failures.first_key_value() {
-            complaints.push(judged.complaint(subject, *seed, colour));
+        if let Some((seed, judged)) = wrong.first() {
+            complaints.push(judged.complaint(subject, **seed, colour));
         }
-        if self.failures.len() > 1 {
-            let others: Vec<_> = self.failures.keys().skip(1).take(10).map(u64::to_string).collect();
-            complaints.push(format!(
-                "  {} more seeds failed: {} …",
-                self.failures.len() - 1,
-                others.join(", ")
-            ));
+        if wrong.len() > 1 {
+            let others: Vec<_> = wrong.iter().skip(1).take(10).map(|(seed, _)| seed.to_string()).collect();
+            complaints.push(format!("  {} more seeds failed: {} …", wrong.len() - 1, others.join(", ")));
         }
         if let Some((seed, histories)) = &self.diverged {
             complaints.push(divergence(subject, *seed, histories));
@@ -149,9 +162,8 @@ impl Tally {
                 "  nothing proven: no {kind} touched traffic in any seed; move it to where there is some"
             ));
         }
-        for state in self.not_reached(subject.must_reach()) {
-            complaints.push(format!("  nothing proven: no seed reached {state}, which the scenario expects"));
-        }
+        let unmet = expectations.judge(&self.observed).into_iter().filter(|unmet| !unmet.is_broken());
+        complaints.extend(unmet.map(|unmet| format!("  nothing proven: {unmet}")));
         complaints
     }
 }

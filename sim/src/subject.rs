@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::check::Expectations;
 use crate::plan::{self, Plan};
 use crate::scenario::{self, Scenario};
 
@@ -48,11 +49,11 @@ impl Subject {
         }
     }
 
-    /// The states that some seed must reach.
-    pub fn must_reach(&self) -> &[String] {
+    /// What its seeds must show together; of a plan, that every promise holds.
+    pub fn expectations(&self) -> Expectations {
         match &self.content {
-            Content::Scenario(scenario) => &scenario.expect.reached,
-            Content::Plan(_) => &[],
+            Content::Scenario(scenario) => scenario.expect.clone().into(),
+            Content::Plan(_) => Expectations::default(),
         }
     }
 }

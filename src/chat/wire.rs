@@ -6,15 +6,16 @@
 //!   room may say in it: being in a room is about what one hears, and an outbox may hold messages for a room that its user
 //!   has left since.
 //! - `join` `(room, { since }?, ack?)`: from now on the room's messages are sent. `offset` is the log's last at joining;
-//!   nothing at or before it is sent, unless `since` is given: then everything of that room after `since`. Who is in the
-//!   room already stays as he is and gets the answer of his first `join`.
+//!   nothing at or before it is sent, unless `since` is given: then everything of that room after `since`. The answer says
+//!   `since` too, by default `offset`. Who is in the room already stays as he is and gets the answer of his first `join`.
 //! - `leave` `(room, ack?)`: nothing of that room after `offset` is sent.
 //!
 //! CONNECT: `{ serverOffset?, rooms? }`, where `rooms` is a list of names, all read from `serverOffset`, or an object of
 //! names and the offset of each; an absent or null offset is live only, 0 is from the start; absent `rooms` are
 //! [`DEFAULT_ROOM`] alone. A disconnected socket is in no room: its client names its rooms when it comes back.
 //!
-//! Down: `joined` `({ room: offset })`, first of all and only where CONNECT named rooms, as the answers of a `join` of each.
+//! Down: `joined` `({ room: { offset, since } })`, first of all and only where CONNECT named rooms, as the answers of a `join`
+//! of each: a client sees where a CONNECT said less than it knows by now.
 //! `chat message` `(content, serverOffset, { room, id, prev })`, where `prev` is the offset before it in that room that this
 //! socket is entitled to; the first `prev` is `since`, or the `offset` of the join. Who cannot be served hears
 //! `chat error` `({ code, message })` and is disconnected.
@@ -54,8 +55,17 @@ pub const NO_ID_PREFIX: &str = "undefined-";
 /// The longest id, in bytes.
 pub const ID_BYTES_MAX: usize = 128;
 
-/// What [`JOINED`] says: the offset at which each room was joined.
-pub type JoinedRooms = BTreeMap<String, LogOffset>;
+/// What [`JOINED`] says of each room.
+pub type JoinedRooms = BTreeMap<String, JoinedRoom>;
+
+/// Where a room begins on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinedRoom {
+    /// The log's last offset at joining.
+    pub offset: LogOffset,
+    /// After which offset the room is sent.
+    pub since: LogOffset,
+}
 
 /// Why the server does not do what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -48,6 +48,8 @@ pub(crate) const SQUALL: Package = Package {
             ),
         ),
         layer("chat", Before),
+        // Documentation alone, and the stage on which its examples play.
+        layer("notes", Before),
     ],
 };
 

@@ -4,6 +4,8 @@
 //! seams into the history.
 
 pub mod chat;
+mod client;
+mod events;
 mod recording;
 pub mod sabotage;
 

@@ -9,7 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::app::chat::Chat;
-use crate::hunt::{Judged, Tally, hunt};
+use crate::hunt::{Tally, hunt};
 use crate::report::{ExitCode, ScenarioLine, Status, Summary};
 use crate::shrink::CANDIDATES_MAX;
 use crate::subject::{Subject, load};
@@ -65,9 +65,9 @@ impl Run {
             let started = clock.elapsed();
             let tally = self.run_one(subject);
             let line = line(subject, &tally, clock.elapsed() - started);
-            exit = exit.max(tally.exit(subject.must_reach()));
+            exit = exit.max(tally.exit(&subject.expectations()));
             self.print(subject, &tally, &line);
-            self.shrink_lowest(tally);
+            self.shrink_lowest(subject, tally);
             lines.push(line);
         }
         if !self.digests {
@@ -90,11 +90,8 @@ impl Run {
     }
 
     /// Makes the lowest seed that broke a promise smaller.
-    fn shrink_lowest(&self, mut tally: Tally) {
-        let broken =
-            |judged: &Judged| judged.harness_failure().is_none() && judged.judgement.violation().is_some();
-        let lowest = tally.failures.iter().find(|(_, judged)| broken(judged)).map(|(seed, _)| *seed);
-        let Some(run) = lowest.and_then(|seed| tally.failures.remove(&seed)) else { return };
+    fn shrink_lowest(&self, subject: &Subject, mut tally: Tally) {
+        let Some(run) = tally.lowest_broken(&subject.expectations()) else { return };
         if self.no_shrink {
             return;
         }
@@ -125,7 +122,7 @@ impl Run {
 }
 
 fn line(subject: &Subject, tally: &Tally, real: Duration) -> ScenarioLine {
-    let status = match tally.exit(subject.must_reach()) {
+    let status = match tally.exit(&subject.expectations()) {
         ExitCode::Held => Status::Pass,
         ExitCode::NothingProven => Status::Unproven,
         ExitCode::Broken
@@ -134,9 +131,7 @@ fn line(subject: &Subject, tally: &Tally, real: Duration) -> ScenarioLine {
         | ExitCode::HarnessFailed
         | ExitCode::Interrupted => Status::Fail,
     };
-    let broken = tally.failures.first_key_value().and_then(|(seed, judged)| {
-        judged.judgement.violation().map(|violation| format!("{} (seed {seed})", violation.anomaly))
-    });
+    let unmet = subject.expectations().judge(&tally.observed);
     ScenarioLine {
         name: subject.name(),
         status,
@@ -145,7 +140,7 @@ fn line(subject: &Subject, tally: &Tally, real: Duration) -> ScenarioLine {
         touched: tally.touched.clone(),
         simulated: tally.elapsed,
         real,
-        note: broken,
+        note: unmet.first().map(ToString::to_string),
     }
 }
 

@@ -253,6 +253,11 @@ impl ChatClient {
         self.command(Command::Disconnect);
     }
 
+    /// The Socket.IO client underneath: for namespaces of your own over the same connection ([`Client::of`]).
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// How the client stands.
     pub fn status(&self) -> ChatStatus {
         let progress = self.progress.lock().expect("no one panics while holding it");

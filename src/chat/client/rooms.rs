@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::chat::ChatEvent;
-use crate::chat::wire::{ChatError, DEFAULT_ROOM, JoinedRooms};
+use crate::chat::wire::{ChatError, DEFAULT_ROOM, JoinedRoom, JoinedRooms};
 use crate::store::LogOffset;
 
 use super::ReceiveMode;
@@ -24,7 +24,7 @@ pub(in crate::chat) use arrival::Arrival;
 pub(in crate::chat) struct Rooms {
     receive: ReceiveMode,
     rooms: BTreeMap<String, Room>,
-    /// Rooms in which the server has this client, and in which it is not.
+    /// Rooms in which the server has this client and it is not, or not so: to be left, and joined again where it should be.
     strays: BTreeSet<String>,
     asked: Option<Request>,
 }
@@ -51,6 +51,15 @@ type Since = Option<LogOffset>;
 pub(in crate::chat) enum Request {
     Join { room: String, since: Since },
     Leave { room: String },
+}
+
+/// The server's answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::chat) struct Granted {
+    /// The log's last offset at joining, or the last that is sent of a room that is left.
+    pub(in crate::chat) offset: LogOffset,
+    /// After which offset a room is sent, where the server says.
+    pub(in crate::chat) since: Option<LogOffset>,
 }
 
 impl Room {
@@ -127,13 +136,10 @@ impl Rooms {
 
     /// The server says in which rooms this connection has begun.
     pub(in crate::chat) fn joined(&mut self, joined: &JoinedRooms) -> Vec<ChatEvent> {
-        self.strays = joined.keys().filter(|name| !self.rooms.contains_key(*name)).cloned().collect();
-        let mut events = Vec::new();
-        for (name, room) in &mut self.rooms {
-            let offset = joined.get(name);
-            room.on_server = offset.is_some();
-            events.extend(offset.and_then(|offset| room.began(name, *offset)));
-        }
+        self.rooms.values_mut().for_each(|room| room.on_server = false);
+        self.strays.clear();
+        let began = joined.iter().filter_map(|(name, joined)| self.began(name, *joined));
+        let mut events: Vec<_> = began.collect();
         events.extend(self.end_where(|room| room.leaving && !room.on_server));
         events
     }
@@ -176,16 +182,11 @@ impl Rooms {
     }
 
     /// The server did what was under way, on the connection that stands, or refused it.
-    pub(in crate::chat) fn answered(&mut self, answer: Result<LogOffset, ChatError>) -> Option<ChatEvent> {
+    pub(in crate::chat) fn answered(&mut self, answer: Result<Granted, ChatError>) -> Option<ChatEvent> {
         match (self.asked.take()?, answer) {
-            (Request::Join { room: name, .. }, Ok(offset)) => {
-                let Some(room) = self.rooms.get_mut(&name) else {
-                    // Left by its user before the connection on which it was to be asked for stood.
-                    self.strays.insert(name);
-                    return None;
-                };
-                room.on_server = true;
-                room.began(&name, offset)
+            (Request::Join { room, since: asked }, Ok(Granted { offset, since })) => {
+                let since = since.or(asked).unwrap_or(offset);
+                self.began(&room, JoinedRoom { offset, since })
             }
             (Request::Join { room, .. }, Err(ChatError { message, .. })) => {
                 // What the connection itself has joined is joined, whatever came of a request of an earlier one.
@@ -197,8 +198,9 @@ impl Rooms {
             }
             (Request::Leave { room: name }, left) => {
                 let room = self.rooms.get_mut(&name)?;
-                room.on_server = false;
-                if room.leaving { self.end(&name, left.ok()) } else { None }
+                let was_on_server = std::mem::replace(&mut room.on_server, false);
+                let last = left.ok().filter(|_| was_on_server).map(|left| left.offset);
+                if room.leaving { self.end(&name, last) } else { None }
             }
         }
     }
@@ -207,6 +209,23 @@ impl Rooms {
     pub(in crate::chat) fn unanswered(&mut self) -> Vec<ChatEvent> {
         self.asked = None;
         self.end_where(|room| room.leaving && !room.on_server)
+    }
+
+    /// The server sends a room from now on.
+    fn began(&mut self, name: &str, JoinedRoom { offset, since }: JoinedRoom) -> Option<ChatEvent> {
+        // What was sent along with CONNECT may be older than what was shown, left or joined since.
+        let Some(room) = self.rooms.get_mut(name) else {
+            self.strays.insert(name.to_owned());
+            return None;
+        };
+        let position = *room.position.get_or_insert(offset);
+        room.on_server = self.receive == ReceiveMode::Live || position == since;
+        if !room.on_server {
+            self.strays.insert(name.to_owned());
+        }
+        let is_news = !room.announced && !room.leaving;
+        room.announced |= is_news;
+        is_news.then(|| ChatEvent::Joined { room: name.to_owned(), offset })
     }
 
     fn end_where(&mut self, is_ending: impl Fn(&Room) -> bool) -> Vec<ChatEvent> {
@@ -223,15 +242,5 @@ impl Rooms {
             self.rooms.insert(name.to_owned(), Room::new(since));
         }
         Some(ChatEvent::Left { room: name.to_owned(), offset })
-    }
-}
-
-impl Room {
-    /// The server sends it, as of `offset` where nothing else was said.
-    fn began(&mut self, name: &str, offset: LogOffset) -> Option<ChatEvent> {
-        self.position.get_or_insert(offset);
-        let is_news = !self.announced && !self.leaving;
-        self.announced |= is_news;
-        is_news.then(|| ChatEvent::Joined { room: name.to_owned(), offset })
     }
 }

@@ -102,7 +102,7 @@ impl<L: ChatLog> Chat<L> {
         let joined =
             read_join(&incoming.args).and_then(|(room, since)| joining.join(&room, since, self.log.head()));
         // Under the lock: the answer comes before the room's first message.
-        answer(incoming, joined);
+        answer(incoming, joined.map(|joined| json!(joined)));
         drop(joining);
         rooms.wake_reader();
     }
@@ -111,12 +111,12 @@ impl<L: ChatLog> Chat<L> {
         let mut leaving = rooms.lock();
         let left =
             read_leave(&incoming.args).map(|room| leaving.leave(&room).unwrap_or_else(|| self.log.head()));
-        answer(incoming, left);
+        answer(incoming, left.map(at));
     }
 
     async fn on_message(self: Arc<Self>, incoming: Incoming) {
         let submitted = self.submit(&incoming.args).await;
-        answer(incoming, submitted);
+        answer(incoming, submitted.map(at));
     }
 
     async fn submit(&self, args: &Args) -> Result<LogOffset, ChatError> {
@@ -141,9 +141,13 @@ impl<L: ChatLog> Chat<L> {
     }
 }
 
-fn answer(incoming: Incoming, result: Result<LogOffset, ChatError>) {
+fn at(offset: LogOffset) -> Value {
+    json!({ "offset": offset })
+}
+
+fn answer(incoming: Incoming, result: Result<Value, ChatError>) {
     let answer = match result {
-        Ok(offset) => json!({ "offset": offset }),
+        Ok(answer) => answer,
         Err(error) => {
             let (event, code) = (&incoming.name, error.code);
             tracing::debug!(event, ?code, reason = error.message, "a client was refused what it asked");

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::chat::wire::{ChatError, ErrorCode, JoinedRooms};
+use crate::chat::wire::{ChatError, ErrorCode, JoinedRoom, JoinedRooms};
 use crate::store::LogOffset;
 
 /// The rooms of one socket.
@@ -24,7 +24,8 @@ pub(in crate::chat) struct Rooms {
 /// One socket's place in one room.
 #[derive(Debug)]
 struct Cursor {
-    joined_at: LogOffset,
+    /// Where it began.
+    joined: JoinedRoom,
     /// The last offset sent, or where the socket starts.
     sent: LogOffset,
     /// Nothing of this room after `sent` is at or before this offset.
@@ -46,8 +47,8 @@ impl Rooms {
         Self { joined: BTreeMap::new(), max, joins: 0, served: String::new() }
     }
 
-    /// Joins a room of a log that ends at `head`, to be read after `since`, by default after `head`. Gives the head at
-    /// joining; for a room that was joined before, the one of then.
+    /// Joins a room of a log that ends at `head`, to be read after `since`, by default after `head`. Gives where it
+    /// begins; for a room that was joined before, where it began.
     ///
     /// # Errors
     /// When the log does not reach to `since`, or there are too many rooms.
@@ -56,9 +57,9 @@ impl Rooms {
         room: &str,
         since: Option<LogOffset>,
         head: LogOffset,
-    ) -> Result<LogOffset, ChatError> {
+    ) -> Result<JoinedRoom, ChatError> {
         if let Some(cursor) = self.joined.get(room) {
-            return Ok(cursor.joined_at);
+            return Ok(cursor.joined);
         }
         let start = since.unwrap_or(head);
         if start > head {
@@ -71,9 +72,10 @@ impl Rooms {
             return Err(ChatError::new(ErrorCode::TooManyRooms, message));
         }
         self.joins += 1;
-        let cursor = Cursor { joined_at: head, sent: start, checked: start, join: self.joins };
+        let joined = JoinedRoom { offset: head, since: start };
+        let cursor = Cursor { joined, sent: start, checked: start, join: self.joins };
         self.joined.insert(room.to_owned(), cursor);
-        Ok(head)
+        Ok(joined)
     }
 
     /// Leaves a room. Gives the offset after which nothing of it is sent; `None` where it was not joined.
@@ -81,9 +83,9 @@ impl Rooms {
         self.joined.remove(room).map(|cursor| cursor.sent)
     }
 
-    /// All of them, with the head at joining.
+    /// All of them, with where they began.
     pub(in crate::chat) fn joined(&self) -> JoinedRooms {
-        self.joined.iter().map(|(room, cursor)| (room.clone(), cursor.joined_at)).collect()
+        self.joined.iter().map(|(room, cursor)| (room.clone(), cursor.joined)).collect()
     }
 
     /// The room whose turn it is, of those that a log which ends at `head` may have more of.
@@ -123,6 +125,10 @@ mod tests {
         LogOffset(offset)
     }
 
+    fn began(offset: u64, since: u64) -> JoinedRoom {
+        JoinedRoom { offset: at(offset), since: at(since) }
+    }
+
     fn next(rooms: &mut Rooms, head: u64) -> Option<(String, u64)> {
         rooms.turn(at(head)).map(|turn| (turn.room, turn.after.0))
     }
@@ -130,32 +136,33 @@ mod tests {
     #[test]
     fn a_room_is_read_from_its_start_or_from_the_head() {
         let mut rooms = Rooms::new(9);
-        assert_eq!(rooms.join("a", None, at(5)), Ok(at(5)));
+        assert_eq!(rooms.join("a", None, at(5)), Ok(began(5, 5)));
         assert_eq!(next(&mut rooms, 5), None);
         assert_eq!(next(&mut rooms, 6), Some(("a".to_owned(), 5)));
 
-        assert_eq!(rooms.join("b", Some(at(2)), at(7)), Ok(at(7)));
+        assert_eq!(rooms.join("b", Some(at(2)), at(7)), Ok(began(7, 2)));
         assert_eq!(next(&mut rooms, 7), Some(("b".to_owned(), 2)));
-        assert_eq!(rooms.joined(), JoinedRooms::from([("a".to_owned(), at(5)), ("b".to_owned(), at(7))]));
+        let expected = JoinedRooms::from([("a".to_owned(), began(5, 5)), ("b".to_owned(), began(7, 2))]);
+        assert_eq!(rooms.joined(), expected);
     }
 
     #[test]
     fn a_second_join_changes_nothing_and_is_answered_as_the_first() {
         let mut rooms = Rooms::new(1);
         rooms.join("a", None, at(5)).unwrap();
-        assert_eq!(rooms.join("a", Some(at(0)), at(7)), Ok(at(5)));
+        assert_eq!(rooms.join("a", Some(at(0)), at(7)), Ok(began(5, 5)));
         assert_eq!(next(&mut rooms, 7), Some(("a".to_owned(), 5)));
     }
 
     #[test]
     fn too_many_rooms_and_an_offset_of_another_log_are_refused() {
         let mut rooms = Rooms::new(1);
-        let code = |joined: Result<LogOffset, ChatError>| joined.map_err(|error| error.code);
+        let code = |joined: Result<JoinedRoom, ChatError>| joined.map_err(|error| error.code);
         assert_eq!(code(rooms.join("a", Some(at(6)), at(5))), Err(ErrorCode::UnknownOffset));
         rooms.join("a", None, at(5)).unwrap();
         assert_eq!(code(rooms.join("b", None, at(5))), Err(ErrorCode::TooManyRooms));
         rooms.leave("a");
-        assert_eq!(code(rooms.join("b", None, at(5))), Ok(at(5)));
+        assert_eq!(code(rooms.join("b", None, at(5))), Ok(began(5, 5)));
     }
 
     #[test]

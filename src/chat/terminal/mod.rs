@@ -1,5 +1,7 @@
-//! The chat client for people at a terminal, and for pipes: lines in, messages out.
+//! The chat client for people at a terminal, and for pipes: lines in, messages out. Lines that begin with `/` are commands, such
+//! as `/join ROOM`; `/help` lists them, and of a line that begins with `//` one `/` is said.
 
+mod line;
 mod place;
 mod screen;
 
@@ -12,11 +14,13 @@ use thiserror::Error;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 use tokio::sync::mpsc;
 
+use super::wire::DEFAULT_ROOM;
 use super::{ChatClient, ChatEvent, ChatOptions};
 use crate::engine::Time;
 use crate::io::net::Connector;
 use crate::io::{ConnectUrl, Env};
 use crate::store::{OutboxStorage, Pending, StoreError};
+use line::Line;
 use screen::Screen;
 
 /// After the last line, how long to wait for the next acknowledgement before leaving without it.
@@ -122,7 +126,8 @@ pub async fn run<C: Connector, R: AsyncBufRead + Unpin, W: Write>(
     let (client, events) =
         ChatClient::new(env, connector, options.url, ChatOptions::default(), outbox).await.map_err(broken)?;
     client.connect();
-    let session = Session { env, client, events, screen, name: options.name, path, failed: 0 };
+    let (name, room) = (options.name, DEFAULT_ROOM.to_owned());
+    let session = Session { env, client, events, screen, name, room, path, failed: 0 };
     session.run(streams.input, stop).await
 }
 
@@ -132,6 +137,8 @@ struct Session<'a, W> {
     events: mpsc::UnboundedReceiver<ChatEvent>,
     screen: Screen<W>,
     name: Option<String>,
+    /// Where lines are said: the room that was joined last, of those that were not left.
+    room: String,
     path: PathBuf,
     /// How many messages the server refused.
     failed: usize,
@@ -167,7 +174,7 @@ impl<W: Write> Session<'_, W> {
                         leave_at = Some(clock.monotonic() + LAST_WAIT);
                     }
                     // At the end of the input too: a last line need not end.
-                    self.say(&std::mem::take(&mut line)).await?;
+                    self.on_line(&std::mem::take(&mut line)).await?;
                 }
                 () = clock.sleep_until(leave_at.unwrap_or_default()), if leave_at.is_some() => {
                     let count = self.client.status().pending.len();
@@ -177,15 +184,53 @@ impl<W: Write> Session<'_, W> {
         }
     }
 
-    async fn say(&mut self, line: &[u8]) -> Result<(), TerminalError> {
+    async fn on_line(&mut self, line: &[u8]) -> Result<(), TerminalError> {
         let line = String::from_utf8_lossy(line);
-        let line = line.trim_end_matches(['\r', '\n']);
-        if line.is_empty() {
-            return Ok(());
+        match line::read(line.trim_end_matches(['\r', '\n'])) {
+            Line::Empty => {}
+            Line::Say(words) => self.say(words).await?,
+            Line::Join(room) => self.join(room)?,
+            Line::Leave(room) => self.leave_room(room)?,
+            Line::Rooms => self.show_rooms()?,
+            Line::Help => line::HELP.iter().try_for_each(|line| self.screen.remark(line))?,
+            Line::Wrong(why) => self.screen.remark(&why)?,
         }
-        let content = self.name.as_ref().map_or_else(|| line.to_owned(), |name| format!("{name}: {line}"));
-        let id = self.client.say(&content).await.map_err(TerminalError::NotKept)?;
+        Ok(())
+    }
+
+    async fn say(&mut self, words: &str) -> Result<(), TerminalError> {
+        let content = self.name.as_ref().map_or_else(|| words.to_owned(), |name| format!("{name}: {words}"));
+        let id = self.client.say_in(&self.room, &content).await.map_err(TerminalError::NotKept)?;
         Ok(self.screen.said(id, content)?)
+    }
+
+    fn join(&mut self, room: &str) -> io::Result<()> {
+        match self.client.join(room, None) {
+            Ok(()) => {
+                room.clone_into(&mut self.room);
+                self.screen.hears(room);
+                self.screen.remark(&format!("what you type is said in {room}"))
+            }
+            Err(error) => self.screen.remark(&error.message),
+        }
+    }
+
+    fn leave_room(&mut self, room: &str) -> io::Result<()> {
+        if !self.client.status().shown.contains_key(room) {
+            return self.screen.remark(&format!("you are not in {room}"));
+        }
+        self.client.leave(room);
+        if self.room == room {
+            DEFAULT_ROOM.clone_into(&mut self.room);
+            return self.screen.remark(&format!("what you type is said in {DEFAULT_ROOM}"));
+        }
+        Ok(())
+    }
+
+    fn show_rooms(&mut self) -> io::Result<()> {
+        let rooms: Vec<String> = self.client.status().shown.into_keys().collect();
+        let heard = if rooms.is_empty() { "none".to_owned() } else { rooms.join(", ") };
+        self.screen.remark(&format!("rooms you hear: {heard}; what you type is said in {}", self.room))
     }
 
     fn on_event(&mut self, event: &ChatEvent) -> Result<(), TerminalError> {
@@ -208,7 +253,7 @@ impl<W: Write> Session<'_, W> {
         }
     }
 
-    /// The user leaves; what waits is kept, which is worth saying.
+    /// The user leaves the chat; what waits is kept, which is worth saying.
     fn leave(mut self) -> Result<(), TerminalError> {
         let waiting = self.client.status().pending.len();
         if waiting > 0 {
@@ -253,6 +298,34 @@ mod tests {
         ended.unwrap();
         assert_eq!(bob.read(3).await, ["ci: one", "ci: two \u{fffd}", "ci: three"]);
         assert!(messages.starts_with("> ci: one\n"), "{messages}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rooms_are_joined_said_in_and_left_by_commands() {
+        let world = World::new();
+        let _server = world.serve_chat().await;
+        let mut bob = world.person("bob").await;
+        bob.client.join("lobby", None).unwrap();
+        bob.client.connect();
+        bob.until(|event| matches!(event, ChatEvent::Joined { .. })).await;
+
+        let input =
+            b"one\n/join lobby\n/join \x1b\ntwo\n/rooms\n/leave lobby\n//three\n/leave lobby\n/nick\n";
+        let (ended, messages, remarks) = chat(&world, input).await;
+
+        ended.unwrap();
+        assert_eq!(bob.read(3).await, ["ci: one", "ci: two", "ci: /three"]);
+        assert!(messages.contains("> [lobby] ci: two\n"), "{messages}");
+        for remark in [
+            "-- what you type is said in lobby\n",
+            "-- a room's name has",
+            "-- rooms you hear: general, lobby; what you type is said in lobby\n",
+            "-- what you type is said in general\n",
+            "-- you are not in lobby\n",
+            "-- there is no /nick",
+        ] {
+            assert!(remarks.contains(remark), "{remark} is not in {remarks}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

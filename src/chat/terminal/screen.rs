@@ -3,9 +3,10 @@
 //! Messages go to the output, remarks about them to another stream, so that a pipe gets messages alone. Nothing that
 //! another user wrote drives the terminal: what is not printed as itself is escaped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use crate::chat::wire::DEFAULT_ROOM;
 use crate::chat::{ChatEvent, Shown};
 use crate::store::MessageId;
 
@@ -19,6 +20,8 @@ pub(super) struct Screen<W> {
     /// With what the ids of the user's own messages begin.
     client_id: String,
     waiting: BTreeMap<MessageId, String>,
+    /// The rooms that are heard: where there are several, messages are shown with theirs.
+    rooms: BTreeSet<String>,
     connected: bool,
 }
 
@@ -26,12 +29,18 @@ impl<W: Write> Screen<W> {
     /// For the client of that id.
     pub(super) fn new(messages: W, remarks: W, client_id: &str) -> Self {
         let client_id = format!("{client_id}-");
-        Self { messages, remarks, client_id, waiting: BTreeMap::new(), connected: false }
+        let rooms = BTreeSet::from([DEFAULT_ROOM.to_owned()]);
+        Self { messages, remarks, client_id, waiting: BTreeMap::new(), rooms, connected: false }
     }
 
     /// The outbox has a message of the user, who said it now or in an earlier process.
     pub(super) fn keep(&mut self, id: MessageId, content: String) {
         self.waiting.insert(id, content);
+    }
+
+    /// Messages of another room may come.
+    pub(super) fn hears(&mut self, room: &str) {
+        self.rooms.insert(room.to_owned());
     }
 
     /// The user said something now.
@@ -54,10 +63,14 @@ impl<W: Write> Screen<W> {
             ChatEvent::Refused(reason) => self.remark(&format!("the server refuses: {}", escape(reason))),
             ChatEvent::GaveUp => self.remark("gave up connecting"),
             ChatEvent::Message(message) => self.show_message(message),
-            ChatEvent::Joined { room, .. } => self.remark(&format!("joined {room}")),
-            ChatEvent::Left { room, .. } => self.remark(&format!("left {room}")),
+            ChatEvent::Joined { room, .. } => self.remark(&format!("joined {}", escape(room))),
+            ChatEvent::Left { room, .. } => {
+                self.rooms.remove(room);
+                self.remark(&format!("left {}", escape(room)))
+            }
             ChatEvent::NotJoined { room, reason } => {
-                self.remark(&format!("cannot join {room}: {}", escape(reason)))
+                self.rooms.remove(room);
+                self.remark(&format!("cannot join {}: {}", escape(room), escape(reason)))
             }
             ChatEvent::Acknowledged { id, .. } => {
                 self.waiting.remove(id);
@@ -86,7 +99,8 @@ impl<W: Write> Screen<W> {
     fn show_message(&mut self, message: &Shown) -> io::Result<()> {
         let is_own = message.id.as_ref().is_some_and(|id| id.0.starts_with(&self.client_id));
         let mark = if is_own { '>' } else { ' ' };
-        writeln!(self.messages, "{mark} {}", escape(&message.content))?;
+        let room = if self.rooms.len() > 1 { format!("[{}] ", escape(&message.room)) } else { String::new() };
+        writeln!(self.messages, "{mark} {room}{}", escape(&message.content))?;
         self.messages.flush()
     }
 }
@@ -152,6 +166,17 @@ mod tests {
             screen.show(&message("me-1", "mine")).unwrap();
         });
         assert_eq!(messages, "  theirs\n> mine\n");
+    }
+
+    #[test]
+    fn messages_are_shown_with_their_room_while_several_are_heard() {
+        let (messages, _) = printed(|screen| {
+            screen.hears("lobby");
+            screen.show(&message("x-1", "two rooms")).unwrap();
+            screen.show(&ChatEvent::Left { room: "lobby".to_owned(), offset: LogOffset(1) }).unwrap();
+            screen.show(&message("x-2", "one room")).unwrap();
+        });
+        assert_eq!(messages, "  [general] two rooms\n  one room\n");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::chat::client::rooms::{Arrival, Request, Rooms as ClientRooms};
+use crate::chat::client::rooms::{Arrival, Granted, Request, Rooms as ClientRooms};
 use crate::chat::server::request::read_start;
 use crate::chat::server::rooms::{Rooms as ServerRooms, Turn};
 use crate::chat::wire::{ChatError, JoinedRooms};
@@ -61,7 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
 enum Down {
     Connected,
     Joined(JoinedRooms),
-    Answer(Result<LogOffset, ChatError>),
+    Answer(Result<Granted, ChatError>),
     Message(Args),
 }
 
@@ -73,13 +73,14 @@ struct Link {
     up: VecDeque<Request>,
     down: VecDeque<Down>,
     client_knows: bool,
+    client_knows_rooms: bool,
 }
 
 /// A user's stay in a room, as the user sees it.
 #[derive(Debug)]
 struct Stay {
     since: Option<LogOffset>,
-    /// The log's end when the user asked.
+    /// Where the log ended when the user asked, or before.
     asked_at: LogOffset,
     joined_at: Option<LogOffset>,
     shown: Vec<LogOffset>,
@@ -98,6 +99,8 @@ struct Model {
     log: Vec<usize>,
     client: ClientRooms,
     auth: Option<Value>,
+    /// The log's end when the client last said its rooms.
+    dialed_at: LogOffset,
     link: Option<Link>,
     comes_again: Option<Request>,
     stays: BTreeMap<String, Stay>,
@@ -108,7 +111,15 @@ impl Model {
         let client = ClientRooms::new(ReceiveMode::Resume, vec![NAMES[0].to_owned()]);
         let stay = Stay::new(Some(LogOffset::START), LogOffset::START);
         let stays = BTreeMap::from([(NAMES[0].to_owned(), stay)]);
-        Self { log: Vec::new(), client, auth: None, link: None, comes_again: None, stays }
+        Self {
+            log: Vec::new(),
+            client,
+            auth: None,
+            dialed_at: LogOffset::START,
+            link: None,
+            comes_again: None,
+            stays,
+        }
     }
 
     fn head(&self) -> LogOffset {
@@ -128,7 +139,11 @@ impl Model {
                 self.join(NAMES[room], since);
             }
             Step::Leave(room) => self.leave(NAMES[room]),
-            Step::Dial => self.auth = Some(self.client.auth()),
+            Step::Dial if self.link.is_none() => {
+                self.auth = Some(self.client.auth());
+                self.dialed_at = self.head();
+            }
+            Step::Dial => {}
             Step::Connect => self.connect(),
             Step::Break { comes_again } => self.disconnect(comes_again),
             Step::Up => drop(self.up()),
@@ -142,9 +157,11 @@ impl Model {
     }
 
     fn join(&mut self, name: &str, since: Option<LogOffset>) {
-        let head = self.head();
+        // A room that was named when the client dialed, left and joined again meanwhile, may begin where it was named.
+        let is_settled = self.link.as_ref().is_some_and(|link| link.client_knows_rooms);
+        let asked_at = if is_settled { self.head() } else { self.dialed_at };
         match self.stays.get_mut(name) {
-            None => drop(self.stays.insert(name.to_owned(), Stay::new(since, head))),
+            None => drop(self.stays.insert(name.to_owned(), Stay::new(since, asked_at))),
             Some(stay) if stay.leaving => stay.next = Some(since),
             Some(_) => {}
         }
@@ -169,7 +186,8 @@ impl Model {
         }
         let down = VecDeque::from([Down::Connected, Down::Joined(server.joined())]);
         let up = self.comes_again.take().into_iter().collect();
-        self.link = Some(Link { server, page: None, up, down, client_knows: false });
+        self.link =
+            Some(Link { server, page: None, up, down, client_knows: false, client_knows_rooms: false });
     }
 
     fn disconnect(&mut self, comes_again: bool) {
@@ -194,8 +212,13 @@ impl Model {
         let Some(link) = &mut self.link else { return false };
         let Some(request) = link.up.pop_front() else { return false };
         let answer = match request {
-            Request::Join { room, since } => link.server.join(&room, since, head),
-            Request::Leave { room } => Ok(link.server.leave(&room).unwrap_or(head)),
+            Request::Join { room, since } => link
+                .server
+                .join(&room, since, head)
+                .map(|joined| Granted { offset: joined.offset, since: Some(joined.since) }),
+            Request::Leave { room } => {
+                Ok(Granted { offset: link.server.leave(&room).unwrap_or(head), since: None })
+            }
         };
         link.down.push_back(Down::Answer(answer));
         true
@@ -210,6 +233,7 @@ impl Model {
                 self.client.connected();
             }
             Down::Joined(joined) => {
+                link.client_knows_rooms = true;
                 let told = self.client.joined(&joined);
                 self.hear(told);
             }
@@ -273,7 +297,15 @@ impl Model {
                         self.stays.insert(room, Stay::new(since, stay.asked_at));
                     }
                 }
-                other => panic!("nothing else happens: {other:?}"),
+                other @ (ChatEvent::Connected
+                | ChatEvent::Disconnected(_)
+                | ChatEvent::Refused(_)
+                | ChatEvent::GaveUp
+                | ChatEvent::Message(_)
+                | ChatEvent::NotJoined { .. }
+                | ChatEvent::Acknowledged { .. }
+                | ChatEvent::Failed { .. }
+                | ChatEvent::OutboxBroken(_)) => panic!("rooms say nothing else: {other:?}"),
             }
         }
     }

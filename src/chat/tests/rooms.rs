@@ -12,6 +12,10 @@ fn message(content: &str, offset: u64, room: &str, prev: u64) -> Value {
     json!(["chat message", [content, offset, { "room": room, "id": null, "prev": prev }]])
 }
 
+fn began(offset: u64, since: u64) -> Value {
+    json!({ "offset": offset, "since": since })
+}
+
 fn in_room(content: &str, room: &str) -> Value {
     json!([content, null, { "room": room }])
 }
@@ -37,16 +41,16 @@ async fn a_room_is_heard_from_its_join_to_its_leave() {
     assert_eq!(raw.hear().await, json!(["joined", [{}]]));
     speaker.send(in_room("before", "lobby")).await;
 
-    assert_eq!(raw.ask("join", json!(["lobby"])).await, json!([{ "offset": 1 }]));
+    assert_eq!(raw.ask("join", json!(["lobby"])).await, json!([began(1, 1)]));
     speaker.send(json!(["elsewhere"])).await;
     speaker.send(in_room("within", "lobby")).await;
     assert_eq!(raw.hear().await, message("within", 3, "lobby", 1));
-    assert_eq!(raw.ask("join", json!(["lobby", { "since": 0 }])).await, json!([{ "offset": 1 }]));
+    assert_eq!(raw.ask("join", json!(["lobby", { "since": 0 }])).await, json!([began(1, 1)]));
     assert_eq!(raw.ask("leave", json!(["lobby"])).await, json!([{ "offset": 3 }]));
     speaker.send(in_room("after", "lobby")).await;
     assert_eq!(raw.ask("leave", json!(["lobby"])).await, json!([{ "offset": 4 }]));
 
-    assert_eq!(raw.ask("join", json!(["lobby", { "since": 1 }])).await, json!([{ "offset": 4 }]));
+    assert_eq!(raw.ask("join", json!(["lobby", { "since": 1 }])).await, json!([began(4, 1)]));
     assert_eq!(raw.hear().await, message("within", 3, "lobby", 1));
     assert_eq!(raw.hear().await, message("after", 4, "lobby", 3));
 }
@@ -61,12 +65,15 @@ async fn a_connect_names_rooms_and_gets_each_from_its_own_offset() {
     }
 
     let mut each = world.raw(json!({ "rooms": { "a": 1, "b": 2, "c": null } }));
-    assert_eq!(each.hear().await, json!(["joined", [{ "a": 5, "b": 5, "c": 5 }]]));
+    assert_eq!(
+        each.hear().await,
+        json!(["joined", [{ "a": began(5, 1), "b": began(5, 2), "c": began(5, 5) }]])
+    );
     assert_eq!(each.hear().await, message("3", 3, "a", 1));
     assert_eq!(each.hear().await, message("4", 4, "b", 2));
 
     let mut all = world.raw(json!({ "serverOffset": 3, "rooms": ["a", "b"] }));
-    assert_eq!(all.hear().await, json!(["joined", [{ "a": 5, "b": 5 }]]));
+    assert_eq!(all.hear().await, json!(["joined", [{ "a": began(5, 3), "b": began(5, 3) }]]));
     assert_eq!(all.hear().await, message("4", 4, "b", 3));
 
     speaker.send(in_room("6", "c")).await;
@@ -87,11 +94,11 @@ async fn what_is_no_room_is_refused_and_so_is_one_too_many() {
         assert_eq!(raw.ask("join", args).await[0]["error"]["code"], code);
     }
     for n in 1..100 {
-        assert_eq!(raw.ask("join", json!([format!("room {n}")])).await, json!([{ "offset": 0 }]));
+        assert_eq!(raw.ask("join", json!([format!("room {n}")])).await, json!([began(0, 0)]));
     }
     assert_eq!(raw.ask("join", json!(["one more"])).await[0]["error"]["code"], "too_many_rooms");
     raw.ask("leave", json!(["general"])).await;
-    assert_eq!(raw.ask("join", json!(["one more"])).await, json!([{ "offset": 0 }]));
+    assert_eq!(raw.ask("join", json!(["one more"])).await, json!([began(0, 0)]));
 
     let names: Vec<_> = (0..101).map(|n| n.to_string()).collect();
     let mut too_many = world.raw(json!({ "rooms": names }));

@@ -158,6 +158,7 @@ impl HubTask {
     fn transmit(&mut self, connection: ConnectionId, messages: Encoded) {
         let Some(outgoing) = self.connections.get(&connection) else { return };
         if outgoing.send(messages).is_err() {
+            tracing::debug!(reached = "hub.slow_reader", connection = connection.0);
             self.abort(connection, "its reader is slow: more than max_outgoing_bytes wait for it");
         }
     }

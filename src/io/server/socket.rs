@@ -12,12 +12,12 @@ use crate::engine::Sid;
 use crate::io::flags::{Timeout, Volatile};
 use crate::socket::{AckError, AckId, Args, ConnectionId, DisconnectReason, HubCommand, Namespace, RoomName};
 
-use super::Shared;
 use super::broadcast::Broadcast;
 use super::handlers::{self, ConnectHandler, Handlers};
 use super::hub_task::ToHub;
 use super::incoming;
 use super::outgoing::Meter;
+use super::{Server, Shared};
 
 /// An event as a handler receives it.
 #[derive(Debug)]
@@ -141,6 +141,11 @@ impl Socket {
     /// Its id, new for each connection.
     pub fn id(&self) -> &Sid {
         &self.0.id
+    }
+
+    /// The server it is connected to.
+    pub fn server(&self) -> Server {
+        Server { shared: self.0.shared.clone() }
     }
 
     /// The name of its namespace, `/` for the main one.

@@ -112,6 +112,7 @@ impl Manager {
             self.backoff.reset();
             self.connection = Connection::Idle;
             for namespace in self.wanted() {
+                tracing::debug!(reached = "client.reconnect_failed", %namespace);
                 self.event(&namespace, ManagerEvent::ReconnectFailed);
             }
         } else {

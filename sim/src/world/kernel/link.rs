@@ -2,15 +2,16 @@
 //!
 //! Each direction stands for itself. Faults overlap: a link opens when the last fault that blocks it ends, delays add up,
 //! each loss has its own chance, and the slowest cap rules. What each fault did is counted, so that one which touched
-//! nothing can be told from one that did; its first touch of each connection is written into the history.
+//! nothing can be told from one that did; that it touched a connection is written into the history, once a tick at most.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::super::moment;
+use super::super::turmoil::TICK;
 use super::cuts::Cuts;
 use super::frame::{ConnectionId, MachineId, Route};
 use super::impairment::{Impairment, Imposed};
@@ -35,7 +36,8 @@ pub(super) struct State {
     struck: Vec<usize>,
     changes: BTreeMap<Way, Arc<Notify>>,
     touched: BTreeMap<usize, u64>,
-    written: BTreeSet<(usize, ConnectionId)>,
+    /// When it was last written that a fault touched a connection.
+    written: BTreeMap<(usize, ConnectionId), Duration>,
 }
 
 /// From which machine to which.
@@ -158,10 +160,13 @@ impl Links {
         Some(passing)
     }
 
-    /// Says that a fault touched a connection. The history has the first time.
+    /// Says that a fault touched a connection.
     pub(super) fn touch(&self, state: &mut State, fault: usize, route: Route) {
         *state.touched.entry(fault).or_default() += 1;
-        if state.written.insert((fault, route.connection)) {
+        let now = moment::now();
+        let written = state.written.get(&(fault, route.connection));
+        if written.is_none_or(|written| now >= *written + TICK) {
+            state.written.insert((fault, route.connection), now);
             let mut processes: Vec<Name> = [route.from, route.to].map(|machine| self.name(machine)).into();
             // The client first.
             processes.sort_by_key(|name| **name == *SERVER);
@@ -248,14 +253,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_history_has_the_first_touch_of_each_connection() {
+    fn the_history_has_each_connection_that_was_touched_once_a_tick() {
         let links = links();
         links.touch_all(3, &[up(1), up(1), up(1).back(), up(2)]);
+        moment::set(TICK);
+        links.touch_all(3, &[up(1)]);
+        moment::set(Duration::ZERO);
 
         let history = links.recorder.finish();
 
         let touched = Kind::Touched { fault: 3, processes: vec!["alice".into(), SERVER.into()] };
-        assert_eq!(history.records.iter().map(|record| &record.kind).collect::<Vec<_>>(), [&touched; 2]);
-        assert_eq!(links.touched(), BTreeMap::from([(3, 4)]));
+        assert_eq!(history.records.iter().map(|record| &record.kind).collect::<Vec<_>>(), [&touched; 3]);
+        assert_eq!(links.touched(), BTreeMap::from([(3, 5)]));
     }
 }

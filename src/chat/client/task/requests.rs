@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::Task;
 use crate::chat::ChatEvent;
 use crate::chat::client::outgoing::read_answer;
-use crate::chat::client::rooms::Request;
+use crate::chat::client::rooms::{Granted, Request};
 use crate::chat::wire::{JOIN, JoinedRooms, LEAVE};
 use crate::io::env::BoxFuture;
 use crate::socket::{AckError, Args};
-use crate::store::OutboxStorage;
+use crate::store::{LogOffset, OutboxStorage};
 
 impl<O: OutboxStorage> Task<O> {
     /// Asks for the next change of rooms, where one can be asked for now.
@@ -69,7 +69,11 @@ impl<O: OutboxStorage> Task<O> {
                         self.on_event(event);
                     }
                 }
-                let told = self.with_progress(|progress| progress.rooms.answered(read_answer(&answer)));
+                let since =
+                    answer.values().first().and_then(|answer| answer.get("since")).and_then(Value::as_u64);
+                let granted =
+                    read_answer(&answer).map(|offset| Granted { offset, since: since.map(LogOffset) });
+                let told = self.with_progress(|progress| progress.rooms.answered(granted));
                 self.rooms_changed(told);
             }
             Err(AckError::TimedOut) if !self.link.asked_before => {

@@ -1,0 +1,294 @@
+//! A simulated user: does what the plan says with Squall's chat client, and writes down what it is shown.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use squall::chat::wire::CHAT_MESSAGE;
+use squall::chat::{ChatClient, ChatEvent, ChatOptions, ReceiveMode, SendMode};
+use squall::io::{ClientOptions, ConnectUrl, Event};
+use squall::socket::{Args, ReconnectOptions};
+use squall::store::{LogOffset, MemoryOutbox, MessageId, SqliteOutbox};
+use tokio::sync::mpsc;
+
+use super::Machine;
+use super::events::Events;
+use super::recording::{RecordingOutbox, content_hash};
+use crate::history::Kind;
+use crate::plan::{Act, ClientPlan, Join, Name, Receive, SERVER, Say, Send, Transport};
+
+/// Where the server listens on its machine.
+pub(super) const PORT: u16 = 3000;
+
+/// One life of a user's client.
+pub(super) struct User {
+    machine: Machine,
+    options: ClientPlan,
+    chat: ChatClient,
+    /// Absent where the plan has no events.
+    events: Option<Events>,
+    session: u32,
+    /// From where each room was asked for.
+    since: BTreeMap<Name, Option<LogOffset>>,
+    /// How many messages were said past the outbox.
+    said: u64,
+}
+
+/// Runs until the process is gone.
+pub(super) async fn run(
+    machine: Machine,
+    plan: ClientPlan,
+    has_events: bool,
+    ops: mpsc::UnboundedReceiver<Act>,
+) {
+    let (chat, mut shown) = start(&machine, &plan).await;
+    let (events, heard) = match has_events.then(|| Events::new(&machine, chat.client(), &plan.rooms)) {
+        Some((events, heard)) => (Some(events), Some(heard)),
+        None => (None, None),
+    };
+    let mut user = User { machine, options: plan, chat, events, session: 0, since: BTreeMap::new(), said: 0 };
+    let (mut ops, mut heard) = (pin!(ops), heard);
+    loop {
+        tokio::select! {
+            biased;
+            event = shown.recv() => match event {
+                Some(event) => user.see(event),
+                None => break,
+            },
+            event = next(&mut heard) => user.hear(event),
+            op = ops.recv() => match op {
+                Some(act) => user.perform(act).await,
+                None => break,
+            },
+        }
+    }
+}
+
+/// Never ends where there is nothing to hear.
+async fn next(heard: &mut Option<mpsc::UnboundedReceiver<Event>>) -> Event {
+    if let Some(heard) = heard
+        && let Some(event) = heard.recv().await
+    {
+        return event;
+    }
+    std::future::pending().await
+}
+
+async fn start(machine: &Machine, plan: &ClientPlan) -> (ChatClient, mpsc::UnboundedReceiver<ChatEvent>) {
+    let env = &machine.env;
+    let url = ConnectUrl { host: SERVER.to_owned(), port: PORT };
+    let (net, options) = (machine.net.clone(), options(plan));
+    let started = match plan.send {
+        Send::Outbox => {
+            let outbox = SqliteOutbox::with_connection(open(machine), env.entropy.clone());
+            let outbox = outbox.expect("one client has the outbox");
+            ChatClient::new(env, net, url, options, RecordingOutbox::new(outbox, machine.clone())).await
+        }
+        Send::Plain | Send::Retry | Send::Manual => {
+            let outbox = RecordingOutbox::new(MemoryOutbox::new(env.entropy.clone()), machine.clone());
+            ChatClient::new(env, net, url, options, outbox).await
+        }
+    };
+    let (client, events) = started.expect("an outbox that opened can be read");
+    let (name, asked) = (machine.name.clone(), client.clone());
+    machine.probe.set(move || wait_chain(&name, &asked));
+    (client, events)
+}
+
+fn options(plan: &ClientPlan) -> ChatOptions {
+    let transport = |transport: &Transport| match transport {
+        Transport::Polling => squall::engine::Transport::Polling,
+        Transport::Websocket => squall::engine::Transport::WebSocket,
+    };
+    let reconnect = ReconnectOptions {
+        reconnection: plan.reconnection,
+        reconnection_attempts: plan.reconnection_attempts,
+        reconnection_delay: plan.reconnection_delay.0,
+        reconnection_delay_max: plan.reconnection_delay_max.0,
+        ..ReconnectOptions::default()
+    };
+    let transports = plan.transports.iter().map(transport).collect();
+    ChatOptions {
+        client: ClientOptions { transports, reconnect, ..ClientOptions::default() },
+        ack_timeout: plan.ack_timeout.0,
+        rooms: plan.rooms.iter().map(ToString::to_string).collect(),
+        send: match plan.send {
+            Send::Outbox => SendMode::Outbox,
+            Send::Retry => SendMode::Retry { retries: plan.retries },
+            Send::Plain | Send::Manual => SendMode::Plain,
+        },
+        receive: match plan.receive {
+            Receive::Resume => ReceiveMode::Resume,
+            Receive::Live => ReceiveMode::Live,
+        },
+    }
+}
+
+fn wait_chain(name: &str, client: &ChatClient) -> Vec<String> {
+    let status = client.status();
+    let mut chain = Vec::new();
+    if let Some(oldest) = status.pending.first() {
+        let (id, count, sends) = (&oldest.id, status.pending.len(), status.sends_of_oldest);
+        chain.push(format!(
+            "{name}: {count} in the outbox; {id}, sent {sends} times, waits for its acknowledgement"
+        ));
+    }
+    let connection = if status.connection.connected { "connected" } else { "not connected" };
+    chain.push(format!("{name}: {connection}, waits for {:?}", status.connection.waiting));
+    chain
+}
+
+impl User {
+    fn record(&self, kind: Kind) {
+        self.machine.record(self.session, kind);
+    }
+
+    fn hear(&self, event: Event) {
+        if let Some(events) = &self.events {
+            events.hear(self.session, event);
+        }
+    }
+
+    fn see(&mut self, event: ChatEvent) {
+        let kind = match event {
+            ChatEvent::Connected => {
+                self.session += 1;
+                Kind::Connected
+            }
+            ChatEvent::Disconnected(reason) => Kind::Disconnected { reason: reason.as_str() },
+            ChatEvent::Message(shown) => Kind::Delivered {
+                id: shown.id,
+                room: shown.room.as_str().into(),
+                offset: shown.offset,
+                content: content_hash(&shown.content),
+            },
+            ChatEvent::Joined { room, offset } => {
+                let since = self.since.get(room.as_str()).copied().flatten();
+                Kind::Joined { room: room.into(), offset, since }
+            }
+            ChatEvent::Left { room, offset } => Kind::Left { room: room.into(), offset },
+            ChatEvent::Acknowledged { id, offset } => Kind::Acknowledged { id, offset },
+            ChatEvent::Failed { id, reason } => match self.options.send {
+                Send::Outbox => Kind::Failed { id, reason },
+                // Given up on; the server may have it.
+                Send::Plain | Send::Retry | Send::Manual => Kind::SendFailed { id, reason },
+            },
+            ChatEvent::NotJoined { room, reason } => {
+                Kind::Trouble { what: format!("not let into {room}: {reason}") }
+            }
+            ChatEvent::Refused(why) => Kind::Trouble { what: format!("refused: {why}") },
+            ChatEvent::GaveUp => Kind::Trouble { what: "gave up reconnecting".to_owned() },
+            ChatEvent::OutboxBroken(error) => Kind::Trouble { what: format!("outbox: {error}") },
+        };
+        self.record(kind);
+    }
+
+    async fn perform(&mut self, act: Act) {
+        match act {
+            Act::Connect => {
+                self.record(Kind::Did { act: "connect" });
+                self.chat.connect();
+                self.events.iter().for_each(Events::connect);
+            }
+            Act::Disconnect => {
+                self.record(Kind::Did { act: "disconnect" });
+                self.events.iter().for_each(Events::disconnect);
+                self.chat.disconnect();
+            }
+            Act::Say(say) => self.say(say).await,
+            Act::Join(Join { room, since }) => self.join(room, since.map(LogOffset)),
+            Act::Leave(room) => {
+                self.record(Kind::Asked { act: "leave", room: room.clone() });
+                self.chat.leave(&room);
+                self.events.iter_mut().for_each(|events| events.exit(&room));
+            }
+            Act::Emit(emit) => {
+                if let Some(events) = &self.events {
+                    events.emit(self.session, emit, self.options.ack_timeout.0);
+                }
+            }
+            Act::Broadcast(broadcast) => {
+                if let Some(events) = &self.events {
+                    events.broadcast(self.session, broadcast);
+                }
+            }
+            // The world reloads processes; nothing is nothing.
+            Act::Reload | Act::Wait => {}
+        }
+    }
+
+    fn join(&mut self, room: Name, since: Option<LogOffset>) {
+        self.record(Kind::Asked { act: "join", room: room.clone() });
+        if let Err(error) = self.chat.join(&room, since) {
+            self.record(Kind::Trouble { what: format!("not let into {room}: {}", error.message) });
+        }
+        self.events.iter_mut().for_each(|events| events.enter(&room));
+        self.since.insert(room, since);
+    }
+
+    async fn say(&mut self, Say { room, content }: Say) {
+        if self.options.send == Send::Manual {
+            return self.say_by_hand(&room, content);
+        }
+        if let Err(error) = self.chat.say_in(&room, &content).await {
+            self.record(Kind::Trouble { what: format!("outbox: {error}") });
+        }
+    }
+
+    /// The tutorial's first way: `socket.timeout(..).emit(..)` in a loop, each message for itself.
+    fn say_by_hand(&mut self, room: &Name, content: String) {
+        self.said += 1;
+        let (n, life) = (self.said, self.machine.process);
+        let id = MessageId(format!("{}-by-hand-{life}-{n}", self.machine.name));
+        self.record(Kind::Sent { id: id.clone(), room: room.clone(), n, content: content_hash(&content) });
+        let args: Args =
+            vec![content.into(), serde_json::Value::Null, serde_json::json!({ "room": room })].into();
+        let retry = Retry {
+            chat: self.chat.clone(),
+            args,
+            tries: self.options.retries.saturating_add(1),
+            timeout: self.options.ack_timeout.0,
+        };
+        let (machine, session) = (self.machine.clone(), self.session);
+        self.machine.env.spawn(async move {
+            let kind = match retry.run().await {
+                Ok(offset) => Kind::Acknowledged { id, offset },
+                Err(reason) => Kind::SendFailed { id, reason },
+            };
+            machine.record(session, kind);
+        });
+    }
+}
+
+/// A message that is sent again for as long as nobody answers.
+struct Retry {
+    chat: ChatClient,
+    args: Args,
+    tries: u32,
+    timeout: Duration,
+}
+
+impl Retry {
+    async fn run(self) -> Result<LogOffset, String> {
+        let mut last = String::new();
+        for _ in 0..self.tries {
+            let answer =
+                self.chat.client().emit_with_ack(CHAT_MESSAGE, self.args.clone(), Some(self.timeout)).await;
+            match answer {
+                Ok(answer) => {
+                    let answer: serde_json::Value = answer.get(0).unwrap_or_default();
+                    return answer["offset"].as_u64().map(LogOffset).ok_or_else(|| answer.to_string());
+                }
+                Err(error) => last = error.to_string(),
+            }
+        }
+        Err(last)
+    }
+}
+
+/// Opens the machine's disk.
+pub(super) fn open(machine: &Machine) -> Connection {
+    let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(&machine.database, flags).expect("the world keeps the machine's disk open")
+}

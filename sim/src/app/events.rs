@@ -1,0 +1,324 @@
+//! Plain Socket.IO beside the chat: events that the server echoes or relays, over rooms, in a namespace of their own.
+//!
+//! Who is in a room is kept here a second time, by what clients say of themselves and by the handlers, so that a history
+//! knows who is to hear an event without asking the server under test.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use squall::engine::Sid;
+use squall::io::{Client, Event, Incoming, ServerNamespace};
+use squall::socket::Args;
+use squall::store::MessageId;
+use squall::{Server, Socket};
+use tokio::sync::mpsc;
+
+use super::Machine;
+use crate::history::{Kind, content_digest};
+use crate::plan::{Act, Broadcast, Emit, Name, Plan, attachment};
+
+/// The namespace of the events.
+const NAMESPACE: &str = "/events";
+
+/// What a server calls an event that it passes on.
+const HEARD: &str = "heard";
+
+/// The event that asks for [`Broadcast`].
+const RELAY: &str = "relay";
+
+/// Whether a plan has any event.
+pub(super) fn are_in(plan: &Plan) -> bool {
+    plan.ops.iter().any(|op| matches!(op.act, Act::Emit(_) | Act::Broadcast(_)))
+}
+
+/// What a client says of itself when it connects.
+#[derive(Serialize, Deserialize)]
+struct Introduction {
+    name: Name,
+    rooms: BTreeSet<Name>,
+}
+
+/// What travels with an event: to whom it is to go.
+#[derive(Serialize, Deserialize, Default)]
+struct Address {
+    room: Option<Name>,
+    #[serde(default)]
+    except: Vec<Name>,
+    #[serde(default)]
+    volatile: bool,
+}
+
+/// An event as its handler reads it.
+struct Arrival {
+    id: MessageId,
+    content: u64,
+    /// What is passed on: text, and bytes if there were any.
+    said: Args,
+    address: Address,
+}
+
+impl Arrival {
+    fn read(args: &Args) -> Option<Self> {
+        let text: String = args.get(0).ok()?;
+        let (bytes, address) = match args.len() {
+            2 => (None, args.get(1).ok()?),
+            _ => (Some(args.get::<Bytes>(1).ok()?), args.get(2).ok()?),
+        };
+        let content = content_digest(&text, bytes.as_deref());
+        let said = said(&text, bytes)?;
+        Some(Self { id: MessageId(text), content, said, address })
+    }
+}
+
+fn said(text: &str, bytes: Option<Bytes>) -> Option<Args> {
+    let args = Args::one(text).ok()?;
+    match bytes {
+        Some(bytes) => args.and(&bytes).ok(),
+        None => Some(args),
+    }
+}
+
+/// The server's side.
+#[derive(Clone)]
+struct Floor {
+    machine: Machine,
+    namespace: ServerNamespace,
+    members: Arc<Mutex<BTreeMap<Sid, Introduction>>>,
+}
+
+/// Puts the events of a plan on a server.
+pub(super) fn serve(machine: &Machine, server: &Server, plan_events: BTreeSet<Name>) {
+    let namespace = server.of(NAMESPACE);
+    let floor = Floor { machine: machine.clone(), namespace: namespace.clone(), members: Arc::default() };
+    namespace.on_connect(move |socket| {
+        floor.welcome(&socket, &plan_events);
+        ready(())
+    });
+}
+
+/// The names of the events that a plan emits.
+pub(super) fn names(plan: &Plan) -> BTreeSet<Name> {
+    let name = |act: &Act| if let Act::Emit(emit) = act { Some(emit.event.clone()) } else { None };
+    plan.ops.iter().filter_map(|op| name(&op.act)).collect()
+}
+
+impl Floor {
+    fn welcome(&self, socket: &Socket, events: &BTreeSet<Name>) {
+        let Ok(introduction) = serde_json::from_value::<Introduction>(socket.auth().clone()) else { return };
+        introduction.rooms.iter().for_each(|room| socket.join(&**room));
+        self.with_members(|members| members.insert(socket.id().clone(), introduction));
+        self.on(socket, "enter", |floor, socket, args| {
+            if let Ok(room) = args.get::<Name>(0) {
+                socket.join(&*room);
+                floor.with_rooms(socket, |rooms| rooms.insert(room));
+            }
+        });
+        self.on(socket, "exit", |floor, socket, args| {
+            if let Ok(room) = args.get::<Name>(0) {
+                socket.leave(&*room);
+                floor.with_rooms(socket, |rooms| rooms.remove(&room));
+            }
+        });
+        self.on(socket, RELAY, |floor, socket, args| {
+            if let Some(arrival) = Arrival::read(args) {
+                floor.relay(socket, arrival);
+            }
+        });
+        for event in events {
+            self.on(socket, event, |floor, socket, args| {
+                if let Some(arrival) = Arrival::read(args) {
+                    floor.echo(socket, arrival);
+                }
+            });
+        }
+        let members = self.members.clone();
+        socket.on_disconnect(move |socket, _| {
+            members.lock().expect("no one panics while holding it").remove(socket.id());
+            ready(())
+        });
+    }
+
+    /// Each event is answered with its own arguments.
+    fn on(
+        &self,
+        socket: &Socket,
+        event: &str,
+        handle: impl Fn(&Self, &Socket, &Args) + Send + Sync + 'static,
+    ) {
+        let floor = self.clone();
+        socket.on(event, move |socket, Incoming { args, ack, .. }| {
+            handle(&floor, &socket, &args);
+            ack.send(Arrival::read(&args).map_or(args, |arrival| arrival.said));
+            ready(())
+        });
+    }
+
+    fn echo(&self, socket: &Socket, arrival: Arrival) {
+        let Arrival { id, content, said, address } = arrival;
+        self.machine.record(0, Kind::Arrived { id: id.clone(), content });
+        let audience = match &address.room {
+            Some(room) => self.names(|_, member| member.rooms.contains(room)),
+            None => self.names(|sid, _| sid == socket.id()),
+        };
+        self.record_relayed(id, audience, Vec::new(), address.volatile);
+        match &address.room {
+            Some(room) if address.volatile => self.namespace.to(&**room).volatile().emit(HEARD, said),
+            Some(room) => self.namespace.to(&**room).emit(HEARD, said),
+            None if address.volatile => socket.volatile().emit(HEARD, said),
+            None => socket.emit(HEARD, said),
+        }
+    }
+
+    fn relay(&self, socket: &Socket, arrival: Arrival) {
+        let Arrival { id, content, said, address } = arrival;
+        self.machine.record(0, Kind::Arrived { id: id.clone(), content });
+        let is_excepted =
+            |member: &Introduction| address.except.iter().any(|room| member.rooms.contains(room));
+        let is_excluded = |sid: &Sid, member: &Introduction| sid == socket.id() || is_excepted(member);
+        let is_in =
+            |member: &Introduction| address.room.as_ref().is_none_or(|room| member.rooms.contains(room));
+        let audience = self.names(|sid, member| is_in(member) && !is_excluded(sid, member));
+        let excluded = self.names(is_excluded);
+        self.record_relayed(id, audience, excluded, address.volatile);
+        let mut broadcast = match &address.room {
+            Some(room) => socket.to(&**room),
+            None => socket.broadcast(),
+        };
+        for room in &address.except {
+            broadcast = broadcast.except(&**room);
+        }
+        if address.volatile {
+            broadcast = broadcast.volatile();
+        }
+        broadcast.emit(HEARD, said);
+    }
+
+    fn record_relayed(&self, id: MessageId, audience: Vec<Name>, excluded: Vec<Name>, volatile: bool) {
+        self.machine.record(0, Kind::Relayed { id, audience, excluded, volatile });
+    }
+
+    fn names(&self, is: impl Fn(&Sid, &Introduction) -> bool) -> Vec<Name> {
+        self.with_members(|members| {
+            let chosen = members.iter().filter(|(sid, member)| is(sid, member));
+            let names: BTreeSet<Name> = chosen.map(|(_, member)| member.name.clone()).collect();
+            names.into_iter().collect()
+        })
+    }
+
+    fn with_members<T>(&self, change: impl FnOnce(&mut BTreeMap<Sid, Introduction>) -> T) -> T {
+        change(&mut self.members.lock().expect("no one panics while holding it"))
+    }
+
+    fn with_rooms<T>(&self, socket: &Socket, change: impl FnOnce(&mut BTreeSet<Name>) -> T) {
+        self.with_members(|members| members.get_mut(socket.id()).map(|member| change(&mut member.rooms)));
+    }
+}
+
+/// The client's side.
+pub(super) struct Events {
+    machine: Machine,
+    client: Client,
+    rooms: BTreeSet<Name>,
+}
+
+impl Events {
+    /// Over the connection of the chat.
+    pub(super) fn new(
+        machine: &Machine,
+        chat: &Client,
+        rooms: &[Name],
+    ) -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let (client, events) = chat.of(NAMESPACE);
+        let events_of = Self { machine: machine.clone(), client, rooms: rooms.iter().cloned().collect() };
+        events_of.introduce();
+        (events_of, events)
+    }
+
+    fn introduce(&self) {
+        let name = &self.machine.name;
+        self.client.set_auth(Some(json!({ "name": name, "rooms": self.rooms })));
+    }
+
+    pub(super) fn connect(&self) {
+        self.client.connect();
+    }
+
+    pub(super) fn disconnect(&self) {
+        self.client.disconnect();
+    }
+
+    pub(super) fn enter(&mut self, room: &Name) {
+        self.rooms.insert(room.clone());
+        self.introduce();
+        self.tell("enter", room);
+    }
+
+    pub(super) fn exit(&mut self, room: &Name) {
+        self.rooms.remove(room);
+        self.introduce();
+        self.tell("exit", room);
+    }
+
+    /// While it is not connected, its introduction says the same when it is.
+    fn tell(&self, event: &str, room: &Name) {
+        self.client.volatile().emit(event, vec![json!(room)]);
+    }
+
+    pub(super) fn emit(&self, session: u32, emit: Emit, ack_timeout: std::time::Duration) {
+        let address = Address { room: emit.room, except: Vec::new(), volatile: emit.volatile };
+        let (id, args) = self.say(session, &emit.content, emit.binary, &address);
+        if !emit.ack {
+            return self.send(&emit.event, args, emit.volatile);
+        }
+        let (machine, client, event) = (self.machine.clone(), self.client.clone(), emit.event);
+        self.machine.env.spawn(async move {
+            let kind = match client.emit_with_ack(&event, args, Some(ack_timeout)).await {
+                Ok(answer) => Kind::Answered { id, content: digest(&answer).unwrap_or_default() },
+                Err(error) => Kind::SendFailed { id, reason: error.to_string() },
+            };
+            machine.record(session, kind);
+        });
+    }
+
+    pub(super) fn broadcast(&self, session: u32, broadcast: Broadcast) {
+        let Broadcast { content, room, except, binary, volatile } = broadcast;
+        let (_, args) = self.say(session, &content, binary, &Address { room, except, volatile });
+        self.send(RELAY, args, volatile);
+    }
+
+    fn say(&self, session: u32, text: &str, binary: Option<u32>, address: &Address) -> (MessageId, Args) {
+        let bytes = binary.map(|length| Bytes::from(attachment(text, length)));
+        let content = content_digest(text, bytes.as_deref());
+        let id = MessageId(text.to_owned());
+        self.machine.record(session, Kind::Emitted { id: id.clone(), volatile: address.volatile, content });
+        let args = said(text, bytes).and_then(|args| args.and(address).ok());
+        (id, args.expect("text, bytes and names have a JSON form"))
+    }
+
+    fn send(&self, event: &str, args: Args, volatile: bool) {
+        if volatile {
+            self.client.volatile().emit(event, args);
+        } else {
+            self.client.emit(event, args);
+        }
+    }
+
+    /// Takes what the namespace says.
+    pub(super) fn hear(&self, session: u32, event: Event) {
+        if let Event::Received { name, args, .. } = event
+            && name == HEARD
+            && let (Ok(text), Some(content)) = (args.get::<String>(0), digest(&args))
+        {
+            self.machine.record(session, Kind::Heard { id: MessageId(text), content });
+        }
+    }
+}
+
+fn digest(said: &Args) -> Option<u64> {
+    let bytes = said.get::<Bytes>(1).ok();
+    Some(content_digest(&said.get::<String>(0).ok()?, bytes.as_deref()))
+}
