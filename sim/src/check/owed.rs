@@ -93,12 +93,7 @@ impl Owed {
             Kind::Delivered { id, offset, .. } => {
                 self.on_delivered(&record.host, Message::seen(id.as_ref(), *offset));
             }
-            Kind::Asked { act, room } => {
-                if let Some(debt) = self.clients.get_mut(&record.host) {
-                    self.incurred += 1;
-                    debt.asked.insert(room.clone(), act);
-                }
-            }
+            Kind::Asked { act, room } => self.on_asked(&record.host, room, act),
             Kind::Joined { room, .. } => self.on_told(record, room, "join"),
             Kind::Left { room, .. } => self.on_told(record, room, "leave"),
             Kind::Started => self.on_started(record),
@@ -139,7 +134,7 @@ impl Owed {
             return;
         }
         for (name, debt) in self.clients.iter_mut().filter(|(_, debt)| debt.resumes) {
-            if self.rooms.entitles(name, debt.process, room, offset) {
+            if self.rooms.owes(name, debt.process, room, offset) {
                 self.incurred += 1;
                 if !debt.seen.contains(message) {
                     debt.unseen.insert((offset, message.clone()));
@@ -154,6 +149,20 @@ impl Owed {
             debt.unseen.remove(&(*offset, message.clone()));
         }
         debt.seen.insert(message);
+    }
+
+    /// To join where one is, or to leave where one is not, changes nothing, and nothing is said of it.
+    fn on_asked(&mut self, client: &Name, room: &Name, act: Word) {
+        let Some(debt) = self.clients.get_mut(client) else { return };
+        let stays = self.rooms.stays(client, debt.process, room);
+        let is_in = stays.iter().any(|stay| stay.until.is_none());
+        let is_leaving = debt.asked.get(room) == Some(&"leave");
+        if (act == "join") == (is_in && !is_leaving) {
+            debt.asked.remove(room);
+        } else {
+            self.incurred += 1;
+            debt.asked.insert(room.clone(), act);
+        }
     }
 
     fn on_told(&mut self, record: &Record, room: &Name, act: Word) {
@@ -182,7 +191,7 @@ impl Owed {
         let Some(debt) = self.clients.get_mut(client).filter(|debt| debt.resumes) else { return };
         debt.unseen.clear();
         for (room, (offset, message)) in self.ledger.iter() {
-            if !debt.seen.contains(message) && self.rooms.entitles(client, debt.process, room, *offset) {
+            if !debt.seen.contains(message) && self.rooms.owes(client, debt.process, room, *offset) {
                 debt.unseen.insert((*offset, message.clone()));
             }
         }
@@ -351,8 +360,20 @@ mod tests {
         assert_eq!(owed.describe(), ["bob: asked to join attic, not answered"]);
         assert!(after(&plan(), asked().join(BOB, "attic", 0)).is_settled());
         assert!(after(&plan(), asked().restart(BOB)).is_settled(), "a new life has not asked");
-        let leaves = asked().record(BOB, Kind::Asked { act: "leave", room: "attic".into() });
-        assert!(!after(&plan(), leaves.join(BOB, "attic", 0)).is_settled(), "its last wish counts");
+        let leave = || Kind::Asked { act: "leave", room: "attic".into() };
+        assert!(after(&plan(), asked().record(BOB, leave())).is_settled(), "it changed its mind");
+        let left = asked().join(BOB, "attic", 0).record(BOB, leave());
+        assert!(!after(&plan(), left).is_settled());
+        let back = asked().join(BOB, "attic", 0).record(BOB, leave());
+        let back = back.record(BOB, Kind::Asked { act: "join", room: "attic".into() });
+        assert!(!after(&plan(), back).is_settled(), "it left, and wants to be in again");
+    }
+
+    #[test]
+    fn to_ask_for_what_one_has_is_to_ask_for_nothing() {
+        let ask = |act, room: &str| Planted::new().record(BOB, Kind::Asked { act, room: room.into() });
+        assert!(after(&plan(), ask("join", "lobby")).is_settled());
+        assert!(after(&plan(), ask("leave", "attic")).is_settled());
     }
 
     #[test]

@@ -92,7 +92,11 @@ impl Dice {
 
     fn client(&self, name: &str) -> ClientPlan {
         let seconds = [3, 10][self.index(Stream::Work, &format!("{name}/ack_timeout"), 0..=1)];
-        ClientPlan { ack_timeout: Span(Duration::from_secs(seconds)), ..ClientPlan::default() }
+        let mut rooms: Vec<Name> = vec![DEFAULT_ROOM.into()];
+        if matches!(self.lobby(name), Lobby::FromTheStart | Lobby::Leaves) {
+            rooms.push(LOBBY.into());
+        }
+        ClientPlan { ack_timeout: Span(Duration::from_secs(seconds)), rooms, ..ClientPlan::default() }
     }
 
     fn ops(&self, names: &[Name]) -> Vec<Op> {
@@ -104,11 +108,10 @@ impl Dice {
             let number = said.entry(who).or_default();
             *number += 1;
             let bytes = [0, 0, 0, 2_000][self.index(Stream::Work, &format!("say/{n}/bytes"), 0..=3)];
-            ops.push(Op {
-                at: Span(at),
-                who: who.clone(),
-                act: Act::Say(Say { room: DEFAULT_ROOM.into(), content: content(who, *number, Some(bytes)) }),
-            });
+            let room =
+                [DEFAULT_ROOM, LOBBY][self.index(Stream::Work, &format!("say/{n}/room"), 0..=1)].into();
+            let content = content(who, *number, Some(bytes));
+            ops.push(Op { at: Span(at), who: who.clone(), act: Act::Say(Say { room, content }) });
         }
         ops.sort_by_key(|op| op.at);
         ops
