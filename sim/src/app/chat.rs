@@ -19,7 +19,7 @@ use crate::history::Kind;
 use crate::plan::{Act, Plan};
 
 use super::client::{self, PORT, open};
-use super::events;
+use super::events::{self, Cast};
 use super::recording::RecordingLog;
 use super::sabotage::{AcknowledgeFirst, HandlersEmit, Sabotage, SkipDuplicateCheck};
 use super::{App, Machine};
@@ -50,13 +50,13 @@ impl App for Chat {
             ..ServerOptions::default()
         };
         let (seed, sabotage) = (plan.seed, self.sabotage);
-        let events = events::are_in(plan).then(|| events::names(plan));
+        let cast = Cast::of(plan);
         Box::pin(async move {
             let server = Server::new(&machine.env, options);
             record_sockets(&machine, &server);
             put_chat_on(&machine, &server, sabotage, seed).await;
-            if let Some(events) = events {
-                events::serve(&machine, &server, events);
+            if let Some(cast) = cast {
+                events::serve(&machine, &server, cast);
             }
             let listener = machine.net.listen(PORT).expect("a process listens once on its own machine");
             let stopped = async { drop(stop.wait_for(|stop| *stop).await) };

@@ -87,23 +87,39 @@ fn said(text: &str, bytes: Option<Bytes>) -> Option<Args> {
 struct Floor {
     machine: Machine,
     namespace: ServerNamespace,
+    everyone: Arc<BTreeSet<Name>>,
     members: Arc<Mutex<BTreeMap<Sid, Introduction>>>,
 }
 
 /// Puts the events of a plan on a server.
-pub(super) fn serve(machine: &Machine, server: &Server, plan_events: BTreeSet<Name>) {
+pub(super) fn serve(machine: &Machine, server: &Server, cast: Cast) {
     let namespace = server.of(NAMESPACE);
-    let floor = Floor { machine: machine.clone(), namespace: namespace.clone(), members: Arc::default() };
+    let Cast { events, everyone } = cast;
+    let floor =
+        Floor { machine: machine.clone(), namespace: namespace.clone(), everyone, members: Arc::default() };
     namespace.on_connect(move |socket| {
-        floor.welcome(&socket, &plan_events);
+        floor.welcome(&socket, &events);
         ready(())
     });
 }
 
-/// The names of the events that a plan emits.
-pub(super) fn names(plan: &Plan) -> BTreeSet<Name> {
-    let name = |act: &Act| if let Act::Emit(emit) = act { Some(emit.event.clone()) } else { None };
-    plan.ops.iter().filter_map(|op| name(&op.act)).collect()
+/// What a server must know of a plan.
+pub(super) struct Cast {
+    /// The names of the events that are emitted.
+    events: BTreeSet<Name>,
+    /// All clients.
+    everyone: Arc<BTreeSet<Name>>,
+}
+
+impl Cast {
+    /// Of a plan; `None` where it has no events.
+    pub(super) fn of(plan: &Plan) -> Option<Self> {
+        let name = |act: &Act| if let Act::Emit(emit) = act { Some(emit.event.clone()) } else { None };
+        are_in(plan).then(|| Self {
+            events: plan.ops.iter().filter_map(|op| name(&op.act)).collect(),
+            everyone: Arc::new(plan.clients.keys().cloned().collect()),
+        })
+    }
 }
 
 impl Floor {
@@ -179,10 +195,12 @@ impl Floor {
         let is_excepted =
             |member: &Introduction| address.except.iter().any(|room| member.rooms.contains(room));
         let is_excluded = |sid: &Sid, member: &Introduction| sid == socket.id() || is_excepted(member);
-        let is_in =
-            |member: &Introduction| address.room.as_ref().is_none_or(|room| member.rooms.contains(room));
-        let audience = self.names(|sid, member| is_in(member) && !is_excluded(sid, member));
         let excluded = self.names(is_excluded);
+        let audience = match &address.room {
+            Some(room) => self.names(|sid, member| member.rooms.contains(room) && !is_excluded(sid, member)),
+            // Who has just connected hears it, too, though no handler has run for them yet.
+            None => self.everyone.iter().filter(|name| !excluded.contains(name)).cloned().collect(),
+        };
         self.record_relayed(id, audience, excluded, address.volatile);
         let mut broadcast = match &address.room {
             Some(room) => socket.to(&**room),

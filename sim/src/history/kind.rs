@@ -138,7 +138,7 @@ pub enum Kind {
     Relayed {
         /// The event.
         id: MessageId,
-        /// The clients that are connected and to have it.
+        /// The clients that may hear it; not all of them need be connected.
         audience: Vec<Name>,
         /// The clients that must not have it: its sender, and who is in a room that it excepts.
         excluded: Vec<Name>,
