@@ -5,8 +5,8 @@
 //!
 //! - **on its way** while it may still come;
 //! - **lost** when the connection that was to bring it has been replaced by another, or the run is over;
-//! - **excused** where a fault touched that connection, where the process at its end was gone, or where its sender was told
-//!   that sending failed;
+//! - **excused** where a fault touched that connection, where the process at its end was gone, or where a sender that sends
+//!   again was told that sending failed;
 //! - **given up** where its reader wanted to disconnect, and **kept** where its sender never connected again: neither is a
 //!   loss.
 
@@ -141,7 +141,11 @@ impl Awaited {
         self.up.insert(id.clone(), thing);
     }
 
+    /// To be told of a loss does not make it legal for who sends once.
     fn report(&mut self, record: &Record, id: &MessageId) {
+        if self.senders.get(&record.host) == Some(&Send::Plain) {
+            return;
+        }
         let sent = self.up.remove(id);
         if self.committed.contains(&Message::Id(id.clone())) {
             return;
@@ -221,7 +225,7 @@ impl Awaited {
                 && self
                     .presences
                     .of(&thing.client)
-                    .is_some_and(|presence| presence.still_concerns(thing.connection, record.at));
+                    .is_some_and(|presence| presence.concerns(thing.connection));
             if concerned {
                 thing.excuse(record);
             }
@@ -294,3 +298,6 @@ impl Thing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@
 //! is over. The client may notice something else before.
 //!
 //! *Not checked, because:* the server's side, because its records do not say whose connection one is; a silence during
-//! which another fault begins or ends, because what the two hold and let go together is for the world to know.
+//! which another fault begins or ends, or shortly before which one ended, because what the two hold and let go together is
+//! for the world to know.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use super::presence::Presences;
 use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::{FaultAct, Name, Pair, Path, Plan, SERVER};
+use crate::plan::{FaultAct, Name, Pair, Path, Plan, SERVER, Transport};
 use crate::scenario::limits::TICK;
 
 /// Looks for [`Anomaly::LateDeath`].
@@ -21,9 +22,13 @@ pub(super) struct LateDeath {
     presences: Presences,
     /// The client that each fault keeps everything from.
     silences: BTreeMap<usize, Name>,
+    half_open: BTreeSet<usize>,
     /// How long a client may take to notice.
     bound: Duration,
+    /// The faults that go on.
     active: BTreeSet<usize>,
+    /// When the last one ended.
+    ended: Option<Duration>,
     /// Clients to whom nothing comes, by the fault: the record with which it began.
     watched: BTreeMap<usize, Record>,
     examined: u64,
@@ -32,13 +37,16 @@ pub(super) struct LateDeath {
 
 impl LateDeath {
     pub(super) fn new(plan: &Plan) -> Self {
-        let silenced = |(place, what)| Some((place, silenced(what)?.clone()));
+        let silenced = |(place, what)| Some((place, silenced(plan, what)?.clone()));
+        let is_half_open = |place: &usize| matches!(plan.faults[*place].what, FaultAct::HalfOpen(_));
         let on_its_way = plan.network.latency.high + TICK * 2;
         Self {
             presences: Presences::new(plan),
             silences: plan.faults.iter().map(|fault| &fault.what).enumerate().filter_map(silenced).collect(),
+            half_open: (0..plan.faults.len()).filter(is_half_open).collect(),
             bound: plan.server.ping_interval.0 + plan.server.ping_timeout.0 + on_its_way,
             active: BTreeSet::new(),
+            ended: None,
             watched: BTreeMap::new(),
             examined: 0,
             found: None,
@@ -61,12 +69,22 @@ impl LateDeath {
     }
 
     fn on_began(&mut self, record: &Record, fault: usize) {
-        let is_alone = self.active.is_empty();
+        let is_calm = self.ended.is_none_or(|ended| record.at > ended + self.bound);
+        let is_alone = is_calm && self.active.is_empty();
         self.active.insert(fault);
         self.watched.clear();
         let Some(client) = self.silences.get(&fault).filter(|_| is_alone) else { return };
         if self.presences.of(client).is_some_and(|presence| presence.connected) {
             self.watched.insert(fault, record.clone());
+        }
+    }
+
+    /// A half-open connection stays so, though its fault takes no time.
+    fn on_fault_ended(&mut self, record: &Record, fault: usize) {
+        self.active.remove(&fault);
+        if !self.half_open.contains(&fault) {
+            self.ended = Some(record.at);
+            self.watched.clear();
         }
     }
 
@@ -85,17 +103,16 @@ impl Checker for LateDeath {
     }
 
     fn observe(&mut self, record: &Record) {
+        // What happens after the time was over comes too late.
+        self.look(record);
         self.presences.observe(record);
         if let Kind::FaultEnded { fault } = &record.kind {
-            self.active.remove(fault);
-            self.watched.clear();
+            self.on_fault_ended(record, *fault);
         } else if let Kind::Disconnected { .. } | Kind::Exited { .. } | Kind::Did { act: "disconnect" } =
             &record.kind
         {
             self.on_ended(&record.host);
-        }
-        self.look(record);
-        if let Kind::FaultBegan { fault, .. } = &record.kind {
+        } else if let Kind::FaultBegan { fault, .. } = &record.kind {
             self.on_began(record, *fault);
         }
     }
@@ -105,15 +122,22 @@ impl Checker for LateDeath {
     }
 }
 
-/// The client that a fault keeps everything from.
-fn silenced(what: &FaultAct) -> Option<&Name> {
+/// The client that a fault keeps everything from. Who polls makes new connections, and those are not half-open.
+fn silenced<'a>(plan: &Plan, what: &'a FaultAct) -> Option<&'a Name> {
     if let FaultAct::Stall(Path::Between(ends)) | FaultAct::Partition(Pair { between: ends }) = what {
-        ends.iter().find(|name| ***name != *SERVER)
+        client_of(ends)
     } else if let FaultAct::Stall(Path::OneWay([from, to])) = what {
         (**from == *SERVER).then_some(to)
+    } else if let FaultAct::HalfOpen(Pair { between: ends }) = what {
+        let transports = |name: &&Name| plan.clients.get(*name).map(|client| client.transports.as_slice());
+        client_of(ends).filter(|name| transports(name) == Some(&[Transport::Websocket]))
     } else {
         None
     }
+}
+
+fn client_of(ends: &[Name; 2]) -> Option<&Name> {
+    ends.iter().find(|name| ***name != *SERVER)
 }
 
 #[cfg(test)]
@@ -150,6 +174,23 @@ mod tests {
     fn who_notices_in_time_is_not() {
         let verdict = silence(|planted| planted.pass(seconds(44)).disconnect(BOB).pass(seconds(15)));
         assert_eq!(verdict, Verdict::Held { examined: 1 });
+    }
+
+    #[test]
+    fn a_half_open_connection_is_silent_though_its_fault_is_over() {
+        let mut plan = plan();
+        let what = FaultAct::HalfOpen(Pair { between: [BOB.into(), SERVER.into()] });
+        plan.faults = vec![Fault { at: Span(seconds(1)), until: None, what }];
+        let silent = |time| {
+            let planted = Planted::good().record("world", Kind::FaultBegan { fault: 0, what: String::new() });
+            planted.record("world", Kind::FaultEnded { fault: 0 }).touch(BOB).pass(seconds(time))
+        };
+        let of = |planted: Planted| {
+            let verdicts = judge(&plan, &planted.finish(), &Ending::Settled).verdicts;
+            verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::LateDeath).unwrap().1
+        };
+        assert_eq!(of(silent(44).disconnect(BOB)), Verdict::Held { examined: 1 });
+        assert!(matches!(of(silent(50).disconnect(BOB)), Verdict::Broken(_)));
     }
 
     #[test]

@@ -1,16 +1,12 @@
 //! When each client was connected, and whether a fault touched that connection.
 //!
-//! The world writes that a fault touched a connection at the next tick; by then its end may be recorded already. So a
-//! connection still belongs to its client for [`LATE`] after its end.
+//! A fault touches each connection once for the history, be it while it is made. So what touches a client that is not
+//! connected belongs to the connection that it gets next; an attempt that failed in between is taken for that one.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::history::{Kind, Record};
 use crate::plan::{Name, Plan};
-
-/// How much later than it happened the touch of a fault may be recorded: a tick, and what rounds it.
-pub(super) const LATE: Duration = Duration::from_millis(20);
 
 /// Every client's connections.
 #[derive(Debug, Clone)]
@@ -29,20 +25,16 @@ pub(super) struct Presence {
     pub(super) connected: bool,
     /// Whether its user wants to be disconnected.
     pub(super) leaving: bool,
-    /// The fault that touched it since it was last connected.
+    /// The first fault that touched the connection that it has, or had last.
     pub(super) touched: Option<Record>,
-    ended: Option<Duration>,
+    /// The first fault that touched the connection that it will have next.
+    touched_next: Option<Record>,
 }
 
 impl Presence {
-    /// Whether something that goes over the connection with this number can still be touched by what happens at `at`.
-    pub(super) fn still_concerns(&self, connection: u64, at: Duration) -> bool {
-        let just_ended = self.ended.is_some_and(|ended| at <= ended + LATE);
-        if self.connected || just_ended {
-            connection >= self.connections
-        } else {
-            connection > self.connections
-        }
+    /// Whether what touches the client now touches the connection with this number, among all that it has had and will.
+    pub(super) fn concerns(&self, connection: u64) -> bool {
+        if self.connected { connection >= self.connections } else { connection > self.connections }
     }
 }
 
@@ -61,7 +53,9 @@ impl Presences {
         if let Kind::Touched { processes, .. } = &record.kind {
             for name in processes {
                 if let Some(presence) = self.clients.get_mut(name) {
-                    presence.touched.get_or_insert_with(|| record.clone());
+                    let touched =
+                        if presence.connected { &mut presence.touched } else { &mut presence.touched_next };
+                    touched.get_or_insert_with(|| record.clone());
                 }
             }
             return;
@@ -72,10 +66,10 @@ impl Presences {
         } else if let Kind::Connected = &record.kind {
             presence.connections += 1;
             presence.connected = true;
-            (presence.leaving, presence.touched, presence.ended) = (false, None, None);
+            presence.leaving = false;
+            presence.touched = presence.touched_next.take();
         } else if let Kind::Disconnected { .. } | Kind::Exited { .. } = &record.kind {
             presence.connected = false;
-            presence.ended.get_or_insert(record.at);
         } else if let Kind::Did { act } = &record.kind {
             presence.leaving = *act == "disconnect";
         }

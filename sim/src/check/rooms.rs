@@ -2,7 +2,8 @@
 //!
 //! A stay in a room covers the offsets after the one at which a client joined, up to the one at which it left. The rooms
 //! that the plan gives a client are covered from the start of the log, anew in each life of its process; what it joins
-//! later is forgotten with the life. Disconnecting is not leaving.
+//! later is forgotten with the life. Disconnecting is not leaving. Who leaves does not wait for what is on its way: it may
+//! still come, but nobody owes it.
 
 use std::collections::BTreeMap;
 
@@ -84,6 +85,12 @@ impl Rooms {
         stays.map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a life of a client is owed an offset of a room: it is entitled to it, and has not left since.
+    pub(super) fn owes(&self, client: &Name, process: u32, room: &str, offset: LogOffset) -> bool {
+        let open = |stay: &&Stay| stay.until.is_none();
+        self.stays(client, process, room).iter().filter(open).any(|stay| stay.covers(offset))
+    }
+
     /// Whether a life of a client is entitled to an offset of a room.
     pub(super) fn entitles(&self, client: &Name, process: u32, room: &str, offset: LogOffset) -> bool {
         self.stays(client, process, room).iter().any(|stay| stay.covers(offset))
@@ -112,6 +119,13 @@ mod tests {
         let rooms = after(Planted::new().join_since(BOB, "attic", 6, 2));
         assert_eq!(covered(&rooms, 1, "attic"), [3, 4, 5, 6, 7, 8, 9]);
         assert!(covered(&rooms, 1, "cellar").is_empty());
+    }
+
+    #[test]
+    fn who_has_left_is_owed_nothing() {
+        let rooms = after(Planted::new().join(BOB, "attic", 3).leave(BOB, "attic", 5));
+        assert!(!rooms.owes(&BOB.into(), 1, "attic", LogOffset(4)));
+        assert!(rooms.owes(&BOB.into(), 1, "general", LogOffset(4)));
     }
 
     #[test]

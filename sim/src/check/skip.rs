@@ -50,7 +50,7 @@ impl Skip {
         for (client, process) in &self.lives {
             let life = (client.clone(), *process);
             let is_shown = self.shown.get(&life).is_some_and(|shown| shown.contains(message));
-            if !is_shown && self.rooms.entitles(client, *process, room, offset) {
+            if !is_shown && self.rooms.owes(client, *process, room, offset) {
                 let view = self.views.entry(life).or_default().entry(room.clone()).or_default();
                 view.entitle(record, message, offset);
             }
@@ -83,10 +83,13 @@ impl Skip {
         for (room, (offset, message)) in self.ledger.iter() {
             let view = views.entry(room.clone()).or_default();
             let is_shown = shown.is_some_and(|shown| shown.contains(message));
-            if !is_shown && self.rooms.entitles(&record.host, record.process, room, *offset) {
+            let place = (*offset, message.clone());
+            if !is_shown && self.rooms.owes(&record.host, record.process, room, *offset) {
                 view.entitle(record, message, *offset);
+            } else if !is_shown && self.rooms.entitles(&record.host, record.process, room, *offset) {
+                view.give_up(&place);
             } else {
-                view.show(&(*offset, message.clone()));
+                view.show(&place);
             }
         }
     }

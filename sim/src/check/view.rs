@@ -42,6 +42,11 @@ impl View {
         self.skipped.remove(place);
     }
 
+    /// The reader does not wait for a message any more; where it has passed it over, that stays so.
+    pub(super) fn give_up(&mut self, place: &Place) {
+        self.waiting.remove(place);
+    }
+
     /// The reader is shown `offset`; what it was not shown before it is skipped.
     pub(super) fn reach(&mut self, record: &Record, offset: LogOffset) {
         if self.highest.as_ref().is_some_and(|(highest, _)| *highest >= offset) {

@@ -15,11 +15,14 @@ use crate::units::{NumberRange, Rate, Span, SpanRange};
 
 use super::drawing::content;
 use super::{
-    Act, AppKind, Backend, ClientPlan, Cut, Delay, Fault, FaultAct, Guarantee, Lasting, Loss, Name,
+    Act, AppKind, Backend, ClientPlan, Cut, Delay, Fault, FaultAct, Guarantee, Join, Lasting, Loss, Name,
     NetworkPlan, Op, Pair, Path, Plan, SERVER, Say, ServerPlan, Slow, VERSION, settle_bound,
 };
 
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
+
+/// The room that not everyone is in.
+const LOBBY: &str = "lobby";
 
 /// Interval and timeout, in seconds: brisk ones find dead connections often, the defaults find what long outages do.
 const HEARTBEATS: [(u64, u64); 3] = [(5, 4), (10, 8), (25, 20)];
@@ -27,7 +30,7 @@ const HEARTBEATS: [(u64, u64); 3] = [(5, 4), (10, 8), (25, 20)];
 /// Work and faults begin within this time, so that they meet.
 const STORY: Duration = Duration::from_secs(20);
 
-/// A valid plan: 2 to 5 clients, 1 to 15 messages, 0 to 4 faults of any kind.
+/// A valid plan: 2 to 5 clients, 1 to 15 messages in two rooms, 0 to 4 faults of any kind; nothing is excused.
 pub fn random(seed: u64) -> Plan {
     let dice = Dice { seed };
     let names: Vec<Name> =
@@ -61,6 +64,18 @@ fn millis(low: u64, high: u64) -> SpanRange {
     SpanRange { low: Duration::from_millis(low), high: Duration::from_millis(high) }
 }
 
+/// What a client has to do with the second room.
+#[derive(Debug, Clone, Copy)]
+enum Lobby {
+    Never,
+    FromTheStart,
+    /// It is there from the start.
+    Leaves,
+    Joins,
+    /// It wants to be shown what was said before.
+    JoinsSince,
+}
+
 struct Dice {
     seed: u64,
 }
@@ -77,22 +92,26 @@ impl Dice {
 
     fn client(&self, name: &str) -> ClientPlan {
         let seconds = [3, 10][self.index(Stream::Work, &format!("{name}/ack_timeout"), 0..=1)];
-        ClientPlan { ack_timeout: Span(Duration::from_secs(seconds)), ..ClientPlan::default() }
+        let mut rooms: Vec<Name> = vec![DEFAULT_ROOM.into()];
+        if matches!(self.lobby(name), Lobby::FromTheStart | Lobby::Leaves) {
+            rooms.push(LOBBY.into());
+        }
+        ClientPlan { ack_timeout: Span(Duration::from_secs(seconds)), rooms, ..ClientPlan::default() }
     }
 
     fn ops(&self, names: &[Name]) -> Vec<Op> {
         let mut ops: Vec<Op> = names.iter().flat_map(|name| self.presence(name)).collect();
+        ops.extend(names.iter().filter_map(|name| self.membership(name)));
         let says = self.index(Stream::Work, "says", 1..=15);
         let mut said: BTreeMap<&Name, u32> = BTreeMap::new();
         for (at, n, who) in self.says(names, says) {
             let number = said.entry(who).or_default();
             *number += 1;
             let bytes = [0, 0, 0, 2_000][self.index(Stream::Work, &format!("say/{n}/bytes"), 0..=3)];
-            ops.push(Op {
-                at: Span(at),
-                who: who.clone(),
-                act: Act::Say(Say { room: DEFAULT_ROOM.into(), content: content(who, *number, Some(bytes)) }),
-            });
+            let room =
+                [DEFAULT_ROOM, LOBBY][self.index(Stream::Work, &format!("say/{n}/room"), 0..=1)].into();
+            let content = content(who, *number, Some(bytes));
+            ops.push(Op { at: Span(at), who: who.clone(), act: Act::Say(Say { room, content }) });
         }
         ops.sort_by_key(|op| op.at);
         ops
@@ -124,6 +143,25 @@ impl Dice {
             ops.push(op(leaves + away, Act::Connect));
         }
         ops
+    }
+
+    /// What a client has to do with the second room.
+    fn lobby(&self, name: &str) -> Lobby {
+        use Lobby::{FromTheStart, Joins, JoinsSince, Leaves, Never};
+        [Never, FromTheStart, Leaves, Joins, JoinsSince]
+            [self.index(Stream::Work, &format!("{name}/lobby"), 0..=4)]
+    }
+
+    /// Joins or leaves the second room at some time.
+    fn membership(&self, name: &Name) -> Option<Op> {
+        let act = match self.lobby(name) {
+            Lobby::Never | Lobby::FromTheStart => return None,
+            Lobby::Leaves => Act::Leave(LOBBY.into()),
+            Lobby::Joins => Act::Join(Join { room: LOBBY.into(), since: None }),
+            Lobby::JoinsSince => Act::Join(Join { room: LOBBY.into(), since: Some(0) }),
+        };
+        let at = self.duration(Stream::Work, &format!("{name}/lobby/at"), Duration::ZERO..=STORY);
+        Some(Op { at: Span(at), who: name.clone(), act })
     }
 
     fn faults(&self, names: &[Name]) -> Vec<Fault> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::scenario::tests::work::{LESS, ROOMS};
 use crate::scenario::tests::{GOOD, scenario_files};
 use crate::scenario::{self, parse};
 use crate::units::{NumberRange, Rate};
@@ -57,6 +58,52 @@ fn draws(plan: &Plan) -> Vec<(Span, String)> {
 #[test]
 fn a_drawn_plan_reads_like_this() {
     insta::assert_snapshot!(drawn(STORY, 7).to_yaml());
+}
+
+#[test]
+fn a_plan_with_all_that_can_be_done_reads_like_this() {
+    let plan = draw(&parse("rooms.yaml", ROOMS).unwrap(), 7);
+    insta::assert_snapshot!(plan.to_yaml());
+    assert_eq!(Plan::from_yaml("plan.yaml", &plan.to_yaml()), Ok(plan));
+}
+
+#[test]
+fn what_a_plan_does_not_say_of_a_client_is_what_it_always_was() {
+    let plan = drawn(STORY, 7);
+    let keys = ["transports", "- websocket", "reconnection", "retries", "rooms", "- general"];
+    let is_new = |line: &&str| keys.iter().any(|key| line.trim_start().starts_with(key));
+    let yaml = plan.to_yaml();
+    let old: Vec<&str> = yaml.lines().filter(|line| !is_new(line)).collect();
+    assert!(old.len() < yaml.lines().count());
+    assert_eq!(Plan::from_yaml("plan.yaml", &old.join("\n")), Ok(plan));
+}
+
+#[test]
+fn a_guarantee_that_its_clients_cannot_keep_is_refused() {
+    let mut plan = draw(&parse("less.yaml", LESS).unwrap(), 7);
+    plan.validate().unwrap();
+    plan.guarantee = Guarantee::ExactlyOnce;
+    let error = plan.validate().unwrap_err().to_string();
+    assert_eq!(error, "alice: `send: plain` and `receive: resume` cannot promise exactly_once");
+}
+
+#[test]
+fn what_has_no_id_must_say_something_else_each_time() {
+    let mut plan = draw(&parse("less.yaml", LESS).unwrap(), 7);
+    let say = plan.ops.iter().position(|op| op.act.is_say()).unwrap();
+    plan.ops.insert(say, plan.ops[say].clone());
+    assert!(plan.validate().unwrap_err().to_string().contains("stands twice"));
+    plan.clients.values_mut().for_each(|client| client.send = Send::Outbox);
+    plan.validate().unwrap();
+}
+
+#[test]
+fn an_attachment_has_its_length_and_depends_on_the_text() {
+    let one = attachment("alice emit 1", 700);
+    assert_eq!(one.len(), 700);
+    assert_ne!(one, attachment("alice emit 2", 700));
+    let values: std::collections::BTreeSet<u8> = one.into_iter().collect();
+    assert_eq!(values.len(), 256, "bytes of every value");
 }
 
 #[test]
@@ -208,6 +255,15 @@ fn a_plan_that_the_world_cannot_run_is_refused() {
     refused(|plan| plan.network.latency.low = Duration::ZERO, "latency is below the tick");
     refused(|plan| plan.network.latency.high = Duration::from_secs(60), "four round trips");
     refused(|plan| plan.server.ping_timeout = Span(Duration::from_millis(100)), "a pong may take");
+    let lobby = || Act::Join(Join { room: "The Lobby".into(), since: None });
+    refused(|plan| plan.ops[0].act = lobby(), "op 0: a room cannot be called `The Lobby`");
+    let alice = |plan: &mut Plan, change: fn(&mut ClientPlan)| {
+        change(plan.clients.get_mut("alice").expect("she is there"));
+    };
+    refused(|plan| alice(plan, |alice| alice.transports.clear()), "alice: there is no transport");
+    refused(|plan| alice(plan, |alice| alice.rooms.push("A".into())), "a room cannot be called `A`");
+    refused(|plan| alice(plan, |alice| alice.reconnection_attempts = Some(0)), "attempts or retries");
+    refused(|plan| alice(plan, |alice| alice.reconnection_delay_max = Span::default()), "is longer than");
     refused(|plan| plan.settle = Span(Duration::from_secs(1 << 40)), "settle is longer than");
 }
 
@@ -225,24 +281,28 @@ fn any_content() -> impl Strategy<Value = String> {
     prop_oneof![any::<String>(), "[ -~\n\t]{0,200}", "(null|~|yes|1e3|- |# |\\{|'|\"){1,5}"]
 }
 
-/// The good story with other numbers in it: well formed, and sound or not.
-fn other_numbers() -> impl Strategy<Value = String> {
-    let places: Vec<usize> =
-        GOOD.match_indices(|letter: char| letter.is_ascii_digit()).map(|(at, _)| at).collect();
-    let edit = (proptest::sample::select(places), "[0-9]");
-    proptest::collection::vec(edit, 0..6).prop_map(|edits| {
-        let mut text = GOOD.to_owned();
-        for (at, digit) in edits {
-            text.replace_range(at..=at, &digit);
-        }
-        text
-    })
+/// A good story with other numbers in it: well formed, and sound or not.
+fn other_numbers() -> impl Strategy<Value = (&'static str, String)> {
+    proptest::sample::select(vec![("good.yaml", GOOD), ("rooms.yaml", ROOMS)]).prop_flat_map(
+        |(file, story)| {
+            let places: Vec<usize> =
+                story.match_indices(|letter: char| letter.is_ascii_digit()).map(|(at, _)| at).collect();
+            let edit = (proptest::sample::select(places), "[0-9]");
+            proptest::collection::vec(edit, 0..6).prop_map(move |edits| {
+                let mut text = story.to_owned();
+                for (at, digit) in edits {
+                    text.replace_range(at..=at, &digit);
+                }
+                (file, text)
+            })
+        },
+    )
 }
 
 proptest! {
     #[test]
-    fn a_sound_scenario_has_no_seed_whose_plan_is_not_valid(text in other_numbers(), seed: u64) {
-        if let Ok(scenario) = parse("good.yaml", &text) {
+    fn a_sound_scenario_has_no_seed_whose_plan_is_not_valid((file, text) in other_numbers(), seed: u64) {
+        if let Ok(scenario) = parse(file, &text) {
             draw(&scenario, seed).validate()?;
         }
     }

@@ -4,6 +4,17 @@ use proptest::prelude::*;
 
 use super::*;
 
+macro_rules! tells {
+    ($($claim:ident: $errors:expr;)*) => {$(
+        #[test]
+        fn $claim() {
+            insta::assert_snapshot!($errors);
+        }
+    )*};
+}
+
+pub(crate) mod work;
+
 /// A sound story that says everything that can be said.
 pub(crate) const GOOD: &str = "\
 name: good
@@ -123,15 +134,6 @@ clients: { alice: {} }
 work: [{ at: 1s, who: alice, do: { say: { count: 2 } } }]
 ";
     insta::assert_debug_snapshot!(parse("short.yaml", text).unwrap());
-}
-
-macro_rules! tells {
-    ($($claim:ident: $errors:expr;)*) => {$(
-        #[test]
-        fn $claim() {
-            insta::assert_snapshot!($errors);
-        }
-    )*};
 }
 
 tells! {

@@ -1,0 +1,117 @@
+//! Histories of what may be lost, with and without what excuses it.
+
+use super::*;
+use crate::check::planted::{ALICE, BOB, Planted, unsettled, with_receive, with_send};
+use crate::check::{Anomaly, Ending, Judgement, judge};
+
+fn plain(planted: Planted) -> Judgement {
+    judge(&with_send(Send::Plain), &planted.finish(), &unsettled())
+}
+
+fn live(planted: Planted) -> Judgement {
+    judge(&with_receive(Receive::Live), &planted.finish(), &unsettled())
+}
+
+/// What was broken, and how many losses were excused.
+fn outcome(judgement: &Judgement) -> (Option<Anomaly>, u64) {
+    let lost = judgement.allowed.get(&Anomaly::Lost).copied().unwrap_or_default();
+    (judgement.violation().map(|violation| violation.anomaly), lost)
+}
+
+#[test]
+fn what_is_sent_once_may_be_lost_where_a_fault_touched_its_sender() {
+    let lost = || Planted::good().say(ALICE);
+    let judgement = plain(lost());
+    assert_eq!(outcome(&judgement), (Some(Anomaly::Lost), 0));
+    assert_eq!(
+        judgement.violation().unwrap().says,
+        "alice-3, sent by alice, never arrived, though no fault touched the connection"
+    );
+    assert_eq!(outcome(&plain(lost().touch(ALICE))), (None, 1), "after it was sent");
+    assert_eq!(outcome(&plain(Planted::good().touch(ALICE).say(ALICE))), (None, 1), "before");
+    assert_eq!(outcome(&plain(lost().touch(BOB))), (Some(Anomaly::Lost), 0), "another");
+}
+
+#[test]
+fn a_fault_excuses_only_what_goes_over_the_connection_that_it_touched() {
+    let later = Planted::good().touch(ALICE).disconnect(ALICE).connect(ALICE).say(ALICE);
+    assert_eq!(outcome(&plain(later)), (Some(Anomaly::Lost), 0));
+    let earlier = Planted::good().say(ALICE).disconnect(ALICE).touch(ALICE).connect(ALICE);
+    assert_eq!(outcome(&plain(earlier)), (Some(Anomaly::Lost), 0));
+    let buffered = Planted::good().disconnect(ALICE).say(ALICE).touch(ALICE).connect(ALICE);
+    assert_eq!(outcome(&plain(buffered)), (None, 1), "what waits goes over the next one");
+}
+
+#[test]
+fn what_waits_for_a_connection_that_never_comes_is_kept_and_not_lost() {
+    assert_eq!(outcome(&plain(Planted::good().disconnect(ALICE).say(ALICE))), (None, 0));
+}
+
+#[test]
+fn to_be_told_excuses_who_sends_again_and_not_who_sends_once() {
+    let failed = || Kind::SendFailed { id: MessageId("alice-3".to_owned()), reason: "timed out".to_owned() };
+    let planted = || Planted::good().say(ALICE).record(ALICE, failed());
+    assert_eq!(outcome(&plain(planted())), (Some(Anomaly::Lost), 0));
+    let retried = judge(&with_send(Send::Retry), &planted().finish(), &Ending::Settled);
+    assert_eq!(outcome(&retried), (None, 1));
+    let stored = planted().commit("alice-3", 4).show(ALICE, "alice-3", 4).show(BOB, "alice-3", 4);
+    let retried = judge(&with_send(Send::Retry), &stored.finish(), &Ending::Settled);
+    assert_eq!(outcome(&retried), (None, 0), "the server has it all the same");
+}
+
+#[test]
+fn who_reads_live_is_owed_what_comes_while_it_is_connected() {
+    let said = |planted: Planted| {
+        let planted = planted.say(ALICE).commit("alice-3", 4).ack(ALICE, "alice-3", 4);
+        planted.show(ALICE, "alice-3", 4)
+    };
+    assert_eq!(outcome(&live(said(Planted::good()))), (Some(Anomaly::Lost), 0));
+    assert_eq!(outcome(&live(said(Planted::good()).touch(BOB))), (None, 1));
+    let settled =
+        |planted: Planted| outcome(&judge(&with_receive(Receive::Live), &planted.finish(), &Ending::Settled));
+    assert_eq!(settled(said(Planted::good().disconnect(BOB)).connect(BOB)), (None, 0));
+    let leaves = said(Planted::good()).record(BOB, Kind::Did { act: "disconnect" });
+    assert_eq!(settled(leaves), (None, 0), "who leaves does not wait");
+}
+
+#[test]
+fn what_a_replaced_connection_was_to_bring_is_lost_at_once() {
+    let planted = Planted::good().say(ALICE).commit("alice-3", 4).ack(ALICE, "alice-3", 4);
+    let planted = planted.show(ALICE, "alice-3", 4).disconnect(BOB).connect(BOB);
+    let replacing = planted.steps() - 1;
+    let judgement = live(planted.say(BOB));
+    assert_eq!(judgement.violation().unwrap().step, replacing);
+}
+
+#[test]
+fn an_event_is_lost_on_either_way_only_where_a_fault_excuses_it() {
+    let up = || Planted::good().emit_as(BOB, "bob emit 1", false);
+    let of = |planted: Planted| outcome(&planted.judged(&unsettled()));
+    assert_eq!(of(up()), (Some(Anomaly::Lost), 0));
+    assert_eq!(of(up().touch(BOB)), (None, 1));
+    assert_eq!(of(up().arrive("bob emit 1")), (Some(Anomaly::NoProgress), 0), "nothing is awaited");
+    let down = || Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false);
+    assert_eq!(of(down()), (Some(Anomaly::Lost), 0));
+    assert_eq!(of(down().touch(BOB)), (None, 1));
+    assert_eq!(of(Planted::good().emit_as(BOB, "bob emit 1", true)), (Some(Anomaly::NoProgress), 0));
+}
+
+#[test]
+fn a_page_that_is_reloaded_may_lose_what_it_had_not_sent() {
+    let planted = Planted::good().say(ALICE).restart(ALICE);
+    let planted = planted.show(ALICE, "alice-1", 1).show(ALICE, "bob-1", 2);
+    assert_eq!(outcome(&plain(planted.show(ALICE, "alice-2", 3))), (None, 1));
+}
+
+#[test]
+fn what_is_awaited_keeps_a_run_going() {
+    let plan = with_send(Send::Plain);
+    let settled = |planted: Planted| {
+        let mut awaited = Awaited::new(&plan);
+        planted.finish().records.iter().for_each(|record| awaited.observe(record));
+        (awaited.open(), awaited.describe())
+    };
+    assert_eq!(settled(Planted::good()), (0, Vec::new()));
+    let waits = vec!["alice: 1 sent without acknowledgement have not arrived".to_owned()];
+    assert_eq!(settled(Planted::good().say(ALICE)), (1, waits));
+}
