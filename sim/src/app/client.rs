@@ -154,7 +154,7 @@ impl User {
         let kind = match event {
             ChatEvent::Connected => {
                 self.session += 1;
-                Kind::Connected
+                Kind::Connected { peer: None }
             }
             ChatEvent::Disconnected(reason) => Kind::Disconnected { reason: reason.as_str() },
             ChatEvent::Message(shown) => Kind::Delivered {

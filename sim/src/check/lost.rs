@@ -209,7 +209,7 @@ impl Checker for Lost {
             Kind::Delivered { id, room, offset, .. } => {
                 self.on_delivered(record, Message::seen(id.as_ref(), *offset), room, *offset);
             }
-            Kind::Connected => self.on_connection(record, Some(record.at)),
+            Kind::Connected { .. } => self.on_connection(record, Some(record.at)),
             Kind::Disconnected { .. } | Kind::Exited { .. } => self.on_connection(record, None),
             Kind::Joined { room, since: Some(_), .. } => self.on_joined_again(record, room),
             Kind::Joined { since: None, .. } | Kind::Left { .. } | Kind::Started => self.look_again(record),

@@ -104,7 +104,7 @@ impl Owed {
             | Kind::Relayed { .. }
             | Kind::Heard { .. }
             | Kind::Answered { .. }
-            | Kind::Connected
+            | Kind::Connected { .. }
             | Kind::Disconnected { .. }
             | Kind::Did { .. }
             | Kind::Exited { .. }

@@ -257,9 +257,11 @@ fn lost(records: &[Record], ending: &Ending) -> bool {
 /// Connected at the end, and for half of the time to settle nothing has happened to this client.
 fn is_idle(mine: &[&Record], all: &[Record], since: Duration) -> bool {
     let connection = mine.iter().rev().find(|record| {
-        matches!(record.kind, Kind::Connected | Kind::Disconnected { .. } | Kind::Exited { .. })
+        matches!(record.kind, Kind::Connected { .. } | Kind::Disconnected { .. } | Kind::Exited { .. })
     });
-    let Some(connected) = connection.filter(|record| record.kind == Kind::Connected) else { return false };
+    let Some(connected) = connection.filter(|record| matches!(record.kind, Kind::Connected { .. })) else {
+        return false;
+    };
     let last_shown = mine.iter().filter(|record| shown(record).is_some()).map(|record| record.at).max();
     let idle_since = connected.at.max(last_shown.unwrap_or_default()).max(since);
     let settle = plan().settle.0;
