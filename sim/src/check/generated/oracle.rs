@@ -111,22 +111,40 @@ fn corrupted(records: &[Record]) -> bool {
         }
     };
     records.iter().filter_map(content).any(|(seen, content)| {
-        let sent = records.iter().find_map(|record| {
-            let Kind::Sent { id, content, .. } = &record.kind else { return None };
-            (*id == seen).then_some(*content)
-        });
-        sent.is_some_and(|sent| sent != content)
+        let sent: Vec<u64> = records
+            .iter()
+            .filter_map(|record| said(record))
+            .filter(|(id, _)| **id == seen)
+            .map(|(_, said)| said)
+            .collect();
+        !sent.is_empty() && !sent.contains(&content)
     })
 }
 
 fn ack_without_commit(records: &[Record]) -> bool {
     records.iter().any(|record| {
         let Kind::Acknowledged { id, offset } = &record.kind else { return false };
-        !records.iter().filter(|other| other.step < record.step).any(|other| {
+        let earlier: Vec<&Record> = records.iter().filter(|other| other.step < record.step).collect();
+        let of_this_id = |record: &Record| said(record).filter(|(said, _)| *said == id).map(|(_, said)| said);
+        let own = earlier
+            .iter()
+            .rev()
+            .filter(|other| other.host == record.host)
+            .find_map(|other| of_this_id(other));
+        let is_sent = |content: u64| earlier.iter().any(|other| of_this_id(other) == Some(content));
+        !earlier.iter().any(|other| {
+            let Kind::Committed { content, .. } = &other.kind else { return false };
             committed(other)
                 .is_some_and(|(message, _, at)| message == Message::Id(id.clone()) && at == *offset)
+                && own.is_none_or(|own| own == *content || !is_sent(*content))
         })
     })
+}
+
+/// What a user said, and under which id.
+fn said(record: &Record) -> Option<(&MessageId, u64)> {
+    let Kind::Sent { id, content, .. } = &record.kind else { return None };
+    Some((id, *content))
 }
 
 fn contradictory_ack(records: &[Record]) -> bool {
