@@ -19,7 +19,7 @@ use super::client::{self, PORT, open};
 use super::events;
 use super::peers::Peers;
 use super::recording::RecordingLog;
-use super::sabotage::{AcknowledgeFirst, HandlersEmit, Sabotage, SkipDuplicateCheck};
+use super::sabotage::{AcknowledgeFirst, HandlersEmit, Sabotage, Showing, SkipDuplicateCheck, Tutorial};
 use super::{App, Machine};
 
 /// How long a server that is asked to stop may take to drain; as `squall serve` gives it.
@@ -68,7 +68,7 @@ impl App for Chat {
 
     fn client(&self, machine: Machine, plan: &Plan, ops: mpsc::UnboundedReceiver<Act>) -> BoxFuture<()> {
         let (options, has_events) = (plan.clients[&machine.name].clone(), events::are_in(plan));
-        Box::pin(client::run(machine, options, has_events, ops))
+        Box::pin(client::run(machine, options, has_events, self.sabotage, ops))
     }
 }
 
@@ -91,6 +91,18 @@ async fn put_chat_on(machine: &Machine, server: &Server, sabotage: Option<Sabota
         Some(Sabotage::HandlersEmit) => {
             let log = open_log(recording(Box::new(storage))).await;
             HandlersEmit::serve(env, server, &log, seed);
+        }
+        Some(Sabotage::ReplayOverlapsLive) => {
+            let log = open_log(recording(Box::new(storage))).await;
+            Tutorial::serve(env, server, &log, Showing::Overlapping);
+        }
+        Some(Sabotage::OffsetOverAHole) => {
+            let log = open_log(recording(Box::new(storage))).await;
+            Tutorial::serve(env, server, &log, Showing::Beside);
+        }
+        Some(Sabotage::UndefinedIds) => {
+            let log = open_log(recording(Box::new(storage))).await;
+            Tutorial::serve(env, server, &log, Showing::ByCursor);
         }
     }
 }
