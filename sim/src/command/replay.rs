@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::app::chat::Chat;
-use crate::hunt::{Judged, judged};
+use crate::hunt::{Judged, PATIENCE, judged_or_stuck};
 use crate::report::ExitCode;
 use crate::subject::{Subject, load};
 use crate::world::{self, RunOptions};
+
+use super::leave_stuck;
 
 /// Run one seed again and print all that happened.
 #[derive(Debug, Args)]
@@ -56,7 +58,8 @@ impl Replay {
             anstream::eprintln!("error: {why}");
             return ExitCode::Usage;
         }
-        report(&subject, seed, &judged(plan, &Chat::default(), &options))
+        let stuck = |_| leave_stuck(&subject, seed, PATIENCE);
+        report(&subject, seed, &judged_or_stuck(plan, &Chat::default(), &options, &stuck))
     }
 }
 
