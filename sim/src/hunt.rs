@@ -159,18 +159,29 @@ impl Tally {
         self.failures.remove(&seed)
     }
 
-    /// The lowest failing seed as text, whatever the order in which seeds ended; and what else is wrong, a paragraph each.
-    pub fn complaints(&self, subject: &Subject, colour: bool) -> Vec<String> {
-        let expectations = subject.expectations();
+    /// The seeds that failed and were not to, in order.
+    fn wrong<'a>(&'a self, expectations: &'a Expectations) -> impl Iterator<Item = (u64, &'a Judged)> {
         let is_wrong = |judged: &Judged| {
             let violation = judged.judgement.violation();
             judged.harness_failure().is_some()
                 || violation.is_none_or(|violation| !expectations.expects_broken(violation.anomaly))
         };
-        let wrong: Vec<_> = self.failures.iter().filter(|(_, judged)| is_wrong(judged)).collect();
+        let failures = self.failures.iter().map(|(seed, judged)| (*seed, judged));
+        failures.filter(move |(_, judged)| is_wrong(judged))
+    }
+
+    /// The lowest seed that failed and was not to.
+    pub fn lowest_wrong<'a>(&'a self, expectations: &'a Expectations) -> Option<(u64, &'a Judged)> {
+        self.wrong(expectations).next()
+    }
+
+    /// The lowest failing seed as text, whatever the order in which seeds ended; and what else is wrong, a paragraph each.
+    pub fn complaints(&self, subject: &Subject, colour: bool) -> Vec<String> {
+        let expectations = subject.expectations();
+        let wrong: Vec<_> = self.wrong(&expectations).collect();
         let mut complaints = Vec::new();
         if let Some((seed, judged)) = wrong.first() {
-            complaints.push(judged.complaint(subject, **seed, colour));
+            complaints.push(judged.complaint(subject, *seed, colour));
         }
         if wrong.len() > 1 {
             let others: Vec<_> = wrong.iter().skip(1).take(10).map(|(seed, _)| seed.to_string()).collect();

@@ -3,6 +3,7 @@
 mod replay;
 mod run;
 mod sabotage;
+mod save;
 mod shrink;
 
 use std::path::PathBuf;

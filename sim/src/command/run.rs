@@ -14,6 +14,7 @@ use crate::report::{ExitCode, ScenarioLine, Status, Summary};
 use crate::shrink::CANDIDATES_MAX;
 use crate::subject::{Subject, load};
 
+use super::save::save_failure;
 use super::shrink::{regressions, shrink_and_save};
 use super::{default_scenarios, leave_stuck};
 
@@ -86,6 +87,10 @@ impl Run {
         }
         for complaint in tally.complaints(subject, true) {
             anstream::eprintln!("{complaint}");
+        }
+        let expectations = subject.expectations();
+        if let Some((seed, judged)) = tally.lowest_wrong(&expectations) {
+            anstream::eprintln!("{}", save_failure(judged, seed));
         }
     }
 
