@@ -29,6 +29,7 @@
 //! | `owed` | what is still owed, for who decides when a run is over |
 //! | `awaited` | what may legally be lost, and whether its loss is excused |
 //! | `expectations` | what all seeds of a scenario must show together |
+//! | `refused` | what the server would not take |
 //! | `rooms`, `strays` | who is entitled to which part of which room, and what came all the same |
 //! | `presence`, `sessions` | when clients were connected and the server to them, and what touched their connections |
 //! | `ledger`, `view` | what there is to be read, and how far a reader is |
@@ -62,6 +63,7 @@ mod phantom;
 pub(crate) mod planted;
 mod pre_join_leak;
 mod presence;
+mod refused;
 mod room_leak;
 mod rooms;
 mod sender_reorder;

@@ -12,7 +12,7 @@ use crate::history::{Kind, Record};
 
 pub(super) fn all(records: &[Record], ending: &Ending) -> [(Anomaly, bool); 10] {
     [
-        (Anomaly::Lost, lost(records, ending)),
+        (Anomaly::Lost, lost(records, ending) || refused(records)),
         (Anomaly::DuplicateDelivery, duplicate_delivery(records)),
         (Anomaly::DuplicateCommit, duplicate_commit(records)),
         (Anomaly::Corrupted, corrupted(records)),
@@ -268,6 +268,19 @@ fn lost(records: &[Record], ending: &Ending) -> bool {
             let is_shown = shown.iter().any(|(other, ..)| other == message);
             let is_skipped = shown.iter().any(|(_, other, later)| other == room && later > offset);
             !is_shown && (is_skipped || *ending == Ending::Settled || is_idle(&mine, records, *since))
+        })
+    })
+}
+
+/// Refused, though the log never holds what its client said last under that id.
+fn refused(records: &[Record]) -> bool {
+    records.iter().any(|record| {
+        let Kind::Failed { id: refused, .. } = &record.kind else { return false };
+        let before = records.iter().rev().skip_while(|other| other.step >= record.step);
+        let mut mine = before.filter(|other| other.host == record.host).filter_map(said);
+        let Some((_, own)) = mine.find(|(id, _)| *id == refused) else { return false };
+        !records.iter().any(|other| {
+            matches!(&other.kind, Kind::Committed { id: Some(id), content, .. } if id == refused && *content == own)
         })
     })
 }
