@@ -127,22 +127,23 @@ fn logs_are_stamped_with_virtual_time_and_host() {
 
 /// A folder with a scenario that breaks its promise in its first seed.
 fn failing() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the system has a place for it");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let reorders =
-        std::fs::read_to_string(root.join("scenarios/guarantees/manual-retry-reorders.yaml")).unwrap();
+    let reorders = std::fs::read_to_string(root.join("scenarios/guarantees/manual-retry-reorders.yaml"))
+        .expect("it is a scenario");
     let promised: String = reorders
         .lines()
         .filter(|line| !line.starts_with("expect:"))
         .fold(String::new(), |text, line| text + line + "\n");
-    std::fs::create_dir(folder.path().join("scenarios")).unwrap();
-    std::fs::write(folder.path().join("scenarios/manual-retry-reorders.yaml"), promised).unwrap();
+    std::fs::create_dir(folder.path().join("scenarios")).expect("it is new");
+    std::fs::write(folder.path().join("scenarios/manual-retry-reorders.yaml"), promised).expect("it is new");
     folder
 }
 
 /// Whose history it is: the seed.
 fn seed_of(file: &Path) -> u64 {
-    let (header, history) = History::read_jsonl(std::fs::read(file).unwrap().as_slice()).unwrap();
+    let (header, history) =
+        History::read_jsonl(std::fs::read(file).expect("it was written").as_slice()).expect("it is whole");
     assert_eq!(header.scenario, "manual-retry-reorders");
     assert!(history.records.len() > 100, "{}", history.records.len());
     header.seed

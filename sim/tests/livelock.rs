@@ -23,8 +23,10 @@ impl App for Livelock {
     fn server(&self, _: Machine, plan: &Plan, _: watch::Receiver<bool>) -> BoxFuture<()> {
         let loops = plan.seed == 3;
         Box::pin(async move {
-            while loops {
-                std::hint::spin_loop();
+            if loops {
+                loop {
+                    std::hint::spin_loop();
+                }
             }
         })
     }
