@@ -1,6 +1,7 @@
 //! Claims about servers and clients together, in virtual time and over streams in memory.
 
 mod binary;
+mod client;
 mod events;
 mod http;
 mod lifecycle;
@@ -8,6 +9,7 @@ mod limits;
 mod namespaces;
 mod net;
 mod polling;
+mod reasons;
 mod retries;
 mod rooms;
 pub(super) mod script;
