@@ -27,7 +27,7 @@ use super::flags::{Timeout, Volatile};
 use super::net::Connector;
 
 use handlers::Handlers;
-use task::{ClientTask, Request};
+use task::{ClientTask, Inbox, Request};
 
 pub use handlers::{Answer, Received};
 pub use url::{ConnectUrl, UrlError};
@@ -196,11 +196,11 @@ impl Client {
         options: ClientOptions,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), OptionsError> {
         let (requests, inbox) = mpsc::unbounded_channel();
+        let inbox = Inbox { requests: inbox, later: requests.downgrade() };
         let waiting = ManagerWaiting::Command;
         let board =
             Arc::new(Mutex::new(Board { waiting, connected: BTreeMap::new(), active: BTreeSet::new() }));
-        let asked = (requests.downgrade(), inbox);
-        let task = ClientTask::new(env, connector, url, options, asked, board.clone())?;
+        let task = ClientTask::new(env, connector, url, options, inbox, board.clone())?;
         env.spawn(task.run());
         let (env, namespace, handlers) = (env.clone(), Namespace::MAIN, Arc::default());
         let client = Self { env, requests, namespace, board, handlers };

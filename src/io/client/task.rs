@@ -52,6 +52,13 @@ pub(super) enum Request {
     Command(ManagerCommand),
 }
 
+/// Where the application asks.
+pub(super) struct Inbox {
+    pub(super) requests: mpsc::UnboundedReceiver<(Namespace, Request)>,
+    /// For what the task asks of itself later. Keeps nobody connected.
+    pub(super) later: mpsc::WeakUnboundedSender<(Namespace, Request)>,
+}
+
 /// How a connection begins.
 #[derive(Debug, Clone, Copy)]
 enum Transports {
@@ -107,7 +114,6 @@ pub(super) struct ClientTask<C: Connector> {
     alarm: Alarm,
     connection: Connection<C>,
     requests: mpsc::UnboundedReceiver<(Namespace, Request)>,
-    /// For what the task asks of itself later.
     later: mpsc::WeakUnboundedSender<(Namespace, Request)>,
     namespaces: BTreeMap<Namespace, Local>,
     board: Arc<Mutex<Board>>,
@@ -121,10 +127,7 @@ impl<C: Connector> ClientTask<C> {
         connector: C,
         url: ConnectUrl,
         options: ClientOptions,
-        (later, requests): (
-            mpsc::WeakUnboundedSender<(Namespace, Request)>,
-            mpsc::UnboundedReceiver<(Namespace, Request)>,
-        ),
+        Inbox { requests, later }: Inbox,
         board: Arc<Mutex<Board>>,
     ) -> Result<Self, OptionsError> {
         let ClientOptions { path, query, extra_headers, transports, upgrade, auth, .. } = options;

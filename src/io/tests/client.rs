@@ -19,7 +19,7 @@ fn console() -> (impl Fn(String) + Clone + Send + Sync + 'static, mpsc::Unbounde
 
 /// Everything said so far, once all tasks have come to rest.
 async fn said(lines: &mut mpsc::UnboundedReceiver<String>) -> Vec<String> {
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    Env::tokio().sleep(Duration::from_millis(100)).await;
     std::iter::from_fn(|| lines.try_recv().ok()).collect()
 }
 
@@ -138,9 +138,9 @@ async fn handlers_hear_the_life_of_a_connection() {
         async {}
     });
     client.connect();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    Env::tokio().sleep(Duration::from_millis(100)).await;
     let world = World::on(net, ServerOptions::default());
-    tokio::time::sleep(5 * SECOND).await;
+    Env::tokio().sleep(5 * SECOND).await;
     client.disconnect();
 
     assert_eq!(

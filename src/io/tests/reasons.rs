@@ -101,7 +101,7 @@ async fn assert_reason(
         assert!(matches!(next, Some(Event::Reconnecting { attempt: 1, .. })), "{what}: {next:?}");
     } else {
         client.emit("kept in the send buffer", Args::none());
-        tokio::time::sleep(60 * SECOND).await;
+        Env::tokio().sleep(60 * SECOND).await;
         assert!(events.try_recv().is_err(), "{what}");
     }
 }
@@ -180,7 +180,7 @@ async fn who_is_refused_is_not_active_any_more() {
         refused.connect();
         assert_eq!(events.recv().await, Some(Event::ConnectError(json!({ "message": message }))));
         assert!(!refused.active() && client.active());
-        tokio::time::sleep(60 * SECOND).await;
+        Env::tokio().sleep(60 * SECOND).await;
         assert!(events.try_recv().is_err(), "it does not try again");
     }
 }
