@@ -2,6 +2,7 @@
 
 mod binary;
 mod client;
+mod client_reasons;
 mod events;
 mod http;
 mod lifecycle;
@@ -9,7 +10,6 @@ mod limits;
 mod namespaces;
 mod net;
 mod polling;
-mod reasons;
 mod retries;
 mod rooms;
 pub(super) mod script;
