@@ -209,6 +209,18 @@ impl Socket {
         self.send(name, args.into(), false);
     }
 
+    /// As [`Socket::emit`], but does nothing where the socket was taken up by another connection meanwhile: for what each
+    /// connection sends for itself, such as what a client that connects is shown first. Until then, what is emitted is kept
+    /// for the client that comes back.
+    ///
+    /// # Panics
+    /// When the name is reserved by Socket.IO, such as `connect`.
+    pub fn emit_here(&self, name: &str, args: impl Into<Args>) {
+        crate::io::assert_not_reserved(name);
+        let (connection, args) = (self.connection(), args.into());
+        self.tell_hub(|socket| HubCommand::EmitOn { connection, socket, name: name.into(), args });
+    }
+
     /// What is emitted so is dropped where it could not leave at once: where something waits to be written for this
     /// client, or the socket is not connected.
     pub fn volatile(&self) -> Volatile<'_, Self> {

@@ -28,6 +28,11 @@ impl Hub {
                     false => self.send(&socket, kind),
                 }
             }
+            HubCommand::EmitOn { connection, socket, name, args } => {
+                if self.members.get(&socket).is_some_and(|member| member.connection == connection) {
+                    self.send(&socket, Kind::Event { name, args, ack: None });
+                }
+            }
             HubCommand::Broadcast { audience, name, args, volatile } => {
                 self.broadcast(audience, name, args, volatile);
             }

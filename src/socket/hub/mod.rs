@@ -140,6 +140,17 @@ pub enum HubCommand {
         /// Only if the socket can take it at once.
         volatile: bool,
     },
+    /// Send an event to one socket, unless it was taken up by another connection than this.
+    EmitOn {
+        /// Which.
+        connection: ConnectionId,
+        /// To whom.
+        socket: Sid,
+        /// The event's name.
+        name: ByteString,
+        /// Its arguments.
+        args: Args,
+    },
     /// Send an event to many sockets, each at most once, in the order in which they connected.
     Broadcast {
         /// To whom.

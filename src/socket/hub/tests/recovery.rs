@@ -376,6 +376,24 @@ fn who_is_away_is_told_nothing_that_waits_for_an_answer() {
 }
 
 #[test]
+fn what_one_connection_sends_for_itself_does_not_come_through_the_next() {
+    let mut hub = recovering(Recovery::default());
+    let (socket, mut known) = begin(&mut hub, ONE);
+    let here = |connection, text: &str| {
+        let (socket, name, args) = (socket.clone(), "a".into(), args(&[text]));
+        HubCommand::EmitOn { connection, socket, name, args }
+    };
+    cut(&mut hub, ONE);
+    command(&mut hub, here(ONE, "1"));
+    known.read(TWO, &ask(&mut hub, TWO, known.auth(), at(2)));
+
+    known.read(TWO, &command(&mut hub, here(ONE, "late")));
+    known.read(TWO, &command(&mut hub, here(TWO, "2")));
+
+    assert_eq!(known.events, ["1", "2"]);
+}
+
+#[test]
 fn rooms_are_those_of_the_moment_of_the_broadcast() {
     let mut hub = recovering(Recovery::default());
     let (socket, mut known) = begin(&mut hub, ONE);
