@@ -10,6 +10,7 @@ mod limits;
 mod namespaces;
 mod net;
 mod polling;
+mod recovery;
 mod retries;
 mod rooms;
 pub(super) mod script;
