@@ -13,6 +13,7 @@ mod incoming;
 mod middleware;
 mod namespace;
 mod outgoing;
+mod request;
 mod route;
 mod sessions;
 mod socket;
@@ -45,6 +46,7 @@ use tasks::Tasks;
 pub use broadcast::Broadcast;
 pub use middleware::ConnectError;
 pub use namespace::ServerNamespace;
+pub use request::RequestInfo;
 pub use socket::{Ack, Incoming, Socket};
 
 /// How long to wait after a stream could not be accepted.
@@ -262,7 +264,7 @@ impl Server {
                 accepted = self.accept(&mut listener) => {
                     let (stream, peer) = accepted?;
                     let task = self.shared.tasks.start();
-                    let connection = http::serve(self.shared.clone(), BoxStream::new(stream), peer);
+                    let connection = http::serve(self.shared.clone(), BoxStream::new(stream), peer, L::SECURE);
                     self.shared.env.spawn(async move {
                         connection.await;
                         drop(task);
