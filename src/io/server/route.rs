@@ -1,17 +1,17 @@
 //! What an HTTP request to the endpoint wants: to open a session, to join one, or to be refused as Engine.IO refuses.
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{
     CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
     UPGRADE,
 };
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use serde_json::json;
 use thiserror::Error;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::engine::Transport;
+
+use super::answer::{Answer, response};
 
 /// What a request wants. A session is named as the client names it.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,11 +53,16 @@ impl Refusal {
         }
     }
 
-    pub(super) fn response(self) -> Response<Full<Bytes>> {
+    /// The answer to a request.
+    pub(super) fn response(&self) -> Answer {
         let body = json!({ "code": self.code(), "message": self.to_string() }).to_string();
-        let mut response = Response::new(Full::new(body.into()));
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response(StatusCode::BAD_REQUEST, "application/json", body)
+    }
+
+    /// The answer to a request for a WebSocket: no client can read it but a person, and nothing comes after it.
+    pub(super) fn of_upgrade(&self) -> Answer {
+        let mut response = response(StatusCode::BAD_REQUEST, "text/html", self.to_string());
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         response
     }
 }
@@ -105,16 +110,26 @@ fn is_binary(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream")
 }
 
+/// Whether a request asks for another protocol (RFC 9110 §7.8).
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(UPGRADE) && names(headers, CONNECTION, "upgrade")
+}
+
 /// The answer to the opening handshake of a WebSocket (RFC 6455 §4.2.1), if the request is one.
 fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
-    let names = |header: HeaderName, token: &str| {
-        let tokens = headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
-        tokens.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(token))
-    };
-    if !names(CONNECTION, "upgrade") || !names(UPGRADE, "websocket") || !names(SEC_WEBSOCKET_VERSION, "13") {
+    if !names(headers, CONNECTION, "upgrade")
+        || !names(headers, UPGRADE, "websocket")
+        || !names(headers, SEC_WEBSOCKET_VERSION, "13")
+    {
         return None;
     }
     HeaderValue::from_str(&derive_accept_key(headers.get(SEC_WEBSOCKET_KEY)?.as_bytes())).ok()
+}
+
+/// Whether a header that lists tokens has this one.
+fn names(headers: &HeaderMap, header: HeaderName, token: &str) -> bool {
+    let values = headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(token))
 }
 
 #[cfg(test)]

@@ -42,48 +42,50 @@ async fn a_websocket_request_is_accepted_with_and_without_the_last_slash() {
 #[tokio::test(start_paused = true)]
 async fn refusals_have_the_codes_of_engine_io() {
     let world = world(ServerOptions::default());
-    let websocket = "transport=websocket";
-    for (line, headers, body) in [
-        ("GET /socket.io/?EIO=4".to_owned(), HANDSHAKE, r#"{"code":0,"message":"Transport unknown"}"#),
-        ("GET /socket.io/".to_owned(), "", r#"{"code":0,"message":"Transport unknown"}"#),
-        (
-            "GET /socket.io/?EIO=4&transport=polling&sid=x".to_owned(),
-            "",
-            r#"{"code":1,"message":"Session ID unknown"}"#,
-        ),
-        (
-            format!("GET /socket.io/?EIO=4&{websocket}&sid=x"),
-            HANDSHAKE,
-            r#"{"code":1,"message":"Session ID unknown"}"#,
-        ),
-        (
-            format!("POST /socket.io/?EIO=4&{websocket}"),
-            HANDSHAKE,
-            r#"{"code":2,"message":"Bad handshake method"}"#,
-        ),
-        (format!("GET /socket.io/?EIO=4&{websocket}"), "", r#"{"code":3,"message":"Bad request"}"#),
-        (
-            format!("GET /socket.io/?EIO=4&{websocket}"),
-            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-            r#"{"code":3,"message":"Bad request"}"#,
-        ),
-        (
-            format!("GET /socket.io/?EIO=3&{websocket}"),
-            HANDSHAKE,
-            r#"{"code":5,"message":"Unsupported protocol version"}"#,
-        ),
-        (
-            format!("GET /socket.io/?{websocket}"),
-            HANDSHAKE,
-            r#"{"code":5,"message":"Unsupported protocol version"}"#,
-        ),
+    for (line, code, message) in [
+        ("GET /socket.io/", 0, "Transport unknown"),
+        ("GET /socket.io/?EIO=4&transport=abc", 0, "Transport unknown"),
+        ("GET /socket.io/?EIO=4&transport=polling&sid=x", 1, "Session ID unknown"),
+        ("POST /socket.io/?EIO=4&transport=polling&sid=x", 1, "Session ID unknown"),
+        ("POST /socket.io/?EIO=4&transport=polling", 2, "Bad handshake method"),
+        ("OPTIONS /socket.io/?EIO=4&transport=polling", 2, "Bad handshake method"),
+        ("GET /socket.io/?EIO=4&transport=websocket", 3, "Bad request"),
+        ("GET /socket.io/?EIO=3&transport=polling", 5, "Unsupported protocol version"),
+        ("GET /socket.io/?transport=polling", 5, "Unsupported protocol version"),
     ] {
-        let answer = request(&world, &line, headers).await;
+        let answer = request(&world, line, "").await;
         assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{line}: {answer}");
         assert!(answer.contains("content-type: application/json\r\n"), "{line}: {answer}");
-        assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{line}: {answer}");
+        let body = format!("\r\n\r\n{{\"code\":{code},\"message\":\"{message}\"}}");
+        assert!(answer.ends_with(&body), "{line}: {answer}");
         assert!(!answer.to_lowercase().contains("\r\ndate:"), "{line}: {answer}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_upgrade_is_told_in_words_and_closed() {
+    let world = world(ServerOptions::default());
+    let without_key = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    let before = world.env.clock.monotonic();
+    for (line, headers, message) in [
+        ("GET /socket.io/?EIO=4", HANDSHAKE, "Transport unknown"),
+        ("GET /socket.io/?EIO=4&transport=websocket&sid=x", HANDSHAKE, "Session ID unknown"),
+        ("POST /socket.io/?EIO=4&transport=websocket", HANDSHAKE, "Bad handshake method"),
+        ("GET /socket.io/?EIO=4&transport=websocket", without_key, "Bad request"),
+        ("GET /socket.io/?EIO=3&transport=websocket", HANDSHAKE, "Unsupported protocol version"),
+        ("GET /socket.io/?transport=websocket", HANDSHAKE, "Unsupported protocol version"),
+    ] {
+        let length = message.len();
+        assert_eq!(
+            request(&world, line, headers).await,
+            format!(
+                "HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\nconnection: close\r\n\
+                 content-length: {length}\r\n\r\n{message}"
+            ),
+            "{line}"
+        );
+    }
+    assert_eq!(world.env.clock.monotonic(), before, "the streams were closed at once");
 }
 
 #[tokio::test(start_paused = true)]
