@@ -4,6 +4,7 @@
 //! behind but the session's knowledge that its request was aborted.
 
 use std::error::Error;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -64,26 +65,37 @@ pub(super) async fn answer<B: Readable>(
 }
 
 async fn of_endpoint<B: Readable>(host: Arc<dyn Host>, caller: &Caller, request: Request<B>) -> Answer {
-    let is_upgrade = is_upgrade(request.headers());
-    let uri = request.uri().clone();
-    match accept(host, caller, request).await {
+    let head = head(&request);
+    let cors = host.endpoint().options.cors.as_ref();
+    if let Some(cors) = cors.filter(|_| head.method() == Method::OPTIONS) {
+        return cors.preflight(head.headers());
+    }
+    let mut answer = match accept(&host, caller, request).await {
         Ok(answer) => answer,
         Err(refusal) => {
-            tracing::debug!(%refusal, %uri, "request is refused");
-            if is_upgrade { refusal.of_upgrade() } else { refusal.response() }
+            tracing::debug!(%refusal, uri = %head.uri(), "request is refused");
+            if is_upgrade(head.headers()) {
+                return refusal.of_upgrade();
+            }
+            refusal.response()
         }
+    };
+    if let Some(cors) = cors {
+        cors.apply(head.headers(), answer.headers_mut());
     }
+    answer
 }
 
 async fn accept<B: Readable>(
-    host: Arc<dyn Host>,
+    host: &Arc<dyn Host>,
     caller: &Caller,
     mut request: Request<B>,
 ) -> Result<Answer, Refusal> {
     let endpoint = host.endpoint();
     let find = |sid: &str| endpoint.sessions.find(sid).ok_or(Refusal::SessionUnknown);
-    match route(&request)? {
+    match route(&request, &endpoint.options.transports)? {
         Route::Open => {
+            allow(endpoint, &request).await?;
             let info = info(endpoint, caller, &request);
             let session = Connection::on_polling(host.clone(), info);
             poll(caller, session).await
@@ -96,12 +108,40 @@ async fn accept<B: Readable>(
         Route::WebSocket(sid, accept) => {
             let target = match sid {
                 Some(sid) => Target::Known(find(sid)?),
-                None => Target::New(info(endpoint, caller, &request)),
+                None => {
+                    allow(endpoint, &request).await?;
+                    Target::New(info(endpoint, caller, &request))
+                }
             };
             upgrade::start(host.clone(), hyper::upgrade::on(&mut request), target);
             Ok(switching_protocols(accept))
         }
     }
+}
+
+/// Asks the application whether this request may open a session.
+fn allow<B>(
+    endpoint: &Endpoint,
+    request: &Request<B>,
+) -> impl Future<Output = Result<(), Refusal>> + Send + use<B> {
+    let allow = endpoint.allow_request().clone();
+    let allowed = allow.map(|allow| allow(head(request)));
+    async move {
+        match allowed {
+            Some(allowed) => allowed.await.map_err(Refusal::forbidden),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A request without its body.
+fn head<B>(request: &Request<B>) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.version_mut() = request.version();
+    *head.headers_mut() = request.headers().clone();
+    head
 }
 
 fn info<B>(endpoint: &Endpoint, caller: &Caller, request: &Request<B>) -> Arc<RequestInfo> {

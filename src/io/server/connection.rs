@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{CloseReason, Event, Handshake, Message, ServerSession, Sid};
+use crate::engine::{CloseReason, Event, Handshake, Message, ServerSession, Sid, Transport};
 use crate::io::link::Link;
 use crate::io::net::BoxStream;
 use crate::io::websocket::WebSocket;
@@ -61,7 +61,9 @@ impl Connection {
             heartbeat: endpoint.options.heartbeat,
             max_payload: endpoint.options.max_http_buffer_size as u64,
         };
-        let link = open(ServerSession::new(handshake), inbox);
+        let upgrade = endpoint.options.transports.contains(&Transport::WebSocket);
+        let upgrade_timeout = upgrade.then_some(endpoint.options.upgrade_timeout);
+        let link = open(ServerSession::new(handshake).with_upgrade(upgrade_timeout), inbox);
         let (sender, outgoing) = outgoing::channel(endpoint.options.max_outgoing_bytes);
         let inlet = host.open(id, sender, request);
         (Self { id, link, inlet, outgoing }, mailbox)

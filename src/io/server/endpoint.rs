@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::engine::{CloseReason, Message};
 use crate::io::Env;
+use crate::io::env::BoxFuture;
 use crate::io::env::http_timer::HttpTimer;
 use crate::socket::ConnectionId;
 
@@ -52,6 +53,9 @@ pub(super) trait Inlet: Send {
 /// Answers requests that are no endpoint's.
 pub(super) type Fallback = Arc<dyn Fn(Request<()>) -> Response<Bytes> + Send + Sync>;
 
+/// Decides whether a request may open a session; else what it hears.
+pub(super) type AllowRequest = Arc<dyn Fn(Request<()>) -> BoxFuture<Result<(), String>> + Send + Sync>;
+
 /// What the requests and sessions of one endpoint share.
 pub(super) struct Endpoint {
     pub(super) env: Env,
@@ -62,6 +66,7 @@ pub(super) struct Endpoint {
     connections: AtomicU64,
     stopping: watch::Sender<bool>,
     fallback: Mutex<Option<Fallback>>,
+    allow_request: Mutex<Option<AllowRequest>>,
     attached: Mutex<Vec<Arc<dyn Host>>>,
 }
 
@@ -77,6 +82,7 @@ impl Endpoint {
             connections: AtomicU64::new(0),
             stopping: watch::Sender::new(false),
             fallback: Mutex::default(),
+            allow_request: Mutex::default(),
             attached: Mutex::default(),
         }
     }
@@ -108,6 +114,18 @@ impl Endpoint {
 
     pub(super) fn fallback(&self) -> MutexGuard<'_, Option<Fallback>> {
         self.fallback.lock().expect("no one panics while holding it")
+    }
+
+    pub(super) fn allow_request(&self) -> MutexGuard<'_, Option<AllowRequest>> {
+        self.allow_request.lock().expect("no one panics while holding it")
+    }
+
+    pub(super) fn set_allow_request<F, Fut>(&self, decide: F)
+    where
+        F: Fn(Request<()>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        *self.allow_request() = Some(Arc::new(move |request| Box::pin(decide(request))));
     }
 
     /// Other endpoints that are served beside this one.
@@ -152,5 +170,6 @@ pub(super) async fn shutdown(host: &Arc<dyn Host>, grace: Duration) {
     for host in &hosts {
         host.forget();
         *host.endpoint().fallback() = None;
+        *host.endpoint().allow_request() = None;
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 use std::{fmt, io};
 
+use hyper::Request;
 use tokio::sync::mpsc;
 
 use crate::engine::{CloseReason, Message};
@@ -65,6 +66,15 @@ impl EngineServer {
         Fut: Future<Output = ()> + Send + 'static,
     {
         *self.shared.handler() = Some(Arc::new(move |socket| Box::pin(handler(socket))));
+    }
+
+    /// As [`Server::allow_request`](super::Server::allow_request).
+    pub fn allow_request<F, Fut>(&self, decide: F)
+    where
+        F: Fn(Request<()>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.shared.endpoint.set_allow_request(decide);
     }
 
     /// Accepts connections until [`EngineServer::shutdown`] or an error of the listener itself.

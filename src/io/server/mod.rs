@@ -9,6 +9,7 @@ mod accept;
 mod answer;
 mod broadcast;
 mod connection;
+mod cors;
 mod endpoint;
 mod engine;
 mod handlers;
@@ -48,6 +49,7 @@ use namespace::Registered;
 use tasks::Tasks;
 
 pub use broadcast::Broadcast;
+pub use cors::{CorsOptions, CorsOrigins};
 pub use engine::{EngineServer, EngineSocket};
 pub use middleware::ConnectError;
 pub use namespace::ServerNamespace;
@@ -162,6 +164,16 @@ impl Server {
         Fut: Future<Output = ()> + Send + 'static,
     {
         self.main().on_connect(handler);
+    }
+
+    /// Decides for each request that would open a session whether it may. What it refuses hears "Forbidden" and the
+    /// message; an empty message becomes "Forbidden" too. A later function replaces an earlier one.
+    pub fn allow_request<F, Fut>(&self, decide: F)
+    where
+        F: Fn(Request<()>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.shared.endpoint.set_allow_request(decide);
     }
 
     /// Answers GET and HEAD requests to every path but the endpoint's own: the place for a page and its script. A later

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::engine::Heartbeat;
+use crate::engine::{Heartbeat, Transport};
+
+use super::cors::CorsOptions;
 
 /// The options of a server. The names, defaults and meanings are the official server's where it has them.
 #[derive(Debug, Clone)]
@@ -14,6 +16,12 @@ pub struct ServerOptions {
     /// The largest message it takes, in bytes, and the largest body of a POST; 1,000,000. A larger message ends its
     /// connection with "transport error", a larger body with "transport close".
     pub max_http_buffer_size: usize,
+    /// How long an upgrade from polling to a WebSocket may take before the WebSocket is closed and polling goes on; 10 s.
+    pub upgrade_timeout: Duration,
+    /// The transports that clients may use; both. Without the WebSocket, no upgrade is offered.
+    pub transports: Vec<Transport>,
+    /// Which pages of other origins may speak to the server; `None`: none, browsers refuse it.
+    pub cors: Option<CorsOptions>,
     /// How long a connection may stay without joining a namespace; 45 s.
     pub connect_timeout: Duration,
     /// How many bytes may wait for one slow reader before its connection is dropped, with "forced close" as the reason its
@@ -32,6 +40,9 @@ impl Default for ServerOptions {
             path: "/socket.io/".to_owned(),
             heartbeat: Heartbeat::default(),
             max_http_buffer_size: 1_000_000,
+            upgrade_timeout: Duration::from_secs(10),
+            transports: vec![Transport::Polling, Transport::WebSocket],
+            cors: None,
             connect_timeout: Duration::from_secs(45),
             max_outgoing_bytes: 1 << 20,
             max_incoming_bytes: 1 << 20,

@@ -27,7 +27,7 @@ pub(super) enum Route<'request> {
 }
 
 /// Why a request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum Refusal {
     #[error("Transport unknown")]
     TransportUnknown,
@@ -37,26 +37,43 @@ pub(super) enum Refusal {
     BadMethod,
     #[error("Bad request")]
     BadRequest,
+    /// The application says so.
+    #[error("{0}")]
+    Forbidden(String),
     #[error("Unsupported protocol version")]
     UnsupportedProtocolVersion,
 }
 
 impl Refusal {
     /// The code of Engine.IO.
-    fn code(self) -> u8 {
+    fn code(&self) -> u8 {
         match self {
             Self::TransportUnknown => 0,
             Self::SessionUnknown => 1,
             Self::BadMethod => 2,
             Self::BadRequest => 3,
+            Self::Forbidden(_) => 4,
             Self::UnsupportedProtocolVersion => 5,
         }
+    }
+
+    /// What the application says; without a word, the reference implementation's.
+    pub(super) fn forbidden(message: String) -> Self {
+        Self::Forbidden(if message.is_empty() { "Forbidden".to_owned() } else { message })
     }
 
     /// The answer to a request.
     pub(super) fn response(&self) -> Answer {
         let body = json!({ "code": self.code(), "message": self.to_string() }).to_string();
-        response(StatusCode::BAD_REQUEST, "application/json", body)
+        let status = match self {
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::TransportUnknown
+            | Self::SessionUnknown
+            | Self::BadMethod
+            | Self::BadRequest
+            | Self::UnsupportedProtocolVersion => StatusCode::BAD_REQUEST,
+        };
+        response(status, "application/json", body)
     }
 
     /// The answer to a request for a WebSocket: no client can read it but a person, and nothing comes after it.
@@ -68,10 +85,14 @@ impl Refusal {
 }
 
 /// The checks of the reference implementation, in its order, but for the one whether the session is known.
-pub(super) fn route<B>(request: &Request<B>) -> Result<Route<'_>, Refusal> {
+pub(super) fn route<'request, B>(
+    request: &'request Request<B>,
+    transports: &[Transport],
+) -> Result<Route<'request>, Refusal> {
     let query = request.uri().query().unwrap_or_default();
-    let transport: Transport =
-        parameter(query, "transport").and_then(|name| name.parse().ok()).ok_or(Refusal::TransportUnknown)?;
+    let transport = parameter(query, "transport").and_then(|name| name.parse().ok());
+    let transport =
+        transport.filter(|transport| transports.contains(transport)).ok_or(Refusal::TransportUnknown)?;
     let sid = parameter(query, "sid");
     if sid.is_none() && request.method() != Method::GET {
         return Err(Refusal::BadMethod);
@@ -153,6 +174,8 @@ mod tests {
         request
     }
 
+    const BOTH: [Transport; 2] = [Transport::Polling, Transport::WebSocket];
+
     #[test]
     fn requests_find_their_way() {
         let accept = || HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
@@ -163,7 +186,7 @@ mod tests {
             (upgrade("EIO=4&transport=websocket"), Route::WebSocket(None, accept())),
             (upgrade("EIO=4&transport=websocket&sid=a"), Route::WebSocket(Some("a"), accept())),
         ] {
-            assert_eq!(route(&request), Ok(route_expected), "{request:?}");
+            assert_eq!(route(&request, &BOTH), Ok(route_expected), "{request:?}");
         }
     }
 
@@ -184,7 +207,17 @@ mod tests {
             (request(Method::GET, "EIO=3&transport=polling"), 5),
             (upgrade("EIO=abc&transport=websocket"), 5),
         ] {
-            assert_eq!(route(&request).map_err(Refusal::code), Err(code), "{request:?}");
+            assert_eq!(route(&request, &BOTH).map_err(|refusal| refusal.code()), Err(code), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_transport_that_is_not_offered_is_unknown() {
+        for (request, transports) in [
+            (upgrade("EIO=4&transport=websocket"), [Transport::Polling]),
+            (request(Method::GET, "EIO=4&transport=polling"), [Transport::WebSocket]),
+        ] {
+            assert_eq!(route(&request, &transports), Err(Refusal::TransportUnknown));
         }
     }
 }

@@ -3,6 +3,8 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::engine::Transport;
+use crate::io::CorsOptions;
 
 const HANDSHAKE: &str = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -127,4 +129,55 @@ async fn who_does_not_finish_a_request_is_closed() {
 
         assert_eq!(world.env.clock.monotonic().since(before).as_secs(), 10);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_allowed_hears_why() {
+    let world = world(ServerOptions::default());
+    world.server.allow_request(|request| async move {
+        match request.headers().get("authorization") {
+            Some(token) if token == "good" => Ok(()),
+            Some(_) => Err("Wrong token".to_owned()),
+            None => Err(String::new()),
+        }
+    });
+    let polling = "GET /socket.io/?EIO=4&transport=polling";
+    let websocket = "GET /socket.io/?EIO=4&transport=websocket";
+    let with_token = format!("{HANDSHAKE}Authorization: bad\r\n");
+    for (line, headers, begins, ends) in [
+        (polling, "Authorization: bad\r\n", "HTTP/1.1 403 ", r#"{"code":4,"message":"Wrong token"}"#),
+        (polling, "", "HTTP/1.1 403 ", r#"{"code":4,"message":"Forbidden"}"#),
+        (websocket, &*with_token, "HTTP/1.1 400 ", "\r\n\r\nWrong token"),
+    ] {
+        let answer = request(&world, line, headers).await;
+        assert!(answer.starts_with(begins) && answer.ends_with(ends), "{answer}");
+    }
+
+    let answer = request(&world, polling, "Authorization: good\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_other_origins_are_told_whether_they_may() {
+    let world = world(ServerOptions { cors: Some(CorsOptions::default()), ..ServerOptions::default() });
+    for (line, begins) in [
+        ("OPTIONS /socket.io/?EIO=4&transport=polling", "HTTP/1.1 204 No Content\r\n"),
+        ("GET /socket.io/?EIO=4&transport=polling", "HTTP/1.1 200 OK\r\n"),
+        ("GET /socket.io/?EIO=4", "HTTP/1.1 400 Bad Request\r\n"),
+    ] {
+        let answer = request(&world, line, "Origin: http://page\r\n").await;
+        assert!(answer.starts_with(begins), "{answer}");
+        assert!(answer.contains("\r\naccess-control-allow-origin: *\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_only_polls_offers_no_upgrade() {
+    let transports = vec![Transport::Polling];
+    let world = world(ServerOptions { transports, ..ServerOptions::default() });
+
+    let answer = request(&world, "GET /socket.io/?EIO=4&transport=polling", "").await;
+    assert!(answer.contains(r#""upgrades":[]"#), "{answer}");
+    let answer = request(&world, "GET /socket.io/?EIO=4&transport=websocket", HANDSHAKE).await;
+    assert!(answer.ends_with("\r\n\r\nTransport unknown"), "{answer}");
 }
