@@ -23,7 +23,7 @@ pub use flags::{Timeout, Volatile};
 pub use hyper::http;
 pub use server::{
     Ack, Broadcast, ConnectError, CorsOptions, CorsOrigins, EngineServer, EngineSocket, Incoming,
-    RequestInfo, Server, ServerNamespace, ServerOptions, Socket,
+    RequestInfo, Server, ServerNamespace, ServerOptions, ServerService, Socket,
 };
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.

@@ -23,6 +23,7 @@ mod options;
 mod outgoing;
 mod request;
 mod route;
+mod service;
 mod sessions;
 mod socket;
 mod tasks;
@@ -55,6 +56,7 @@ pub use middleware::ConnectError;
 pub use namespace::ServerNamespace;
 pub use options::ServerOptions;
 pub use request::RequestInfo;
+pub use service::ServerService;
 pub use socket::{Ack, Incoming, Socket};
 
 /// A Socket.IO server. A handle: cheap to clone, usable from any task.
@@ -221,6 +223,11 @@ impl Server {
             () = self.shared.hub.closed() => Err(io::Error::other("the server's hub has failed")),
             served = accept::serve(self.shared.clone(), listener) => served,
         }
+    }
+
+    /// The server as a service, for those who serve HTTP by themselves.
+    pub fn service(&self) -> ServerService {
+        ServerService::new(self.shared.clone())
     }
 
     /// Serves another endpoint beside this server's, on every listener of this server. It shuts down with this one.

@@ -11,6 +11,7 @@ mod polling;
 mod retries;
 mod rooms;
 pub(super) mod script;
+mod service;
 
 use std::time::Duration;
 
