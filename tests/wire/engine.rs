@@ -9,7 +9,8 @@ const BOTH: [&str; 2] = [ENGINE, SOCKET];
 
 /// What an `open` packet must say, but for the id.
 fn assert_open(packet: &str, upgrades: &[&str]) {
-    let mut open: Value = serde_json::from_str(packet.strip_prefix('0').unwrap()).unwrap();
+    let open = packet.strip_prefix('0').expect("an open packet");
+    let mut open: Value = serde_json::from_str(open).expect("a handshake in JSON");
     assert!(open["sid"].take().is_string(), "{packet}");
     let expected = json!({
         "sid": null, "upgrades": upgrades, "pingInterval": 300, "pingTimeout": 200, "maxPayload": 1_000_000

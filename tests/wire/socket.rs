@@ -12,8 +12,9 @@ async fn connects(connect: &str, prefix: &str, event: &str) {
     socket.send(connect).await;
 
     let answer = socket.text().await;
-    let answer: Value = serde_json::from_str(answer.strip_prefix(prefix).unwrap()).unwrap();
-    let keys: Vec<_> = answer.as_object().unwrap().keys().collect();
+    let answer = answer.strip_prefix(prefix).expect("an answer to CONNECT");
+    let answer: Value = serde_json::from_str(answer).expect("an answer in JSON");
+    let keys: Vec<_> = answer.as_object().expect("an object").keys().collect();
     assert_eq!(keys, ["sid"]);
     assert!(answer["sid"].is_string());
     assert_eq!(socket.text().await, event);

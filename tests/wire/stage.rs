@@ -62,14 +62,16 @@ impl Stage {
         });
         server.of("/custom").on_connect(|socket| async move { send_auth(&socket) });
         let (streams, listener) = mpsc::unbounded_channel();
-        env.spawn(async move { server.serve(MemoryListener(listener)).await.unwrap() });
+        env.spawn(
+            async move { server.serve(MemoryListener(listener)).await.expect("the listener never fails") },
+        );
         Self { env, streams }
     }
 
     /// A stream on which nothing was said.
     pub(crate) fn dial(&self) -> Http {
         let (ours, theirs) = duplex(64 << 10);
-        self.streams.send(theirs).unwrap();
+        self.streams.send(theirs).expect("the server listens");
         Http(ours)
     }
 
@@ -90,8 +92,9 @@ impl Stage {
         let target = format!("{path}?EIO=4&transport=polling");
         let (status, body) = self.request("GET", &target, "").await;
         assert_eq!(status, 200);
-        let open: serde_json::Value = serde_json::from_str(body.strip_prefix('0').unwrap()).unwrap();
-        format!("{target}&sid={}", open["sid"].as_str().unwrap())
+        let open = body.strip_prefix('0').expect("an open packet");
+        let open: serde_json::Value = serde_json::from_str(open).expect("a handshake in JSON");
+        format!("{target}&sid={}", open["sid"].as_str().expect("an id"))
     }
 
     /// Asks for a WebSocket, and gets it.
@@ -132,7 +135,7 @@ impl Http {
         let length = body.len();
         let request =
             format!("{method} {target} HTTP/1.1\r\nHost: server\r\nContent-Length: {length}\r\n\r\n{body}");
-        self.0.write_all(request.as_bytes()).await.unwrap();
+        self.0.write_all(request.as_bytes()).await.expect("the server reads");
     }
 
     pub(crate) async fn start_upgrade(&mut self, target: &str) {
@@ -140,30 +143,30 @@ impl Http {
             "GET {target} HTTP/1.1\r\nHost: server\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
-        self.0.write_all(request.as_bytes()).await.unwrap();
+        self.0.write_all(request.as_bytes()).await.expect("the server reads");
     }
 
     async fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(self.0.read_u8().await.unwrap());
+            head.push(self.0.read_u8().await.expect("the server goes on"));
         }
-        String::from_utf8(head).unwrap()
+        String::from_utf8(head).expect("a head of ASCII")
     }
 
     /// The status and the body of the next answer.
     pub(crate) async fn answer(&mut self) -> (u16, String) {
         let head = self.head().await;
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-        let mut body = vec![0; length.parse().unwrap()];
-        self.0.read_exact(&mut body).await.unwrap();
-        (head[9..12].parse().unwrap(), String::from_utf8(body).unwrap())
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+        let mut body = vec![0; length.parse().expect("a number")];
+        self.0.read_exact(&mut body).await.expect("the server goes on");
+        (head[9..12].parse().expect("a status"), String::from_utf8(body).expect("text"))
     }
 
     /// All that comes until the stream ends.
     pub(crate) async fn rest(mut self) -> String {
         let mut rest = String::new();
-        self.0.read_to_string(&mut rest).await.unwrap();
+        self.0.read_to_string(&mut rest).await.expect("the server goes on");
         rest
     }
 }
@@ -193,19 +196,19 @@ impl WebSocket {
         let length = u8::try_from(payload.len()).ok().filter(|&length| length < 126).expect("a short one");
         let mut frame = vec![opcode, 0x80 | length, 0, 0, 0, 0];
         frame.extend_from_slice(payload);
-        self.0.write_all(&frame).await.unwrap();
+        self.0.write_all(&frame).await.expect("the server reads");
     }
 
     pub(crate) async fn frame(&mut self) -> Frame {
-        let opcode = self.0.read_u8().await.unwrap();
-        let length = match self.0.read_u8().await.unwrap() {
-            126 => self.0.read_u16().await.unwrap(),
+        let opcode = self.0.read_u8().await.expect("the server goes on");
+        let length = match self.0.read_u8().await.expect("the server goes on") {
+            126 => self.0.read_u16().await.expect("the server goes on"),
             length => length.into(),
         };
         let mut payload = vec![0; length.into()];
-        self.0.read_exact(&mut payload).await.unwrap();
+        self.0.read_exact(&mut payload).await.expect("the server goes on");
         match opcode {
-            0x81 => Frame::Text(String::from_utf8(payload).unwrap()),
+            0x81 => Frame::Text(String::from_utf8(payload).expect("text")),
             0x82 => Frame::Binary(payload),
             0x88 => Frame::Close,
             other => panic!("no server sends a frame that begins with {other:#x}"),
