@@ -218,7 +218,7 @@ impl WebSocket {
     pub(crate) async fn text(&mut self) -> String {
         match self.frame().await {
             Frame::Text(text) => text,
-            other => panic!("a text, not {other:?}"),
+            other @ (Frame::Binary(_) | Frame::Close) => panic!("a text, not {other:?}"),
         }
     }
 }
