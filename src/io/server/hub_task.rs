@@ -16,13 +16,14 @@ use crate::socket::{
     Recovered, Recovery,
 };
 
+use super::request::RequestInfo;
 use super::socket::{Birth, Socket};
 use super::{Shared, incoming, middleware, outgoing};
 
 /// What the hub's task is told.
 pub(super) enum ToHub {
-    /// An engine session was opened; what the hub has for it goes there.
-    Opened(ConnectionId, outgoing::Sender),
+    /// An engine session was opened by this request; what the hub has for it goes there.
+    Opened(ConnectionId, outgoing::Sender, Arc<RequestInfo>),
     /// A packet arrived on it.
     Received(ConnectionId, Packet),
     /// It is over.
@@ -104,7 +105,8 @@ impl HubTask {
 
     fn on_input(&mut self, input: ToHub) {
         match input {
-            ToHub::Opened(connection, outgoing) => {
+            ToHub::Opened(connection, outgoing, request) => {
+                tracing::debug!(connection = connection.0, peer = ?request.peer, "connection is open");
                 self.connections.insert(connection, outgoing);
                 self.hand_in(HubInput::Opened(connection));
             }

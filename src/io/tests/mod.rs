@@ -14,6 +14,7 @@ mod recovery;
 mod retries;
 mod rooms;
 pub(super) mod script;
+mod service;
 
 use std::time::Duration;
 
