@@ -21,7 +21,10 @@ pub use client::{Client, ClientOptions, ConnectUrl, Event, Status, UrlError};
 pub use env::Env;
 pub use flags::{Timeout, Volatile};
 pub use hyper::http;
-pub use server::{Ack, Broadcast, ConnectError, Incoming, Server, ServerNamespace, ServerOptions, Socket};
+pub use server::{
+    Ack, AcksMissing, Broadcast, ConnectError, Incoming, IntoRooms, Server, ServerNamespace, ServerOptions,
+    Socket,
+};
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.
 fn assert_not_reserved(name: &str) {

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use crate::io::env::BoxFuture;
 use crate::socket::DisconnectReason;
 
-use super::incoming;
+use super::incoming::{self, Disconnection};
 use super::socket::{Incoming, Socket};
 
 /// Runs for each socket that connects.
@@ -44,8 +44,8 @@ impl Handlers {
 /// Runs the handlers of one socket until it is gone and they have ended.
 pub(super) async fn run(socket: Socket, on_connect: Vec<ConnectHandler>, mut inbox: incoming::Receiver) {
     let dispatched = AssertUnwindSafe(dispatch(&socket, on_connect, &mut inbox)).catch_unwind().await;
-    let (reason, panic) = match dispatched {
-        Ok(reason) => (reason, None),
+    let (disconnection, panic) = match dispatched {
+        Ok(disconnection) => (disconnection, None),
         Err(panic) => {
             socket.abort("a handler panicked");
             (inbox.disconnected().await, Some(panic))
@@ -53,7 +53,7 @@ pub(super) async fn run(socket: Socket, on_connect: Vec<ConnectHandler>, mut inb
     };
     // Handlers that hold their socket would keep it, and themselves, for ever.
     let handlers = std::mem::take(&mut *socket.handlers());
-    if let Some(reason) = reason {
+    if let Some(Disconnection { reason, .. }) = disconnection {
         for handler in handlers.disconnect {
             handler(socket.clone(), reason).await;
         }
@@ -69,14 +69,14 @@ async fn dispatch(
     socket: &Socket,
     on_connect: Vec<ConnectHandler>,
     inbox: &mut incoming::Receiver,
-) -> Option<DisconnectReason> {
+) -> Option<Disconnection> {
     for handler in on_connect {
         handler(socket.clone()).await;
     }
     loop {
         let event = match inbox.next().await? {
             Ok(event) => event,
-            Err(reason) => return Some(reason),
+            Err(disconnection) => return Some(disconnection),
         };
         let handler = socket.handlers().events.get(&*event.name).cloned();
         match handler {

@@ -2,7 +2,7 @@
 //!
 //! Takes [`ToHub`] from everyone, gives messages to connections and events to sockets. It waits for no one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ use tokio::sync::{mpsc, oneshot};
 use crate::engine::{CloseReason, Sid};
 use crate::io::alarm::Alarm;
 use crate::socket::{
-    AckError, Args, ConnectionId, EmitId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput, Namespace,
-    Packet,
+    AckError, Args, Audience, ConnectionId, EmitId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput,
+    Namespace, Packet, RoomName,
 };
 
+use super::broadcast::AcksMissing;
 use super::socket::Socket;
 use super::{Shared, incoming, middleware, outgoing};
 
@@ -38,6 +39,18 @@ pub(super) enum ToHub {
         timeout: Option<Duration>,
         answer: oneshot::Sender<Result<Args, AckError>>,
     },
+    /// Send an event to many sockets, and give back their answers.
+    BroadcastWithAck {
+        audience: Audience,
+        name: ByteString,
+        args: Args,
+        timeout: Option<Duration>,
+        answer: oneshot::Sender<Result<Vec<Args>, AcksMissing>>,
+    },
+    /// Who is meant?
+    FetchSockets(Audience, oneshot::Sender<Vec<Socket>>),
+    /// In which rooms is it?
+    FetchRooms(Sid, oneshot::Sender<BTreeSet<RoomName>>),
     /// To be answered when all that was said before is done.
     Barrier(oneshot::Sender<()>),
     /// End the connection of a socket at once, and say why in the log.
@@ -61,6 +74,7 @@ pub(super) struct HubTask {
     asking: BTreeMap<Sid, Socket>,
     members: BTreeMap<Sid, Member>,
     answers: BTreeMap<EmitId, oneshot::Sender<Result<Args, AckError>>>,
+    surveys: BTreeMap<EmitId, oneshot::Sender<Result<Vec<Args>, AcksMissing>>>,
     emits: u64,
     alarm: Alarm,
     /// Weak, so that the task ends with the last who can say something to it.
@@ -77,6 +91,7 @@ impl HubTask {
             asking: BTreeMap::new(),
             members: BTreeMap::new(),
             answers: BTreeMap::new(),
+            surveys: BTreeMap::new(),
             emits: 0,
             alarm: Alarm::new(shared.env.clock.clone()),
             shared: Arc::downgrade(shared),
@@ -110,14 +125,21 @@ impl HubTask {
             }
             ToHub::Command(command) => self.hand_in(HubInput::Command(command)),
             ToHub::EmitWithAck { socket, name, args, timeout, answer } => {
-                let emit = EmitId(self.emits);
-                self.emits += 1;
+                let emit = self.next_emit();
                 self.answers.insert(emit, answer);
                 let ack = Some((emit, timeout));
                 let command = HubCommand::Emit { socket, name, args, ack, volatile: false };
                 self.hand_in(HubInput::Command(command));
             }
+            ToHub::BroadcastWithAck { audience, name, args, timeout, answer } => {
+                let emit = self.next_emit();
+                self.surveys.insert(emit, answer);
+                let command = HubCommand::BroadcastWithAck { audience, name, args, emit, timeout };
+                self.hand_in(HubInput::Command(command));
+            }
             // Who asked may have stopped waiting.
+            ToHub::FetchSockets(audience, answer) => drop(answer.send(self.sockets(&audience))),
+            ToHub::FetchRooms(socket, answer) => drop(answer.send(self.hub.rooms(&socket))),
             ToHub::Barrier(done) => drop(done.send(())),
             ToHub::Abort(socket, why) => {
                 let member = self.members.get(&socket).map(|member| &member.socket);
@@ -131,6 +153,17 @@ impl HubTask {
                 }
             }
         }
+    }
+
+    fn next_emit(&mut self) -> EmitId {
+        let emit = EmitId(self.emits);
+        self.emits += 1;
+        emit
+    }
+
+    fn sockets(&self, audience: &Audience) -> Vec<Socket> {
+        let ids = self.hub.audience(audience);
+        ids.iter().filter_map(|id| self.members.get(id)).map(|member| member.socket.clone()).collect()
     }
 
     fn hand_in(&mut self, input: HubInput) {
@@ -200,11 +233,18 @@ impl HubTask {
                     drop(answer.send(result));
                 }
             }
-            HubEvent::Disconnected { socket, reason } => {
+            HubEvent::AllAcked { emit, answers, missing } => {
+                if let Some(answer) = self.surveys.remove(&emit) {
+                    let result =
+                        if missing == 0 { Ok(answers) } else { Err(AcksMissing { answers, missing }) };
+                    drop(answer.send(result));
+                }
+            }
+            HubEvent::Disconnected { socket, reason, rooms } => {
                 let Some(member) = self.members.remove(&socket) else { return };
                 tracing::debug!(%socket, %reason, "socket is disconnected");
                 member.socket.set_gone();
-                member.events.disconnected(reason);
+                member.events.disconnected(incoming::Disconnection { reason, rooms });
             }
         }
     }

@@ -10,6 +10,7 @@ mod handlers;
 mod http;
 mod hub_task;
 mod incoming;
+mod main_namespace;
 mod middleware;
 mod namespace;
 mod outgoing;
@@ -19,7 +20,6 @@ mod socket;
 mod tasks;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ use hyper::{Request, Response};
 use tokio::sync::{mpsc, watch};
 
 use crate::engine::Heartbeat;
-use crate::socket::{Args, ConnectionId, HubCommand, Namespace, RoomName};
+use crate::socket::{ConnectionId, HubCommand, Namespace};
 
 use super::Env;
 use super::env::http_timer::HttpTimer;
@@ -42,7 +42,7 @@ use namespace::Registered;
 use sessions::Sessions;
 use tasks::Tasks;
 
-pub use broadcast::Broadcast;
+pub use broadcast::{AcksMissing, Broadcast, IntoRooms};
 pub use middleware::ConnectError;
 pub use namespace::ServerNamespace;
 pub use socket::{Ack, Incoming, Socket};
@@ -191,29 +191,6 @@ impl Server {
         ServerNamespace::new(&self.shared, Namespace::new(name))
     }
 
-    fn main(&self) -> ServerNamespace {
-        ServerNamespace::new(&self.shared, Namespace::MAIN)
-    }
-
-    /// As [`ServerNamespace::use_middleware`].
-    pub fn use_middleware<F, Fut>(&self, middleware: F)
-    where
-        F: Fn(Socket) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), ConnectError>> + Send + 'static,
-    {
-        self.main().use_middleware(middleware);
-    }
-
-    /// Runs for each socket that connects, before any event of it: the place to register its handlers. Several
-    /// registered functions run one after another, in order.
-    pub fn on_connect<F, Fut>(&self, handler: F)
-    where
-        F: Fn(Socket) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.main().on_connect(handler);
-    }
-
     /// Answers GET and HEAD requests to every path but the endpoint's own: the place for a page and its script. A later
     /// one replaces an earlier one; without one, and for other methods, the answer is 404.
     ///
@@ -224,29 +201,6 @@ impl Server {
         F: Fn(Request<()>) -> Response<Bytes> + Send + Sync + 'static,
     {
         *self.shared.fallback() = Some(Arc::new(handler));
-    }
-
-    /// Sends an event to every socket.
-    ///
-    /// # Panics
-    /// When the name is reserved by Socket.IO, such as `connect`.
-    pub fn emit(&self, name: &str, args: impl Into<Args>) {
-        self.main().emit(name, args);
-    }
-
-    /// To every socket in a room.
-    pub fn to(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.main().to(room)
-    }
-
-    /// To every socket but those in a room.
-    pub fn except(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.main().except(room)
-    }
-
-    /// To every socket for which nothing waits to be written.
-    pub fn volatile(&self) -> Broadcast {
-        self.main().volatile()
     }
 
     /// Accepts connections until [`Server::shutdown`] or an error of the listener itself.

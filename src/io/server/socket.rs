@@ -1,5 +1,6 @@
 //! What handlers hold: [`Socket`], and the events it gets.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,7 +13,7 @@ use crate::engine::Sid;
 use crate::io::flags::{Timeout, Volatile};
 use crate::socket::{AckError, AckId, Args, ConnectionId, DisconnectReason, HubCommand, Namespace, RoomName};
 
-use super::broadcast::Broadcast;
+use super::broadcast::{Broadcast, IntoRooms};
 use super::handlers::{self, ConnectHandler, Handlers};
 use super::hub_task::ToHub;
 use super::incoming;
@@ -225,14 +226,27 @@ impl Socket {
         Timeout { on: self, timeout }
     }
 
-    /// Puts it into a room. It leaves all its rooms when it is gone.
-    pub fn join(&self, room: impl Into<RoomName>) {
-        self.tell_hub(|socket| HubCommand::Join { socket, room: room.into() });
+    /// Puts it into a room, or into several. It leaves all its rooms when it is gone; then this does nothing.
+    pub fn join(&self, rooms: impl IntoRooms) {
+        for room in rooms.into_rooms() {
+            self.tell_hub(|socket| HubCommand::Join { socket, room });
+        }
     }
 
-    /// Takes it out of a room.
-    pub fn leave(&self, room: impl Into<RoomName>) {
-        self.tell_hub(|socket| HubCommand::Leave { socket, room: room.into() });
+    /// Takes it out of a room, or out of several.
+    pub fn leave(&self, rooms: impl IntoRooms) {
+        for room in rooms.into_rooms() {
+            self.tell_hub(|socket| HubCommand::Leave { socket, room });
+        }
+    }
+
+    /// The rooms it is in after all that was asked for before, the one that is named as its id among them; none once it
+    /// is gone.
+    pub async fn rooms(&self) -> BTreeSet<RoomName> {
+        let (answer, rooms) = oneshot::channel();
+        self.0.shared.tell_hub(ToHub::FetchRooms(self.0.id.clone(), answer));
+        // Without a hub there is no socket any more.
+        rooms.await.unwrap_or_default()
     }
 
     /// To every socket of this namespace but this one.
@@ -240,14 +254,24 @@ impl Socket {
         Broadcast::new(&self.0.shared, &self.0.namespace).except(&self.0.id)
     }
 
-    /// To every socket in a room but this one.
-    pub fn to(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.broadcast().to(room)
+    /// To every socket in a room, or in any of several, but this one.
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().to(rooms)
     }
 
-    /// To every socket of this namespace but this one and those in a room.
-    pub fn except(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.broadcast().except(room)
+    /// As [`Socket::to`].
+    pub fn r#in(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.to(rooms)
+    }
+
+    /// To every socket of this namespace but this one and those in a room, or in any of several.
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().except(rooms)
+    }
+
+    /// To every socket of this namespace and process but this one; see [`Broadcast::local`].
+    pub fn local(&self) -> Broadcast {
+        self.broadcast().local()
     }
 
     /// Runs a future beside the handlers, in a task of its own that ends when the socket is gone.

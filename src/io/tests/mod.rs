@@ -1,5 +1,6 @@
 //! Claims about servers and clients together, in virtual time and over streams in memory.
 
+mod audiences;
 mod binary;
 mod events;
 mod http;

@@ -7,8 +7,9 @@ use bytestring::ByteString;
 use crate::engine::{Sid, Time};
 
 use super::super::{AckError, AckId, Args, DisconnectReason, EmitId, Kind, Packet, encode};
+use super::audiences::Question;
 use super::members::Standing;
-use super::{Audience, Connection, ConnectionId, Hub, HubCommand, HubEvent, HubOutput, RoomName};
+use super::{Audience, Connection, ConnectionId, Hub, HubCommand, HubOutput, RoomName};
 
 impl Hub {
     pub(super) fn on_command(&mut self, command: HubCommand, now: Time) {
@@ -25,6 +26,12 @@ impl Hub {
             HubCommand::Broadcast { audience, name, args, volatile } => {
                 self.broadcast(audience, name, args, volatile);
             }
+            HubCommand::BroadcastWithAck { audience, name, args, emit, timeout } => {
+                self.broadcast_with_ack(audience, Question { name, args, emit, timeout }, now);
+            }
+            HubCommand::JoinAll { audience, rooms } => self.join_all(&audience, &rooms),
+            HubCommand::LeaveAll { audience, rooms } => self.leave_all(&audience, &rooms),
+            HubCommand::DisconnectAll { audience, close } => self.disconnect_all(&audience, close, now),
             HubCommand::Ack { socket, id, args } => {
                 if self.members.get_mut(&socket).is_some_and(|member| member.unanswered.answer(id)) {
                     self.send(&socket, Kind::Ack { id, args });
@@ -46,27 +53,33 @@ impl Hub {
         now: Time,
     ) -> Option<AckId> {
         if !self.members.contains_key(socket) {
-            self.event(HubEvent::Acked { emit, result: Err(AckError::Disconnected) });
+            self.settle(emit, Err(AckError::Disconnected));
             return None;
         }
-        let id = AckId(self.acks);
-        self.acks += 1;
+        let id = self.next_ack();
         self.waiters.wait((socket.clone(), id), emit, timeout.map(|timeout| now + timeout));
         Some(id)
+    }
+
+    /// Counted for all sockets together, so that one broadcast can have one id for all.
+    pub(super) fn next_ack(&mut self) -> AckId {
+        let id = AckId(self.acks);
+        self.acks += 1;
+        id
     }
 
     /// Encoded once, shared by all.
     fn broadcast(&mut self, audience: Audience, name: ByteString, args: Args, volatile: bool) {
         let Some(state) = self.namespaces.get(&audience.namespace) else { return };
-        let connections = state.roster.audience(&audience);
+        let seats = state.roster.audience(&audience);
         let kind = Kind::Event { name, args, ack: None };
         let encoded = encode(&Packet { namespace: audience.namespace, kind });
         let transmit = if volatile { HubOutput::TransmitVolatile } else { HubOutput::Transmit };
-        self.outputs.extend(connections.into_iter().map(|connection| transmit(connection, encoded.clone())));
+        self.outputs.extend(seats.into_iter().map(|seat| transmit(seat.connection, encoded.clone())));
     }
 
     /// Before it is let in, a socket may join rooms; their broadcasts reach it once it is.
-    fn join_room(&mut self, socket: &Sid, room: RoomName) {
+    pub(super) fn join_room(&mut self, socket: &Sid, room: RoomName) {
         let Some(member) = self.members.get_mut(socket) else { return };
         if let (Standing::Connected(place), Some(state)) =
             (&member.standing, self.namespaces.get_mut(&member.namespace))
@@ -76,7 +89,7 @@ impl Hub {
         member.rooms.insert(room);
     }
 
-    fn leave_room(&mut self, socket: &Sid, room: &RoomName) {
+    pub(super) fn leave_room(&mut self, socket: &Sid, room: &RoomName) {
         let Some(member) = self.members.get_mut(socket) else { return };
         if let (Standing::Connected(place), Some(state)) =
             (&member.standing, self.namespaces.get_mut(&member.namespace))
@@ -87,7 +100,7 @@ impl Hub {
     }
 
     /// Who is not yet let in is for [`HubCommand::Refuse`]; but the connection under it can be closed.
-    fn disconnect(&mut self, socket: &Sid, close: bool, now: Time) {
+    pub(super) fn disconnect(&mut self, socket: &Sid, close: bool, now: Time) {
         let Some(member) = self.members.get(socket) else { return };
         let connection = member.connection;
         if close {

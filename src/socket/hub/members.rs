@@ -8,7 +8,7 @@ use crate::engine::{Sid, Time};
 
 use super::super::unanswered::Unanswered;
 use super::super::{AckError, AckId, DisconnectReason, Encoded, Kind, Namespace, Packet, encode};
-use super::roster::Place;
+use super::roster::{Place, Seat};
 use super::{Connection, ConnectionId, Hub, HubEvent, HubOutput, RoomName};
 
 /// A socket.
@@ -73,7 +73,7 @@ impl Hub {
         member.standing = Standing::Connected(place);
         let (connection, namespace) = (member.connection, member.namespace.clone());
         let state = self.namespaces.get_mut(&namespace).expect("no namespace is ever taken away");
-        state.roster.enter(place, connection, &member.rooms);
+        state.roster.enter(place, Seat { socket: socket.clone(), connection }, &member.rooms);
         if let Some(Connection::Open { until, .. }) = self.connections.get_mut(&connection)
             && let Some(until) = until.take()
         {
@@ -119,11 +119,11 @@ impl Hub {
                 let state =
                     self.namespaces.get_mut(&member.namespace).expect("no namespace is ever taken away");
                 state.roster.leave(place, &member.rooms);
-                self.event(HubEvent::Disconnected { socket: socket.clone(), reason });
+                self.event(HubEvent::Disconnected { socket: socket.clone(), reason, rooms: member.rooms });
             }
         }
         for emit in self.waiters.settle_range((socket.clone(), AckId(0))..=(socket, AckId(u64::MAX))) {
-            self.event(HubEvent::Acked { emit, result: Err(AckError::Disconnected) });
+            self.settle(emit, Err(AckError::Disconnected));
         }
     }
 

@@ -8,6 +8,7 @@
 //! can still be answered; nothing is sent to a socket before it is connected, nor on a connection that was told to close.
 //! Knows no transport and nothing of what an event means.
 
+mod audiences;
 mod commands;
 mod connections;
 mod members;
@@ -29,6 +30,7 @@ use crate::engine::{CloseReason, Entropy, Sid, Time};
 use super::waiters::Waiters;
 use super::{AckError, AckId, Args, DisconnectReason, EmitId, Encoded, Namespace, Packet};
 
+use audiences::Survey;
 use members::Member;
 use roster::Roster;
 
@@ -147,6 +149,40 @@ pub enum HubCommand {
         /// Only to those who can take it at once.
         volatile: bool,
     },
+    /// Send an event to many sockets, one packet for all, and wait for their acknowledgements: [`HubEvent::AllAcked`].
+    BroadcastWithAck {
+        /// To whom.
+        audience: Audience,
+        /// The event's name.
+        name: ByteString,
+        /// Its arguments.
+        args: Args,
+        /// Which.
+        emit: EmitId,
+        /// How long to wait from now; `None`: as long as a socket is there that has not answered.
+        timeout: Option<Duration>,
+    },
+    /// Put many sockets into rooms.
+    JoinAll {
+        /// Whom.
+        audience: Audience,
+        /// Where.
+        rooms: Vec<RoomName>,
+    },
+    /// Take many sockets out of rooms.
+    LeaveAll {
+        /// Whom.
+        audience: Audience,
+        /// From where.
+        rooms: Vec<RoomName>,
+    },
+    /// As [`HubCommand::Disconnect`], of many sockets.
+    DisconnectAll {
+        /// Whom.
+        audience: Audience,
+        /// Whether to close their connections too.
+        close: bool,
+    },
     /// Answer an event. Only the first answer to an id is sent.
     Ack {
         /// Who sent the event.
@@ -230,12 +266,23 @@ pub enum HubEvent {
         /// The answer, or why there is none.
         result: Result<Args, AckError>,
     },
+    /// A broadcast that waited for acknowledgements is settled: everyone has answered, is gone, or had time enough.
+    AllAcked {
+        /// Which.
+        emit: EmitId,
+        /// The answers, in the order in which they came.
+        answers: Vec<Args>,
+        /// How many did not answer in time. Who was disconnected meanwhile is not among them.
+        missing: usize,
+    },
     /// A socket is gone. Only what waits for its acknowledgements is told after it.
     Disconnected {
         /// Which.
         socket: Sid,
         /// Why.
         reason: DisconnectReason,
+        /// In which rooms it was, the one of its own among them.
+        rooms: BTreeSet<RoomName>,
     },
 }
 
@@ -272,6 +319,8 @@ pub struct Hub {
     sids: u32,
     places: u64,
     waiters: Waiters<(Sid, AckId), EmitId>,
+    /// The broadcasts among those who wait. Each has as many waiters as it has sockets to hear of.
+    surveys: BTreeMap<EmitId, Survey>,
     acks: u64,
     shutting_down: bool,
     outputs: VecDeque<HubOutput>,
@@ -310,6 +359,7 @@ impl Hub {
             sids: 0,
             places: 0,
             waiters: Waiters::default(),
+            surveys: BTreeMap::new(),
             acks: 0,
             shutting_down: false,
             outputs: VecDeque::new(),

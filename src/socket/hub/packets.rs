@@ -50,7 +50,7 @@ impl Hub {
             Kind::Ack { id, args } => {
                 // Late, repeated or invented answers have nobody who waits for them.
                 if let Some(emit) = self.waiters.settle(&(socket, id)) {
-                    self.event(HubEvent::Acked { emit, result: Ok(args) });
+                    self.settle(emit, Ok(args));
                 }
             }
             Kind::Disconnect => {

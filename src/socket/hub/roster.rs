@@ -2,22 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::engine::Sid;
+
 use super::{Audience, ConnectionId, RoomName};
 
 /// A socket's place in the order of connecting; never given twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(pub(super) u64);
 
+/// Who is at a place.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) socket: Sid,
+    pub(super) connection: ConnectionId,
+}
+
 /// The connected sockets of a namespace.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    order: BTreeMap<Place, ConnectionId>,
+    order: BTreeMap<Place, Seat>,
     rooms: BTreeMap<RoomName, BTreeSet<Place>>,
 }
 
 impl Roster {
-    pub(super) fn enter(&mut self, place: Place, connection: ConnectionId, rooms: &BTreeSet<RoomName>) {
-        self.order.insert(place, connection);
+    pub(super) fn enter(&mut self, place: Place, seat: Seat, rooms: &BTreeSet<RoomName>) {
+        self.order.insert(place, seat);
         rooms.iter().for_each(|room| self.join(place, room));
     }
 
@@ -43,17 +52,17 @@ impl Roster {
 
     /// Everyone, in the order in which they connected.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Place, ConnectionId)> {
-        self.order.iter().map(|(&place, &connection)| (place, connection))
+        self.order.iter().map(|(&place, seat)| (place, seat.connection))
     }
 
     /// Whom a broadcast goes to, each once, in the order in which they connected.
-    pub(super) fn audience(&self, Audience { to, except, .. }: &Audience) -> Vec<ConnectionId> {
+    pub(super) fn audience(&self, Audience { to, except, .. }: &Audience) -> Vec<&Seat> {
         let except = self.in_rooms(except);
         let wanted = |place: &Place| !except.contains(place);
         if to.is_empty() {
-            self.iter().filter(|(place, _)| wanted(place)).map(|(_, connection)| connection).collect()
+            self.order.iter().filter(|(place, _)| wanted(place)).map(|(_, seat)| seat).collect()
         } else {
-            self.in_rooms(to).iter().filter(|place| wanted(place)).map(|place| self.order[place]).collect()
+            self.in_rooms(to).iter().filter(|place| wanted(place)).map(|place| &self.order[place]).collect()
         }
     }
 

@@ -1,6 +1,7 @@
 //! Claims about the hub and one namespace; [`contract`] has those about any inputs whatever.
 
 mod acks;
+mod audiences;
 mod contract;
 mod namespaces;
 mod rooms;
@@ -69,7 +70,8 @@ fn join(hub: &mut Hub, connection: ConnectionId) -> Sid {
 }
 
 fn disconnected(socket: &Sid, reason: DisconnectReason) -> HubOutput {
-    HubOutput::Event(HubEvent::Disconnected { socket: socket.clone(), reason })
+    let rooms = BTreeSet::from([RoomName::from(socket)]);
+    HubOutput::Event(HubEvent::Disconnected { socket: socket.clone(), reason, rooms })
 }
 
 /// What is transmitted, as text.
@@ -252,6 +254,9 @@ fn commands_for_sockets_that_are_gone_do_nothing() {
         HubCommand::Ack { socket: socket.clone(), id: AckId(0), args: Args::none() },
         HubCommand::Disconnect { socket, close: true },
         broadcast(Args::none()),
+        HubCommand::JoinAll { audience: Audience::all(Namespace::MAIN), rooms: vec!["a".into()] },
+        HubCommand::LeaveAll { audience: Audience::all(Namespace::MAIN), rooms: vec!["a".into()] },
+        HubCommand::DisconnectAll { audience: Audience::all(Namespace::MAIN), close: true },
     ] {
         assert_eq!(command(&mut hub, gone), []);
     }

@@ -21,6 +21,10 @@ enum Act {
     Refuse(usize),
     Emit(usize, Option<Option<u64>>, bool),
     Broadcast(Vec<usize>, Vec<usize>, bool),
+    BroadcastWithAck(Vec<usize>, Vec<usize>, Option<u64>),
+    JoinAll(Vec<usize>, usize),
+    LeaveAll(Vec<usize>, usize),
+    DisconnectAll(Vec<usize>, bool),
     Join(usize, usize),
     Leave(usize, usize),
     Ack(usize, u64),
@@ -51,12 +55,22 @@ fn arbitrary_act() -> impl Strategy<Value = Act> {
             .prop_map(|(n, ack, volatile)| Act::Emit(n, ack, volatile)),
         8 => (rooms(), rooms(), any::<bool>())
             .prop_map(|(to, except, volatile)| Act::Broadcast(to, except, volatile)),
+        8 => (rooms(), rooms(), proptest::option::of(0_u64..30))
+            .prop_map(|(to, except, timeout)| Act::BroadcastWithAck(to, except, timeout)),
+        4 => (rooms(), 0..ROOMS.len()).prop_map(|(to, room)| Act::JoinAll(to, room)),
+        2 => (rooms(), 0..ROOMS.len()).prop_map(|(to, room)| Act::LeaveAll(to, room)),
+        1 => (rooms(), any::<bool>()).prop_map(|(to, close)| Act::DisconnectAll(to, close)),
         8 => (n(), 0..ROOMS.len()).prop_map(|(n, room)| Act::Join(n, room)),
         4 => (n(), 0..ROOMS.len()).prop_map(|(n, room)| Act::Leave(n, room)),
         8 => (n(), 0_u64..4).prop_map(|(n, id)| Act::Ack(n, id)),
         8 => (n(), any::<bool>()).prop_map(|(n, close)| Act::Disconnect(n, close)),
         1 => Just(Act::Shutdown),
     ]
+}
+
+fn audience(to: &[usize], except: &[usize]) -> Audience {
+    let rooms = |rooms: &[usize]| rooms.iter().map(|&room| ROOMS[room].into()).collect();
+    Audience { namespace: Namespace::MAIN, to: rooms(to), except: rooms(except) }
 }
 
 /// A socket, as the judge knows it.
@@ -84,6 +98,10 @@ struct Judge {
     settled: BTreeSet<EmitId>,
     /// Whom the broadcast that is under way goes to.
     expected: Option<Vec<ConnectionId>>,
+    /// How many each broadcast with acknowledgements went to.
+    surveyed: BTreeMap<EmitId, usize>,
+    /// Who is to be gone after this step.
+    dismissed: Vec<Sid>,
 }
 
 impl Judge {
@@ -116,10 +134,34 @@ impl Judge {
                 HubCommand::Emit { socket, name, args, ack, volatile }
             }
             Act::Broadcast(to, except, volatile) => {
-                self.expected = Some(self.audience(&to, &except));
-                let rooms = |rooms: Vec<usize>| rooms.into_iter().map(|room| ROOMS[room].into()).collect();
-                let audience = Audience { namespace: Namespace::MAIN, to: rooms(to), except: rooms(except) };
+                self.expected = Some(self.connections(&self.audience(&to, &except)));
+                let audience = audience(&to, &except);
                 HubCommand::Broadcast { audience, name: "broadcast".into(), args, volatile }
+            }
+            Act::BroadcastWithAck(to, except, timeout) => {
+                self.emitted += 1;
+                let (emit, timeout) = (EmitId(self.emitted), timeout.map(Duration::from_secs));
+                let asked = self.audience(&to, &except);
+                self.expected = Some(self.connections(&asked));
+                self.surveyed.insert(emit, asked.len());
+                let audience = audience(&to, &except);
+                HubCommand::BroadcastWithAck { audience, name: "broadcast".into(), args, emit, timeout }
+            }
+            Act::JoinAll(to, room) => {
+                for socket in self.audience(&to, &[]) {
+                    self.here.get_mut(&socket).map(|known| known.rooms.insert(room));
+                }
+                HubCommand::JoinAll { audience: audience(&to, &[]), rooms: vec![ROOMS[room].into()] }
+            }
+            Act::LeaveAll(to, room) => {
+                for socket in self.audience(&to, &[]) {
+                    self.here.get_mut(&socket).map(|known| known.rooms.remove(&room));
+                }
+                HubCommand::LeaveAll { audience: audience(&to, &[]), rooms: vec![ROOMS[room].into()] }
+            }
+            Act::DisconnectAll(to, close) => {
+                self.dismissed = self.audience(&to, &[]);
+                HubCommand::DisconnectAll { audience: audience(&to, &[]), close }
             }
             Act::Join(n, room) => {
                 let socket = whom(n)?;
@@ -139,17 +181,17 @@ impl Judge {
     }
 
     /// Whom a broadcast in the main namespace goes to, said the long way.
-    fn audience(&self, to: &[usize], except: &[usize]) -> Vec<ConnectionId> {
-        let hears = |known: &&Known| {
+    fn audience(&self, to: &[usize], except: &[usize]) -> Vec<Sid> {
+        let hears = |socket: &&Sid| {
+            let known = &self.here[*socket];
             let within = |rooms: &[usize]| rooms.iter().any(|room| known.rooms.contains(room));
             known.namespace == Namespace::MAIN && (to.is_empty() || within(to)) && !within(except)
         };
-        self.order
-            .iter()
-            .map(|socket| &self.here[socket])
-            .filter(hears)
-            .map(|known| known.connection)
-            .collect()
+        self.order.iter().filter(hears).cloned().collect()
+    }
+
+    fn connections(&self, sockets: &[Sid]) -> Vec<ConnectionId> {
+        sockets.iter().map(|socket| self.here[socket].connection).collect()
     }
 
     fn judge(&mut self, outputs: Vec<HubOutput>) {
@@ -166,6 +208,9 @@ impl Judge {
         }
         if let Some(expected) = self.expected.take() {
             assert_eq!(heard, expected);
+        }
+        for socket in std::mem::take(&mut self.dismissed) {
+            assert!(!self.here.contains_key(&socket), "all of them are disconnected at once");
         }
     }
 
@@ -226,12 +271,20 @@ impl Judge {
                 assert!(self.here[&socket].connected);
                 self.asked.extend(ack.map(|id| (socket, id)));
             }
+            HubEvent::AllAcked { emit, answers, missing } => {
+                assert!(answers.len() + missing <= self.surveyed[&emit]);
+                assert!(self.settled.insert(emit), "settled once");
+            }
             HubEvent::Acked { emit, .. } => {
+                assert!(!self.surveyed.contains_key(&emit));
                 assert!((1..=self.emitted).contains(&emit.0));
                 assert!(self.settled.insert(emit), "settled once");
             }
-            HubEvent::Disconnected { socket, .. } => {
-                assert!(self.here.remove(&socket).is_some_and(|known| known.connected), "disconnected once");
+            HubEvent::Disconnected { socket, rooms, .. } => {
+                let known = self.here.remove(&socket).expect("disconnected once");
+                assert!(known.connected);
+                let named = known.rooms.iter().map(|&room| RoomName::from(ROOMS[room]));
+                assert_eq!(rooms, named.chain([RoomName::from(&socket)]).collect());
                 self.order.retain(|other| *other != socket);
             }
         }
@@ -274,7 +327,7 @@ proptest! {
         prop_assert!(judge.here.is_empty());
         prop_assert_eq!(judge.settled.len() as u64, judge.emitted);
         prop_assert!(hub.connections.is_empty() && hub.deadlines.is_empty() && hub.members.is_empty());
-        prop_assert_eq!(hub.waiters.len(), 0);
+        prop_assert!(hub.waiters.len() == 0 && hub.surveys.is_empty());
         prop_assert!(hub.namespaces.values().all(|state| state.roster.is_empty()));
     }
 }
