@@ -10,6 +10,7 @@ mod handlers;
 mod http;
 mod hub_task;
 mod incoming;
+mod listeners;
 mod main_namespace;
 mod middleware;
 mod namespace;
@@ -43,6 +44,7 @@ use sessions::Sessions;
 use tasks::Tasks;
 
 pub use broadcast::{AcksMissing, Broadcast, IntoRooms};
+pub use handlers::EventError;
 pub use middleware::ConnectError;
 pub use namespace::ServerNamespace;
 pub use socket::{Ack, Incoming, Socket};

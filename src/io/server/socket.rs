@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::engine::Sid;
 use crate::io::flags::{Timeout, Volatile};
-use crate::socket::{AckError, AckId, Args, ConnectionId, DisconnectReason, HubCommand, Namespace, RoomName};
+use crate::socket::{AckError, AckId, Args, ConnectionId, HubCommand, Namespace, RoomName};
 
 use super::broadcast::{Broadcast, IntoRooms};
 use super::handlers::{self, ConnectHandler, Handlers};
@@ -21,7 +21,7 @@ use super::outgoing::Meter;
 use super::{Server, Shared};
 
 /// An event as a handler receives it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Incoming {
     /// Its name.
     pub name: String,
@@ -31,8 +31,9 @@ pub struct Incoming {
     pub ack: Ack,
 }
 
-/// The answer to an event. Dropped unused, the client gets none.
-#[derive(Debug)]
+/// The answer to an event. Only the first one reaches the client, whichever handler gives it; where all are dropped
+/// unused, the client gets none.
+#[derive(Debug, Clone)]
 pub struct Ack(Option<(Socket, AckId)>);
 
 impl Ack {
@@ -157,27 +158,6 @@ impl Socket {
     /// What the client sent along with CONNECT; `{}` where it sent nothing.
     pub fn auth(&self) -> &Value {
         &self.0.auth
-    }
-
-    /// Runs for each event of that name, in this socket's own task: one handler at a time, in the order in which the
-    /// events arrived, and none after a disconnect that arrived before it. What arrived before a disconnect is still
-    /// dispatched. A later registration for the same name replaces the earlier one. An event without a handler is
-    /// ignored. A handler that panics loses its socket the connection; no other socket is touched.
-    pub fn on<F, Fut>(&self, name: &str, handler: F)
-    where
-        F: Fn(Self, Incoming) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.handlers().on(name, Arc::new(move |socket, event| Box::pin(handler(socket, event))));
-    }
-
-    /// Runs when the socket is gone, after the last event was handled. Several registered functions run one after another.
-    pub fn on_disconnect<F, Fut>(&self, handler: F)
-    where
-        F: FnOnce(Self, DisconnectReason) -> Fut + Send + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.handlers().on_disconnect(Box::new(move |socket, reason| Box::pin(handler(socket, reason))));
     }
 
     /// Sends an event. Does nothing where the socket is gone.

@@ -6,6 +6,7 @@ mod events;
 mod http;
 mod lifecycle;
 mod limits;
+mod listeners;
 mod namespaces;
 mod net;
 mod polling;
