@@ -3,7 +3,6 @@
 //! Takes packets from the peer and messages from the hub; gives packets to the hub and messages to the peer. Reading never
 //! stops, whatever the handlers or the peer's reading do, so a pong is heard when it comes.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::engine::{CloseReason, Event, Handshake, Message, ServerSession, Sid};
@@ -15,6 +14,7 @@ use crate::socket::{ConnectionId, Decoder};
 use super::Shared;
 use super::hub_task::ToHub;
 use super::outgoing::{self, Outgoing};
+use super::request::RequestInfo;
 use super::sessions::{Inbox, Mailbox};
 
 /// How many bytes are taken from the queue before they are flushed. What is not taken stays shared with others.
@@ -30,15 +30,19 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A session on a WebSocket; to be run.
-    pub(super) fn on_websocket(shared: Arc<Shared>, socket: WebSocket<BoxStream>, peer: SocketAddr) -> Self {
+    pub(super) fn on_websocket(
+        shared: Arc<Shared>,
+        socket: WebSocket<BoxStream>,
+        request: Arc<RequestInfo>,
+    ) -> Self {
         let open = |session, inbox| Link::open(&shared.env, session, inbox, socket);
-        Self::new(shared.clone(), peer, open).0
+        Self::new(shared.clone(), request, open).0
     }
 
     /// A session that the next request to it opens. It outlives the HTTP connections that speak to it, in a task of its own.
-    pub(super) fn on_polling(shared: &Arc<Shared>, peer: SocketAddr) -> Mailbox {
+    pub(super) fn on_polling(shared: &Arc<Shared>, request: Arc<RequestInfo>) -> Mailbox {
         let open = |session, inbox| Link::new(&shared.env, session, inbox);
-        let (connection, mailbox) = Self::new(shared.clone(), peer, open);
+        let (connection, mailbox) = Self::new(shared.clone(), request, open);
         let task = shared.tasks.start();
         shared.env.spawn(async move {
             connection.run().await;
@@ -49,7 +53,7 @@ impl Connection {
 
     fn new(
         shared: Arc<Shared>,
-        peer: SocketAddr,
+        request: Arc<RequestInfo>,
         open: impl FnOnce(ServerSession, Inbox) -> Link<BoxStream, ServerSession, Inbox>,
     ) -> (Self, Mailbox) {
         let id = shared.next_connection();
@@ -61,10 +65,9 @@ impl Connection {
             heartbeat: shared.options.heartbeat,
             max_payload: shared.options.max_http_buffer_size as u64,
         };
-        tracing::debug!(connection = id.0, %peer, "connection is open");
         let link = open(ServerSession::new(handshake), inbox);
         let (sender, outgoing) = outgoing::channel(shared.options.max_outgoing_bytes);
-        shared.tell_hub(ToHub::Opened(id, sender));
+        shared.tell_hub(ToHub::Opened(id, sender, request));
         (Self { id, shared, link, decoder: Decoder::default(), outgoing }, mailbox)
     }
 

@@ -29,6 +29,7 @@ use crate::io::websocket::{self, WebSocket};
 
 use super::Shared;
 use super::connection::Connection;
+use super::request::RequestInfo;
 use super::route::{Refusal, Route, route};
 use super::sessions::Mailbox;
 
@@ -44,24 +45,31 @@ pub(super) type Fallback = Arc<dyn Fn(Request<()>) -> Response<Bytes> + Send + S
 type Answer = Response<Full<Bytes>>;
 
 /// Serves a stream until it is closed.
-pub(super) async fn serve(shared: Arc<Shared>, stream: BoxStream, peer: SocketAddr) {
-    let visit = Visit { shared, peer, upgrade: Mutex::default(), session: Mutex::default() };
+pub(super) async fn serve(shared: Arc<Shared>, stream: BoxStream, peer: SocketAddr, secure: bool) {
+    let visit = Visit { shared, peer, secure, upgrade: Mutex::default(), session: Mutex::default() };
     visit.serve_http(stream).await;
     let upgrade = visit.upgrade.into_inner().expect("no one panics while holding it");
     let Some((upgrade, session)) = upgrade else { return };
     let Some(socket) = websocket(upgrade, visit.shared.options.max_http_buffer_size).await else { return };
     match session {
-        Some(session) => session.websocket(socket),
-        None => Connection::on_websocket(visit.shared, socket, peer).run().await,
+        Target::Known(session) => session.websocket(socket),
+        Target::New(request) => Connection::on_websocket(visit.shared, socket, request).run().await,
     }
+}
+
+/// Which session a WebSocket is for.
+enum Target {
+    Known(Mailbox),
+    New(Arc<RequestInfo>),
 }
 
 /// One stream while it speaks HTTP.
 struct Visit {
     shared: Arc<Shared>,
     peer: SocketAddr,
-    /// The request that makes it a WebSocket, and the session that it named.
-    upgrade: Mutex<Option<(OnUpgrade, Option<Mailbox>)>>,
+    secure: bool,
+    /// The request that makes it a WebSocket, and the session that it is for.
+    upgrade: Mutex<Option<(OnUpgrade, Target)>>,
     /// The session of the last request.
     session: Mutex<Option<Mailbox>>,
 }
@@ -124,7 +132,7 @@ impl Visit {
         match route(&request) {
             Err(refusal) => refused(refusal, &request),
             Ok(Route::Open) => {
-                let session = Connection::on_polling(&self.shared, self.peer);
+                let session = Connection::on_polling(&self.shared, self.info(&request));
                 self.poll(session).await
             }
             Ok(Route::Poll(sid)) => match self.shared.sessions.find(sid) {
@@ -135,12 +143,20 @@ impl Visit {
                 Some(session) => self.post(session, request.into_body()).await,
                 None => refused(Refusal::SessionUnknown, &request),
             },
-            Ok(Route::WebSocket(None, accept)) => self.upgrade(request, None, accept),
+            Ok(Route::WebSocket(None, accept)) => {
+                let target = Target::New(self.info(&request));
+                self.upgrade(request, target, accept)
+            }
             Ok(Route::WebSocket(Some(sid), accept)) => match self.shared.sessions.find(sid) {
-                Some(session) => self.upgrade(request, Some(session), accept),
+                Some(session) => self.upgrade(request, Target::Known(session), accept),
                 None => refused(Refusal::SessionUnknown, &request),
             },
         }
+    }
+
+    fn info(&self, request: &Request<Incoming>) -> Arc<RequestInfo> {
+        let now = self.shared.env.clock.wall();
+        Arc::new(RequestInfo::new(request, Some(self.peer), self.secure, now))
     }
 
     async fn poll(&self, session: Mailbox) -> Answer {
@@ -166,14 +182,9 @@ impl Visit {
         from_session(held.answer().await)
     }
 
-    fn upgrade(
-        &self,
-        mut request: Request<Incoming>,
-        session: Option<Mailbox>,
-        accept: HeaderValue,
-    ) -> Answer {
+    fn upgrade(&self, mut request: Request<Incoming>, target: Target, accept: HeaderValue) -> Answer {
         let upgrade = hyper::upgrade::on(&mut request);
-        *self.upgrade.lock().expect("no one panics while holding it") = Some((upgrade, session));
+        *self.upgrade.lock().expect("no one panics while holding it") = Some((upgrade, target));
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();

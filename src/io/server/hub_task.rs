@@ -18,13 +18,14 @@ use crate::socket::{
 };
 
 use super::broadcast::AcksMissing;
+use super::request::RequestInfo;
 use super::socket::Socket;
 use super::{Shared, incoming, middleware, outgoing};
 
 /// What the hub's task is told.
 pub(super) enum ToHub {
-    /// An engine session was opened; what the hub has for it goes there.
-    Opened(ConnectionId, outgoing::Sender),
+    /// An engine session was opened by this request; what the hub has for it goes there.
+    Opened(ConnectionId, outgoing::Sender, Arc<RequestInfo>),
     /// A packet arrived on it.
     Received(ConnectionId, Packet),
     /// It is over.
@@ -114,7 +115,8 @@ impl HubTask {
 
     fn on_input(&mut self, input: ToHub) {
         match input {
-            ToHub::Opened(connection, outgoing) => {
+            ToHub::Opened(connection, outgoing, request) => {
+                tracing::debug!(connection = connection.0, peer = ?request.peer, "connection is open");
                 self.connections.insert(connection, outgoing);
                 self.hand_in(HubInput::Opened(connection));
             }

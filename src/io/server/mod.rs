@@ -15,6 +15,7 @@ mod main_namespace;
 mod middleware;
 mod namespace;
 mod outgoing;
+mod request;
 mod route;
 mod sessions;
 mod socket;
@@ -47,6 +48,7 @@ pub use broadcast::{AcksMissing, Broadcast, IntoRooms};
 pub use handlers::EventError;
 pub use middleware::ConnectError;
 pub use namespace::ServerNamespace;
+pub use request::RequestInfo;
 pub use socket::{Ack, Incoming, Socket};
 
 /// How long to wait after a stream could not be accepted.
@@ -218,7 +220,7 @@ impl Server {
                 accepted = self.accept(&mut listener) => {
                     let (stream, peer) = accepted?;
                     let task = self.shared.tasks.start();
-                    let connection = http::serve(self.shared.clone(), BoxStream::new(stream), peer);
+                    let connection = http::serve(self.shared.clone(), BoxStream::new(stream), peer, L::SECURE);
                     self.shared.env.spawn(async move {
                         connection.await;
                         drop(task);
