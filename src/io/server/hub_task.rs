@@ -18,6 +18,7 @@ use crate::socket::{
 };
 
 use super::broadcast::AcksMissing;
+use super::handshake::Handshake;
 use super::request::RequestInfo;
 use super::socket::Socket;
 use super::{Shared, incoming, middleware, outgoing};
@@ -60,17 +61,30 @@ pub(super) enum ToHub {
     AbortAll,
 }
 
+/// A connection that is not over.
+struct Open {
+    outgoing: outgoing::Sender,
+    request: Arc<RequestInfo>,
+}
+
 /// A socket that is connected.
 struct Member {
     socket: Socket,
     events: incoming::Sender,
 }
 
+/// A socket that asks, or has just connected.
+struct Newcomer {
+    connection: ConnectionId,
+    namespace: Namespace,
+    auth: Value,
+}
+
 /// The hub and all it speaks to.
 pub(super) struct HubTask {
     hub: Hub,
     inputs: mpsc::UnboundedReceiver<ToHub>,
-    connections: BTreeMap<ConnectionId, outgoing::Sender>,
+    connections: BTreeMap<ConnectionId, Open>,
     /// Sockets that asked for a guarded namespace and are not yet let in.
     asking: BTreeMap<Sid, Socket>,
     members: BTreeMap<Sid, Member>,
@@ -117,7 +131,7 @@ impl HubTask {
         match input {
             ToHub::Opened(connection, outgoing, request) => {
                 tracing::debug!(connection = connection.0, peer = ?request.peer, "connection is open");
-                self.connections.insert(connection, outgoing);
+                self.connections.insert(connection, Open { outgoing, request });
                 self.hand_in(HubInput::Opened(connection));
             }
             ToHub::Received(connection, packet) => self.hand_in(HubInput::Received(connection, packet)),
@@ -150,8 +164,8 @@ impl HubTask {
                 }
             }
             ToHub::AbortAll => {
-                for outgoing in std::mem::take(&mut self.connections).into_values() {
-                    outgoing.abort();
+                for open in std::mem::take(&mut self.connections).into_values() {
+                    open.outgoing.abort();
                 }
             }
         }
@@ -175,12 +189,12 @@ impl HubTask {
             match self.hub.poll_output() {
                 HubOutput::Transmit(connection, messages) => self.transmit(connection, messages),
                 HubOutput::TransmitVolatile(connection, messages) => {
-                    if let Some(outgoing) = self.connections.get(&connection) {
+                    if let Some(Open { outgoing, .. }) = self.connections.get(&connection) {
                         outgoing.send_volatile(messages);
                     }
                 }
                 HubOutput::Close(connection) => {
-                    if let Some(outgoing) = self.connections.get(&connection) {
+                    if let Some(Open { outgoing, .. }) = self.connections.get(&connection) {
                         outgoing.close();
                     }
                 }
@@ -191,7 +205,7 @@ impl HubTask {
     }
 
     fn transmit(&mut self, connection: ConnectionId, messages: Encoded) {
-        let Some(outgoing) = self.connections.get(&connection) else { return };
+        let Some(Open { outgoing, .. }) = self.connections.get(&connection) else { return };
         if outgoing.send(messages).is_err() {
             tracing::debug!(reached = "hub.slow_reader", connection = connection.0);
             self.abort(connection, "its reader is slow: more than max_outgoing_bytes wait for it");
@@ -200,7 +214,7 @@ impl HubTask {
 
     /// The connection's task tells the hub that it is over, as it does of every end.
     fn abort(&mut self, connection: ConnectionId, why: &'static str) {
-        if let Some(outgoing) = self.connections.remove(&connection) {
+        if let Some(Open { outgoing, .. }) = self.connections.remove(&connection) {
             tracing::warn!(connection = connection.0, why, "connection is closed");
             outgoing.abort();
         }
@@ -209,7 +223,7 @@ impl HubTask {
     fn on_event(&mut self, event: HubEvent, shared: &Arc<Shared>) {
         match event {
             HubEvent::Asked { socket, connection, namespace, auth } => {
-                self.on_asked(socket, connection, namespace, auth, shared);
+                self.on_asked(socket, shared, Newcomer { connection, namespace, auth });
             }
             HubEvent::Abandoned { socket } => {
                 if let Some(socket) = self.asking.remove(&socket) {
@@ -217,7 +231,7 @@ impl HubTask {
                 }
             }
             HubEvent::Connected { socket, connection, namespace, auth } => {
-                self.on_connected(socket, connection, namespace, auth, shared);
+                self.on_connected(socket, shared, Newcomer { connection, namespace, auth });
             }
             HubEvent::Received { socket, name, args, ack } => {
                 let Some(member) = self.members.get_mut(&socket) else { return };
@@ -251,40 +265,33 @@ impl HubTask {
         }
     }
 
-    fn on_asked(
-        &mut self,
-        id: Sid,
-        connection: ConnectionId,
-        namespace: Namespace,
-        auth: Value,
-        shared: &Arc<Shared>,
-    ) {
+    fn on_asked(&mut self, id: Sid, shared: &Arc<Shared>, newcomer: Newcomer) {
         // Without its connection it is about to be abandoned.
-        let Some(outgoing) = self.connections.get(&connection) else { return };
-        let middlewares = shared.registered(&namespace, |registered| registered.middlewares.clone());
-        let socket = Socket::new(shared.clone(), id.clone(), connection, namespace, auth, outgoing.meter());
+        let Some(open) = self.connections.get(&newcomer.connection) else { return };
+        let middlewares = shared.registered(&newcomer.namespace, |registered| registered.middlewares.clone());
+        let socket = open.socket(id.clone(), shared, newcomer);
         socket.spawn(middleware::run(socket.clone(), middlewares));
         self.asking.insert(id, socket);
     }
 
-    fn on_connected(
-        &mut self,
-        id: Sid,
-        connection: ConnectionId,
-        namespace: Namespace,
-        auth: Value,
-        shared: &Arc<Shared>,
-    ) {
+    fn on_connected(&mut self, id: Sid, shared: &Arc<Shared>, newcomer: Newcomer) {
         let asked = self.asking.remove(&id);
         // Without its connection it is about to be disconnected, and no one has heard of it.
-        let Some(outgoing) = self.connections.get(&connection) else { return };
+        let Some(open) = self.connections.get(&newcomer.connection) else { return };
+        let Newcomer { connection, namespace, .. } = &newcomer;
         tracing::debug!(socket = %id, connection = connection.0, %namespace, "socket is connected");
         let (events, inbox) = incoming::channel(shared.options.max_incoming_bytes);
-        let on_connect = shared.registered(&namespace, |registered| registered.on_connect.clone());
-        let socket = asked.unwrap_or_else(|| {
-            Socket::new(shared.clone(), id.clone(), connection, namespace, auth, outgoing.meter())
-        });
+        let on_connect = shared.registered(namespace, |registered| registered.on_connect.clone());
+        let socket = asked.unwrap_or_else(|| open.socket(id.clone(), shared, newcomer));
         socket.start(on_connect, inbox);
         self.members.insert(id, Member { socket, events });
+    }
+}
+
+impl Open {
+    fn socket(&self, id: Sid, shared: &Arc<Shared>, newcomer: Newcomer) -> Socket {
+        let Newcomer { connection, namespace, auth } = newcomer;
+        let handshake = Handshake { auth, request: self.request.clone() };
+        Socket::new(shared.clone(), id, connection, namespace, handshake, self.outgoing.meter())
     }
 }

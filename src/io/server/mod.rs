@@ -7,6 +7,7 @@
 mod broadcast;
 mod connection;
 mod handlers;
+mod handshake;
 mod http;
 mod hub_task;
 mod incoming;
@@ -19,6 +20,7 @@ mod request;
 mod route;
 mod sessions;
 mod socket;
+mod state;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -42,10 +44,12 @@ use http::Fallback;
 use hub_task::{HubTask, ToHub};
 use namespace::Registered;
 use sessions::Sessions;
+use state::States;
 use tasks::Tasks;
 
 pub use broadcast::{AcksMissing, Broadcast, IntoRooms};
 pub use handlers::EventError;
+pub use handshake::Handshake;
 pub use middleware::ConnectError;
 pub use namespace::ServerNamespace;
 pub use request::RequestInfo;
@@ -136,6 +140,7 @@ struct Shared {
     connections: AtomicU64,
     sessions: Sessions,
     tasks: Tasks,
+    states: States,
     stopping: watch::Sender<bool>,
     http_timer: HttpTimer,
     fallback: Mutex<Option<Fallback>>,
@@ -180,6 +185,7 @@ impl Server {
             connections: AtomicU64::new(0),
             sessions: Sessions::default(),
             tasks: Tasks::default(),
+            states: States::default(),
             stopping: watch::Sender::new(false),
             http_timer: HttpTimer::new(env.clock.clone()),
             fallback: Mutex::default(),

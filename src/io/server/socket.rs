@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 
 use crate::engine::Sid;
@@ -15,6 +15,7 @@ use crate::socket::{AckError, AckId, Args, ConnectionId, HubCommand, Namespace, 
 
 use super::broadcast::{Broadcast, IntoRooms};
 use super::handlers::{self, ConnectHandler, Handlers};
+use super::handshake::Handshake;
 use super::hub_task::ToHub;
 use super::incoming;
 use super::outgoing::Meter;
@@ -54,7 +55,8 @@ struct Inner {
     id: Sid,
     connection: ConnectionId,
     namespace: Namespace,
-    auth: Value,
+    handshake: Handshake,
+    data: Mutex<Value>,
     outgoing: Arc<Meter>,
     gone: watch::Sender<bool>,
     handlers: Mutex<Handlers>,
@@ -73,11 +75,20 @@ impl Socket {
         id: Sid,
         connection: ConnectionId,
         namespace: Namespace,
-        auth: Value,
+        handshake: Handshake,
         outgoing: Arc<Meter>,
     ) -> Self {
-        let (gone, handlers) = (watch::Sender::new(false), Mutex::default());
-        Self(Arc::new(Inner { shared, id, connection, namespace, auth, outgoing, gone, handlers }))
+        Self(Arc::new(Inner {
+            shared,
+            id,
+            connection,
+            namespace,
+            handshake,
+            data: Mutex::new(json!({})),
+            outgoing,
+            gone: watch::Sender::new(false),
+            handlers: Mutex::default(),
+        }))
     }
 
     /// Spawns the task of its handlers.
@@ -91,6 +102,10 @@ impl Socket {
 
     pub(super) fn handlers(&self) -> MutexGuard<'_, Handlers> {
         self.0.handlers.lock().expect("no one panics while holding it")
+    }
+
+    pub(super) fn noted(&self) -> MutexGuard<'_, Value> {
+        self.0.data.lock().expect("no one panics while holding it")
     }
 
     pub(super) fn incoming(&self, event: incoming::Event) -> Incoming {
@@ -155,9 +170,9 @@ impl Socket {
         self.0.namespace.as_str()
     }
 
-    /// What the client sent along with CONNECT; `{}` where it sent nothing.
-    pub fn auth(&self) -> &Value {
-        &self.0.auth
+    /// How its client came.
+    pub fn handshake(&self) -> &Handshake {
+        &self.0.handshake
     }
 
     /// Sends an event. Does nothing where the socket is gone.

@@ -13,6 +13,7 @@ mod polling;
 mod retries;
 mod rooms;
 pub(super) mod script;
+mod sockets;
 
 use std::time::Duration;
 
