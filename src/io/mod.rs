@@ -22,8 +22,8 @@ pub use env::Env;
 pub use flags::{Timeout, Volatile};
 pub use hyper::http;
 pub use server::{
-    Ack, AcksMissing, Broadcast, ConnectError, EventError, Handshake, Incoming, IntoRooms, RequestInfo,
-    Server, ServerNamespace, ServerOptions, Socket,
+    Ack, AcksMissing, Broadcast, ConnectError, EventError, Handshake, Incoming, IntoRooms, ParentNamespace,
+    RequestInfo, Server, ServerNamespace, ServerOptions, Socket,
 };
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.

@@ -19,6 +19,7 @@ use crate::socket::{
 
 use super::broadcast::AcksMissing;
 use super::handshake::Handshake;
+use super::registry::ParentId;
 use super::request::RequestInfo;
 use super::socket::Socket;
 use super::{Shared, incoming, middleware, outgoing};
@@ -51,6 +52,8 @@ pub(super) enum ToHub {
     },
     /// Who is meant?
     FetchSockets(Audience, oneshot::Sender<Vec<Socket>>),
+    /// In which of these namespaces is someone?
+    FetchChildren(ParentId, oneshot::Sender<BTreeSet<Namespace>>),
     /// In which rooms is it?
     FetchRooms(Sid, oneshot::Sender<BTreeSet<RoomName>>),
     /// To be answered when all that was said before is done.
@@ -155,6 +158,7 @@ impl HubTask {
             }
             // Who asked may have stopped waiting.
             ToHub::FetchSockets(audience, answer) => drop(answer.send(self.sockets(&audience))),
+            ToHub::FetchChildren(parent, answer) => drop(answer.send(self.children(parent))),
             ToHub::FetchRooms(socket, answer) => drop(answer.send(self.hub.rooms(&socket))),
             ToHub::Barrier(done) => drop(done.send(())),
             ToHub::Abort(socket, why) => {
@@ -180,6 +184,14 @@ impl HubTask {
     fn sockets(&self, audience: &Audience) -> Vec<Socket> {
         let ids = self.hub.audience(audience);
         ids.iter().filter_map(|id| self.members.get(id)).map(|member| member.socket.clone()).collect()
+    }
+
+    fn children(&self, parent: ParentId) -> BTreeSet<Namespace> {
+        let sockets = self.members.values().map(|member| &member.socket);
+        sockets
+            .filter(|socket| socket.parent() == Some(parent))
+            .map(|socket| Namespace::new(socket.namespace()))
+            .collect()
     }
 
     fn hand_in(&mut self, input: HubInput) {
@@ -268,9 +280,9 @@ impl HubTask {
     fn on_asked(&mut self, id: Sid, shared: &Arc<Shared>, newcomer: Newcomer) {
         // Without its connection it is about to be abandoned.
         let Some(open) = self.connections.get(&newcomer.connection) else { return };
-        let middlewares = shared.registered(&newcomer.namespace, |registered| registered.middlewares.clone());
+        let entrance = shared.registry().entrance(&newcomer.namespace);
         let socket = open.socket(id.clone(), shared, newcomer);
-        socket.spawn(middleware::run(socket.clone(), middlewares));
+        socket.spawn(middleware::run(socket.clone(), entrance));
         self.asking.insert(id, socket);
     }
 
@@ -281,7 +293,8 @@ impl HubTask {
         let Newcomer { connection, namespace, .. } = &newcomer;
         tracing::debug!(socket = %id, connection = connection.0, %namespace, "socket is connected");
         let (events, inbox) = incoming::channel(shared.options.max_incoming_bytes);
-        let on_connect = shared.registered(namespace, |registered| registered.on_connect.clone());
+        let parent = asked.as_ref().and_then(Socket::parent);
+        let on_connect = shared.registry().on_connect(namespace, parent);
         let socket = asked.unwrap_or_else(|| open.socket(id.clone(), shared, newcomer));
         socket.start(on_connect, inbox);
         self.members.insert(id, Member { socket, events });

@@ -13,9 +13,11 @@ mod hub_task;
 mod incoming;
 mod listeners;
 mod main_namespace;
+mod matching;
 mod middleware;
 mod namespace;
 mod outgoing;
+mod registry;
 mod request;
 mod route;
 mod sessions;
@@ -23,10 +25,9 @@ mod socket;
 mod state;
 mod tasks;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,7 +43,7 @@ use super::net::{BoxStream, Listener};
 
 use http::Fallback;
 use hub_task::{HubTask, ToHub};
-use namespace::Registered;
+use registry::Registry;
 use sessions::Sessions;
 use state::States;
 use tasks::Tasks;
@@ -50,6 +51,7 @@ use tasks::Tasks;
 pub use broadcast::{AcksMissing, Broadcast, IntoRooms};
 pub use handlers::EventError;
 pub use handshake::Handshake;
+pub use matching::ParentNamespace;
 pub use middleware::ConnectError;
 pub use namespace::ServerNamespace;
 pub use request::RequestInfo;
@@ -136,7 +138,7 @@ struct Shared {
     env: Env,
     options: ServerOptions,
     hub: mpsc::UnboundedSender<ToHub>,
-    namespaces: Mutex<BTreeMap<Namespace, Registered>>,
+    registry: Mutex<Registry>,
     connections: AtomicU64,
     sessions: Sessions,
     tasks: Tasks,
@@ -162,14 +164,12 @@ impl Shared {
         drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
     }
 
-    fn fallback(&self) -> std::sync::MutexGuard<'_, Option<Fallback>> {
+    fn fallback(&self) -> MutexGuard<'_, Option<Fallback>> {
         self.fallback.lock().expect("no one panics while holding it")
     }
 
-    /// Looks at, or adds to, what is registered for a namespace.
-    fn registered<T>(&self, namespace: &Namespace, look: impl FnOnce(&mut Registered) -> T) -> T {
-        let mut namespaces = self.namespaces.lock().expect("no one panics while holding it");
-        look(namespaces.entry(namespace.clone()).or_default())
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().expect("no one panics while holding it")
     }
 }
 
@@ -181,7 +181,7 @@ impl Server {
             env: env.clone(),
             options,
             hub,
-            namespaces: Mutex::default(),
+            registry: Mutex::default(),
             connections: AtomicU64::new(0),
             sessions: Sessions::default(),
             tasks: Tasks::default(),
@@ -266,7 +266,7 @@ impl Server {
             }
         }
         // They may hold this server, which holds them.
-        self.shared.namespaces.lock().expect("no one panics while holding it").clear();
+        *self.shared.registry() = Registry::default();
         *self.shared.fallback() = None;
     }
 }

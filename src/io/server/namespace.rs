@@ -14,13 +14,6 @@ use super::hub_task::ToHub;
 use super::middleware::{ConnectError, Middleware};
 use super::socket::Socket;
 
-/// What the application registered for a namespace.
-#[derive(Default)]
-pub(super) struct Registered {
-    pub(super) middlewares: Vec<Middleware>,
-    pub(super) on_connect: Vec<ConnectHandler>,
-}
-
 /// A namespace of a server, from [`Server::of`](super::Server::of). A handle: cheap to clone, usable from any task.
 #[derive(Clone)]
 pub struct ServerNamespace {
@@ -38,8 +31,15 @@ impl ServerNamespace {
     /// Lets clients in; those of the main namespace always are.
     pub(super) fn new(shared: &Arc<Shared>, name: Namespace) -> Self {
         if name != Namespace::MAIN {
+            // First, so that whoever asks after the hub knows it finds it here.
+            shared.registry().named(&name);
             shared.tell_hub(ToHub::Command(HubCommand::Create(name.clone())));
         }
+        Self::existing(shared, name)
+    }
+
+    /// One that exists, or did.
+    pub(super) fn existing(shared: &Arc<Shared>, name: Namespace) -> Self {
         Self { shared: shared.clone(), name }
     }
 
@@ -58,7 +58,7 @@ impl ServerNamespace {
         Fut: Future<Output = Result<(), ConnectError>> + Send + 'static,
     {
         let middleware: Middleware = Arc::new(move |socket| Box::pin(middleware(socket)));
-        self.shared.registered(&self.name, |registered| registered.middlewares.push(middleware));
+        self.shared.registry().named(&self.name).middlewares.push(middleware);
         self.shared.tell_hub(ToHub::Command(HubCommand::Guard(self.name.clone())));
     }
 
@@ -70,7 +70,7 @@ impl ServerNamespace {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let handler: ConnectHandler = Arc::new(move |socket| Box::pin(handler(socket)));
-        self.shared.registered(&self.name, |registered| registered.on_connect.push(handler));
+        self.shared.registry().named(&self.name).on_connect.push(handler);
     }
 
     /// Sends an event to every socket of this namespace.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,7 +18,10 @@ use super::handlers::{self, ConnectHandler, Handlers};
 use super::handshake::Handshake;
 use super::hub_task::ToHub;
 use super::incoming;
+use super::middleware::Middleware;
+use super::namespace::ServerNamespace;
 use super::outgoing::Meter;
+use super::registry::ParentId;
 use super::{Server, Shared};
 
 /// An event as a handler receives it.
@@ -55,6 +58,8 @@ struct Inner {
     id: Sid,
     connection: ConnectionId,
     namespace: Namespace,
+    /// Whose namespaces it is in one of, once that is found.
+    parent: OnceLock<ParentId>,
     handshake: Handshake,
     data: Mutex<Value>,
     outgoing: Arc<Meter>,
@@ -83,6 +88,7 @@ impl Socket {
             id,
             connection,
             namespace,
+            parent: OnceLock::new(),
             handshake,
             data: Mutex::new(json!({})),
             outgoing,
@@ -102,6 +108,16 @@ impl Socket {
 
     pub(super) fn handlers(&self) -> MutexGuard<'_, Handlers> {
         self.0.handlers.lock().expect("no one panics while holding it")
+    }
+
+    pub(super) fn parent(&self) -> Option<ParentId> {
+        self.0.parent.get().copied()
+    }
+
+    /// Says whose it is; the middlewares that are to be asked for it.
+    pub(super) fn adopt(&self, parent: ParentId) -> Vec<Middleware> {
+        let parent = *self.0.parent.get_or_init(|| parent);
+        self.0.shared.registry().parent(parent).map(|parent| parent.middlewares.clone()).unwrap_or_default()
     }
 
     pub(super) fn noted(&self) -> MutexGuard<'_, Value> {
@@ -168,6 +184,11 @@ impl Socket {
     /// The name of its namespace, `/` for the main one.
     pub fn namespace(&self) -> &str {
         self.0.namespace.as_str()
+    }
+
+    /// Its namespace.
+    pub fn nsp(&self) -> ServerNamespace {
+        ServerNamespace::existing(&self.0.shared, self.0.namespace.clone())
     }
 
     /// How its client came.

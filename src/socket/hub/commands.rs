@@ -14,8 +14,12 @@ use super::{Audience, Connection, ConnectionId, Hub, HubCommand, HubOutput, Room
 impl Hub {
     pub(super) fn on_command(&mut self, command: HubCommand, now: Time) {
         match command {
-            HubCommand::Create(namespace) => drop(self.namespaces.entry(namespace).or_default()),
-            HubCommand::Guard(namespace) => self.namespaces.entry(namespace).or_default().guarded = true,
+            HubCommand::Create(namespace) => self.namespaces.entry(namespace).or_default().passing = false,
+            HubCommand::Guard(namespace) => {
+                let state = self.namespaces.entry(namespace).or_default();
+                (state.guarded, state.passing) = (true, false);
+            }
+            HubCommand::GuardOthers => self.others_guarded = true,
             HubCommand::Admit(socket) => self.admit(&socket),
             HubCommand::Refuse { socket, error } => self.refuse(&socket, error),
             HubCommand::Emit { socket, name, args, ack, volatile } => {

@@ -9,7 +9,7 @@ use crate::engine::{Sid, Time};
 use super::super::unanswered::Unanswered;
 use super::super::{AckError, AckId, DisconnectReason, Encoded, Kind, Namespace, Packet, encode};
 use super::roster::{Place, Seat};
-use super::{Connection, ConnectionId, Hub, HubEvent, HubOutput, RoomName};
+use super::{Connection, ConnectionId, Hub, HubEvent, HubOutput, NamespaceState, RoomName};
 
 /// A socket.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Member {
 }
 
 impl Hub {
-    /// A client asks for a namespace that exists.
+    /// A client asks for a namespace that exists, or may come to be.
     pub(super) fn ask(&mut self, connection: ConnectionId, namespace: Namespace, auth: Value) {
         let socket = Sid::generate(&*self.entropy, self.sids);
         // 2^32 sockets later, an id would need the same random bytes too to be given again.
@@ -54,7 +54,8 @@ impl Hub {
         if let Some(Connection::Open { sockets, .. }) = self.connections.get_mut(&connection) {
             sockets.insert(namespace.clone(), socket.clone());
         }
-        if self.namespaces.get(&namespace).is_some_and(|state| state.guarded) {
+        let others_guarded = self.others_guarded && namespace != Namespace::MAIN;
+        if others_guarded || self.namespaces.get(&namespace).is_some_and(|state| state.guarded) {
             self.event(HubEvent::Asked { socket, connection, namespace, auth });
         } else {
             self.admit(&socket);
@@ -72,7 +73,8 @@ impl Hub {
         self.places += 1;
         member.standing = Standing::Connected(place);
         let (connection, namespace) = (member.connection, member.namespace.clone());
-        let state = self.namespaces.get_mut(&namespace).expect("no namespace is ever taken away");
+        let passing = || NamespaceState { passing: true, ..NamespaceState::default() };
+        let state = self.namespaces.entry(namespace.clone()).or_insert_with(passing);
         state.roster.enter(place, Seat { socket: socket.clone(), connection }, &member.rooms);
         if let Some(Connection::Open { until, .. }) = self.connections.get_mut(&connection)
             && let Some(until) = until.take()
@@ -117,8 +119,11 @@ impl Hub {
             Standing::Asking { .. } => self.event(HubEvent::Abandoned { socket: socket.clone() }),
             Standing::Connected(place) => {
                 let state =
-                    self.namespaces.get_mut(&member.namespace).expect("no namespace is ever taken away");
+                    self.namespaces.get_mut(&member.namespace).expect("who is in a namespace keeps it");
                 state.roster.leave(place, &member.rooms);
+                if state.passing && state.roster.is_empty() {
+                    self.namespaces.remove(&member.namespace);
+                }
                 self.event(HubEvent::Disconnected { socket: socket.clone(), reason, rooms: member.rooms });
             }
         }

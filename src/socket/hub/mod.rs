@@ -1,7 +1,8 @@
 //! The server's machine: namespaces, sockets, rooms, and one order for everything sent.
 //!
 //! Takes what happens on all engine connections and what the application asks, gives packets in their wire form, events
-//! and the next deadline. A namespace exists once it was created; the main one always does.
+//! and the next deadline. A namespace exists once it was created; the main one always does. One that came to be because
+//! someone was let in is gone with the last who is in it.
 //!
 //! Promise: each `Connected` has exactly one `Disconnected`, all that is `Received` from a socket lies between the two;
 //! each `Asked` has exactly one `Connected` or `Abandoned`; each [`EmitId`] is settled exactly once, or waits while it
@@ -115,6 +116,9 @@ pub enum HubCommand {
     /// Let clients into a namespace, but from now on only those that are admitted: of each that asks, the application is
     /// told by [`HubEvent::Asked`].
     Guard(Namespace),
+    /// Ask the application about every namespace but the main one from now on, as if it were guarded: about those that do
+    /// not exist, too, which come to be when someone is let in.
+    GuardOthers,
     /// Let in who asked.
     Admit(Sid),
     /// Do not let in who asked.
@@ -314,6 +318,8 @@ pub struct Hub {
     /// When which connection without a connected socket is closed, earliest first.
     deadlines: BTreeSet<(Time, ConnectionId)>,
     namespaces: BTreeMap<Namespace, NamespaceState>,
+    /// Whether every namespace but the main one is guarded, those that do not exist included.
+    others_guarded: bool,
     /// The sockets of all namespaces, those that asked included.
     members: BTreeMap<Sid, Member>,
     sids: u32,
@@ -330,6 +336,8 @@ pub struct Hub {
 #[derive(Debug, Default)]
 struct NamespaceState {
     guarded: bool,
+    /// Whether it goes with the last who is in it.
+    passing: bool,
     roster: Roster,
 }
 
@@ -355,6 +363,7 @@ impl Hub {
             connections: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             namespaces: BTreeMap::from([(Namespace::MAIN, NamespaceState::default())]),
+            others_guarded: false,
             members: BTreeMap::new(),
             sids: 0,
             places: 0,

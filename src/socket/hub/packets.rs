@@ -26,7 +26,7 @@ impl Hub {
     /// Who has no socket in a namespace may ask for one, and nothing else.
     fn on_stranger(&mut self, connection: ConnectionId, Packet { namespace, kind }: Packet) {
         match kind {
-            Kind::Connect(auth) if self.namespaces.contains_key(&namespace) => {
+            Kind::Connect(auth) if self.others_guarded || self.namespaces.contains_key(&namespace) => {
                 self.ask(connection, namespace, auth.unwrap_or_else(|| json!({})));
             }
             Kind::Connect(_) => {

@@ -67,7 +67,6 @@ impl Roster {
     }
 
     /// Whether no one is here, and no room is left.
-    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty() && self.rooms.is_empty()
     }

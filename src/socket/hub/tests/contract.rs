@@ -17,6 +17,7 @@ enum Act {
     Close(usize, CloseReason),
     TimeOut,
     Guard,
+    GuardOthers,
     Admit(usize),
     Refuse(usize),
     Emit(usize, Option<Option<u64>>, bool),
@@ -32,7 +33,7 @@ enum Act {
     Shutdown,
 }
 
-/// One that always exists, one that may be guarded, and one that never exists.
+/// One that always exists, one that may be guarded, and one that exists at most while someone is in it.
 const NAMESPACES: [&str; 3] = ["/", "/guarded", "/nowhere"];
 const ROOMS: [&str; 3] = ["a", "b", "c"];
 
@@ -49,6 +50,7 @@ fn arbitrary_act() -> impl Strategy<Value = Act> {
         8 => (n(), arbitrary_close_reason()).prop_map(|(n, reason)| Act::Close(n, reason)),
         8 => Just(Act::TimeOut),
         2 => Just(Act::Guard),
+        1 => Just(Act::GuardOthers),
         8 => n().prop_map(Act::Admit),
         4 => n().prop_map(Act::Refuse),
         8 => (n(), proptest::option::of(proptest::option::of(0_u64..30)), any::<bool>())
@@ -100,6 +102,7 @@ struct Judge {
     expected: Option<Vec<ConnectionId>>,
     /// How many each broadcast with acknowledgements went to.
     surveyed: BTreeMap<EmitId, usize>,
+    others_guarded: bool,
     /// Who is to be gone after this step.
     dismissed: Vec<Sid>,
 }
@@ -125,6 +128,10 @@ impl Judge {
             }
             Act::TimeOut => return Some(HubInput::TimedOut),
             Act::Guard => HubCommand::Guard(Namespace::new("guarded")),
+            Act::GuardOthers => {
+                self.others_guarded = true;
+                HubCommand::GuardOthers
+            }
             Act::Admit(n) => HubCommand::Admit(whom(n)?),
             Act::Refuse(n) => HubCommand::Refuse { socket: whom(n)?, error: json!({"message": "no"}) },
             Act::Emit(n, ack, volatile) => {
@@ -252,7 +259,8 @@ impl Judge {
     fn judge_event(&mut self, event: HubEvent) {
         match event {
             HubEvent::Asked { socket, connection, namespace, .. } => {
-                assert_eq!(namespace, Namespace::new("guarded"));
+                assert_ne!(namespace, Namespace::MAIN);
+                assert!(self.others_guarded || namespace == Namespace::new("guarded"));
                 self.arrive(socket, connection, namespace);
             }
             HubEvent::Abandoned { socket } => {
@@ -328,6 +336,7 @@ proptest! {
         prop_assert_eq!(judge.settled.len() as u64, judge.emitted);
         prop_assert!(hub.connections.is_empty() && hub.deadlines.is_empty() && hub.members.is_empty());
         prop_assert!(hub.waiters.len() == 0 && hub.surveys.is_empty());
+        prop_assert_eq!(hub.namespaces.len(), 2);
         prop_assert!(hub.namespaces.values().all(|state| state.roster.is_empty()));
     }
 }

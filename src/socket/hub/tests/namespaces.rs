@@ -178,3 +178,34 @@ fn closing_says_goodbye_in_every_namespace() {
     assert_eq!(wire(&outputs), [(ONE, "1"), (ONE, "1/admin,")]);
     assert_eq!(outputs.last(), Some(&HubOutput::Close(ONE)));
 }
+
+#[test]
+fn a_namespace_that_is_asked_for_comes_to_be_when_someone_is_let_in_and_goes_with_the_last() {
+    let mut hub = open_hub(HubCommand::GuardOthers);
+    let socket = ask(&mut hub, json!({}));
+    assert!(!hub.namespaces.contains_key(&admin()), "asking is not being in");
+
+    command(&mut hub, HubCommand::Admit(socket));
+    let second = receive(&mut hub, ONE, packet(Kind::Connect(None)));
+    assert_eq!(wire(&second).len(), 1, "the main namespace is not asked about");
+    assert_eq!(hub.audience(&Audience::all(admin())).len(), 1);
+
+    receive(&mut hub, ONE, to_admin(Kind::Disconnect));
+    assert!(!hub.namespaces.contains_key(&admin()));
+    ask(&mut hub, json!({}));
+}
+
+#[test]
+fn a_namespace_that_was_created_stays_though_no_one_is_in_it_and_is_asked_about() {
+    for create in [HubCommand::Create(admin()), HubCommand::Guard(admin())] {
+        let mut hub = open_hub(HubCommand::GuardOthers);
+        let socket = ask(&mut hub, json!({}));
+        command(&mut hub, HubCommand::Admit(socket));
+
+        command(&mut hub, create);
+
+        receive(&mut hub, ONE, to_admin(Kind::Disconnect));
+        assert!(hub.namespaces.contains_key(&admin()));
+        ask(&mut hub, json!({}));
+    }
+}
