@@ -324,4 +324,9 @@ impl Socket {
     pub fn disconnect(&self, close: bool) {
         self.tell_hub(|socket| HubCommand::Disconnect { socket, close });
     }
+    /// Closes the connection under it, after what was sent before, and with it what other sockets it has: their reason is
+    /// "forced close". Other than after [`Socket::disconnect`], a client that may reconnect does.
+    pub fn close_connection(&self) {
+        self.tell_hub(HubCommand::Close);
+    }
 }

@@ -10,6 +10,7 @@ mod listeners;
 mod namespaces;
 mod net;
 mod polling;
+mod reasons;
 mod retries;
 mod rooms;
 pub(super) mod script;

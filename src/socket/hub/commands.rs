@@ -44,6 +44,11 @@ impl Hub {
             HubCommand::Join { socket, room } => self.join_room(&socket, room),
             HubCommand::Leave { socket, room } => self.leave_room(&socket, &room),
             HubCommand::Disconnect { socket, close } => self.disconnect(&socket, close, now),
+            HubCommand::Close(socket) => {
+                if let Some(member) = self.members.get(&socket) {
+                    self.close(member.connection, DisconnectReason::ForcedClose);
+                }
+            }
             HubCommand::Shutdown => self.shut_down(),
         }
     }

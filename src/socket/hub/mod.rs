@@ -217,6 +217,9 @@ pub enum HubCommand {
         /// Whether to close the connection too, and with it what other sockets it has.
         close: bool,
     },
+    /// Close the connection under a socket, after what was sent before. Its sockets are not told DISCONNECT, so that the
+    /// client comes back.
+    Close(Sid),
     /// Disconnect every socket with [`DisconnectReason::ServerShuttingDown`] and close every connection, after what was
     /// sent before; refuse new ones.
     Shutdown,

@@ -252,6 +252,7 @@ fn commands_for_sockets_that_are_gone_do_nothing() {
         HubCommand::Admit(socket.clone()),
         HubCommand::Refuse { socket: socket.clone(), error: json!({}) },
         HubCommand::Ack { socket: socket.clone(), id: AckId(0), args: Args::none() },
+        HubCommand::Close(socket.clone()),
         HubCommand::Disconnect { socket, close: true },
         broadcast(Args::none()),
         HubCommand::JoinAll { audience: Audience::all(Namespace::MAIN), rooms: vec!["a".into()] },
@@ -275,6 +276,16 @@ fn a_disconnect_follows_what_was_sent_before() {
         assert_eq!(outputs[2..], left);
         assert_eq!(until(&mut hub).is_some(), !close);
     }
+}
+
+#[test]
+fn a_connection_is_closed_under_its_sockets_without_a_goodbye() {
+    let mut hub = hub();
+    let socket = join(&mut hub, ONE);
+
+    let outputs = command(&mut hub, HubCommand::Close(socket.clone()));
+
+    assert_eq!(outputs, [disconnected(&socket, DisconnectReason::ForcedClose), HubOutput::Close(ONE)]);
 }
 
 #[test]

@@ -30,6 +30,7 @@ enum Act {
     Leave(usize, usize),
     Ack(usize, u64),
     Disconnect(usize, bool),
+    CloseUnder(usize),
     Shutdown,
 }
 
@@ -66,6 +67,7 @@ fn arbitrary_act() -> impl Strategy<Value = Act> {
         4 => (n(), 0..ROOMS.len()).prop_map(|(n, room)| Act::Leave(n, room)),
         8 => (n(), 0_u64..4).prop_map(|(n, id)| Act::Ack(n, id)),
         8 => (n(), any::<bool>()).prop_map(|(n, close)| Act::Disconnect(n, close)),
+        2 => n().prop_map(Act::CloseUnder),
         1 => Just(Act::Shutdown),
     ]
 }
@@ -182,6 +184,7 @@ impl Judge {
             }
             Act::Ack(n, id) => HubCommand::Ack { socket: whom(n)?, id: AckId(id), args },
             Act::Disconnect(n, close) => HubCommand::Disconnect { socket: whom(n)?, close },
+            Act::CloseUnder(n) => HubCommand::Close(whom(n)?),
             Act::Shutdown => HubCommand::Shutdown,
         };
         Some(HubInput::Command(command))
