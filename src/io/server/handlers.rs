@@ -68,9 +68,9 @@ impl Handlers {
         self.events.entry(name.to_owned()).or_default().push(handler);
     }
 
-    /// Forgets what was registered for events of a name.
-    pub(super) fn off(&mut self, name: &str) {
-        self.events.remove(name);
+    /// Gives away what was registered for events of a name.
+    pub(super) fn off(&mut self, name: &str) -> Option<Vec<Handler>> {
+        self.events.remove(name)
     }
 
     /// What runs for an event of that name. Who runs once is forgotten here.
@@ -98,8 +98,7 @@ pub(super) async fn run(socket: Socket, on_connect: Vec<ConnectHandler>, mut inb
             (inbox.disconnected().await, Some(panic))
         }
     };
-    // Handlers that hold their socket would keep it, and themselves, for ever.
-    let handlers = std::mem::take(&mut *socket.handlers());
+    let handlers = socket.take_handlers();
     if let Some(Disconnection { reason, rooms }) = disconnection {
         for handler in handlers.disconnecting {
             handler(socket.clone(), reason, rooms.clone()).await;
@@ -131,11 +130,11 @@ async fn dispatch_all(
 }
 
 async fn dispatch(socket: &Socket, mut event: Incoming) {
-    let any = socket.handlers().any.clone();
+    let any = socket.handlers(|handlers| handlers.any.clone()).unwrap_or_default();
     for handler in any {
         handler(socket.clone(), event.clone()).await;
     }
-    let middlewares = socket.handlers().middlewares.clone();
+    let middlewares = socket.handlers(|handlers| handlers.middlewares.clone()).unwrap_or_default();
     for middleware in middlewares {
         let name = event.name.clone();
         event = match middleware(socket.clone(), event).await {
@@ -143,7 +142,7 @@ async fn dispatch(socket: &Socket, mut event: Incoming) {
             Err(source) => return refuse(socket, EventError { event: name, source }).await,
         };
     }
-    let mut handlers = socket.handlers().take(&event.name);
+    let mut handlers = socket.handlers(|handlers| handlers.take(&event.name)).unwrap_or_default();
     let Some(last) = handlers.pop() else {
         return tracing::debug!(?socket, event = %event.name, "no one handles this event");
     };
@@ -163,7 +162,7 @@ async fn handle(socket: &Socket, handler: Handler, event: Incoming) {
 /// Tells who wants to know that an event does not reach its handlers.
 pub(super) async fn refuse(socket: &Socket, error: EventError) {
     tracing::debug!(?socket, %error, "an event did not reach its handlers");
-    let handlers = socket.handlers().error.clone();
+    let handlers = socket.handlers(|handlers| handlers.error.clone()).unwrap_or_default();
     let error = Arc::new(error);
     for handler in handlers {
         handler(socket.clone(), error.clone()).await;

@@ -1,4 +1,5 @@
-//! What an application registers at a [`Socket`]: handlers of its events, and of its end.
+//! What an application registers at a [`Socket`]: handlers of its events, and of its end. What is registered after it
+//! never runs, and is dropped.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -23,7 +24,7 @@ impl Socket {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let handler = Arc::new(move |socket, event| Box::pin(handler(socket, event)) as _);
-        self.handlers().on(name, Handler::Always(handler));
+        self.handlers(|handlers| handlers.on(name, Handler::Always(handler)));
     }
 
     /// As [`Socket::on`], for the next event of that name only.
@@ -33,7 +34,7 @@ impl Socket {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let handler = Box::new(move |socket, event| Box::pin(handler(socket, event)) as _);
-        self.handlers().on(name, Handler::Once(handler));
+        self.handlers(|handlers| handlers.on(name, Handler::Once(handler)));
     }
 
     /// As [`Socket::on`], for events whose arguments are `T`: a tuple, with an element for each argument.
@@ -82,7 +83,7 @@ impl Socket {
 
     /// Forgets all handlers of events of that name. One that runs goes on.
     pub fn off(&self, name: &str) {
-        self.handlers().off(name);
+        drop(self.handlers(|handlers| handlers.off(name)));
     }
 
     /// Runs for each event, whatever its name, before its middlewares and its handlers.
@@ -92,12 +93,12 @@ impl Socket {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let handler = Arc::new(move |socket, event| Box::pin(handler(socket, event)) as _);
-        self.handlers().any.push(handler);
+        self.handlers(|handlers| handlers.any.push(handler));
     }
 
     /// Forgets what [`Socket::on_any`] registered.
     pub fn off_any(&self) {
-        self.handlers().any.clear();
+        drop(self.handlers(|handlers| std::mem::take(&mut handlers.any)));
     }
 
     /// Decides for each event whether it goes on to its handlers, and in what form. Several middlewares run one after
@@ -117,7 +118,7 @@ impl Socket {
         Fut: Future<Output = Result<Incoming, Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
         let middleware = Arc::new(move |socket, event| Box::pin(middleware(socket, event)) as _);
-        self.handlers().middlewares.push(middleware);
+        self.handlers(|handlers| handlers.middlewares.push(middleware));
     }
 
     /// Runs for each event that did not reach its handlers: refused by a middleware, or with arguments that do not fit
@@ -128,7 +129,7 @@ impl Socket {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let handler = Arc::new(move |socket, error| Box::pin(handler(socket, error)) as _);
-        self.handlers().error.push(handler);
+        self.handlers(|handlers| handlers.error.push(handler));
     }
 
     /// Runs when the socket is gone, after the last event was handled and before [`Socket::on_disconnect`], with the
@@ -140,7 +141,7 @@ impl Socket {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let handler = Box::new(move |socket, reason, rooms| Box::pin(handler(socket, reason, rooms)) as _);
-        self.handlers().disconnecting.push(handler);
+        self.handlers(|handlers| handlers.disconnecting.push(handler));
     }
 
     /// Runs when the socket is gone, after the last event was handled. Several registered functions run one after another.
@@ -150,6 +151,6 @@ impl Socket {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let handler = Box::new(move |socket, reason| Box::pin(handler(socket, reason)) as _);
-        self.handlers().disconnect.push(handler);
+        self.handlers(|handlers| handlers.disconnect.push(handler));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Streams come in at [`Server::serve`] and speak `http`; a session begins there, by poll or as a WebSocket, and gets a
 //! `connection`, whom later requests find in `sessions`. Its packets go to the one `hub_task`, which starts
-//! a task of `handlers` for each socket. What the application sends goes the same way back, through the hub's one queue.
+//! a task of `handlers` for each socket: the `registry` knows whose, `listeners` are what they add to it. What the application sends goes the same way back, through the hub's one queue.
 
 mod broadcast;
 mod connection;

@@ -64,7 +64,8 @@ struct Inner {
     data: Mutex<Value>,
     outgoing: Arc<Meter>,
     gone: watch::Sender<bool>,
-    handlers: Mutex<Handlers>,
+    /// `None` once they have run for the last time.
+    handlers: Mutex<Option<Handlers>>,
 }
 
 impl fmt::Debug for Socket {
@@ -93,7 +94,7 @@ impl Socket {
             data: Mutex::new(json!({})),
             outgoing,
             gone: watch::Sender::new(false),
-            handlers: Mutex::default(),
+            handlers: Mutex::new(Some(Handlers::default())),
         }))
     }
 
@@ -106,8 +107,17 @@ impl Socket {
         self.0.connection
     }
 
-    pub(super) fn handlers(&self) -> MutexGuard<'_, Handlers> {
-        self.0.handlers.lock().expect("no one panics while holding it")
+    /// Looks at, or adds to, what is registered here; not any more once it has run for the last time. What `look` gives
+    /// back is dropped by the caller, whose code may come here again.
+    pub(super) fn handlers<T>(&self, look: impl FnOnce(&mut Handlers) -> T) -> Option<T> {
+        let mut handlers = self.0.handlers.lock().expect("no one panics while holding it");
+        let handlers = handlers.as_mut()?;
+        Some(look(handlers))
+    }
+
+    /// What is registered, for the last time: handlers that hold their socket would keep it, and themselves, for ever.
+    pub(super) fn take_handlers(&self) -> Handlers {
+        self.0.handlers.lock().expect("no one panics while holding it").take().unwrap_or_default()
     }
 
     pub(super) fn parent(&self) -> Option<ParentId> {
@@ -136,8 +146,7 @@ impl Socket {
 
     /// Says that it will never connect.
     pub(super) fn abandon(&self) {
-        // Handlers that hold their socket would keep it, and themselves, for ever.
-        drop(std::mem::take(&mut *self.handlers()));
+        drop(self.take_handlers());
         self.set_gone();
     }
 

@@ -237,3 +237,51 @@ async fn an_answer_is_given_up_when_the_client_goes_not_when_its_end_is_handled(
     let error = "socket has been disconnected";
     expect(&mut notes, &[error, "after 3s", error, "after 0ns", "client namespace disconnect"]).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_registered_after_the_end_is_not_kept() {
+    let world = world(ServerOptions::default());
+    let (sender, mut sockets) = mpsc::unbounded_channel();
+    world.server.on_connect(move |socket| {
+        sender.send(socket).unwrap();
+        async {}
+    });
+    let (client, _events) = world.connected().await;
+    let socket = sockets.recv().await.unwrap();
+    client.disconnect();
+    world.env.sleep(SECOND).await;
+    let kept = std::sync::Arc::new(());
+
+    for _ in 0..3 {
+        let (kept, itself) = (kept.clone(), socket.clone());
+        socket.on("late", move |_socket, _event| {
+            let _both = (&kept, &itself);
+            async {}
+        });
+    }
+
+    assert_eq!(std::sync::Arc::strong_count(&kept), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_takes_away_may_speak_to_the_socket_when_it_is_dropped() {
+    /// Registers something when it is dropped.
+    struct Farewell(Socket);
+    impl Drop for Farewell {
+        fn drop(&mut self) {
+            self.0.on("b", |_socket, event| async move { event.ack.send(args!["heard"]) });
+        }
+    }
+    let (_world, client, _notes) = set_up(|_env, socket, _notes| {
+        let farewell = Farewell(socket.clone());
+        socket.on("a", move |socket, _event| {
+            let _held = &farewell;
+            async move { socket.off("a") }
+        });
+    })
+    .await;
+
+    client.emit("a", Args::none());
+
+    assert_eq!(client.emit_with_ack("b", Args::none(), Some(SECOND)).await, Ok(args!["heard"]));
+}
