@@ -36,7 +36,8 @@ impl Server {
     /// yes decides. A client that goes meanwhile is not waited for.
     ///
     /// A namespace with handlers or middlewares of its own, by [`Server::of`], is not matched. One that came to be by
-    /// matching is there while someone is in it; [`Socket::nsp`] and [`ParentNamespace::children`] give it.
+    /// matching is there while someone is in it; [`Socket::nsp`] and [`ParentNamespace::children`] give it. A client may
+    /// be in a thousand namespaces at once: their names are its own invention.
     ///
     /// ```
     /// use squall::io::ServerOptions;

@@ -1,5 +1,6 @@
 //! Several namespaces, and who is let in.
 
+use super::super::packets::NAMESPACES_MAX;
 use super::*;
 
 fn admin() -> Namespace {
@@ -208,4 +209,22 @@ fn a_namespace_that_was_created_stays_though_no_one_is_in_it_and_is_asked_about(
         assert!(hub.namespaces.contains_key(&admin()));
         ask(&mut hub, json!({}));
     }
+}
+
+#[test]
+fn a_connection_is_in_no_more_namespaces_than_it_may() {
+    let mut hub = open_hub(HubCommand::GuardOthers);
+    let connect = |hub: &mut Hub, number: usize| {
+        let namespace = Namespace::new(&number.to_string());
+        receive(hub, ONE, Packet { namespace, kind: Kind::Connect(None) })
+    };
+    for number in 0..NAMESPACES_MAX {
+        assert!(matches!(connect(&mut hub, number)[..], [HubOutput::Event(HubEvent::Asked { .. })]));
+    }
+
+    let outputs = connect(&mut hub, NAMESPACES_MAX);
+
+    assert_eq!(wire(&outputs), [(ONE, r#"4/1000,{"message":"Too many namespaces"}"#)]);
+    let closed = give(&mut hub, HubInput::Closed(ONE, CloseReason::TransportClose), at(1));
+    assert_eq!(closed.len(), NAMESPACES_MAX, "each is abandoned");
 }
