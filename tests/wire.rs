@@ -52,7 +52,7 @@ fn join(world: &mut World, client: usize) -> Sid {
     world.client(client, connect());
     world.run_for(MOMENT);
     match &world.client_heard(client)[..] {
-        [(_, ManagerEvent::Connected { sid })] => sid.clone(),
+        [(_, ManagerEvent::Connected { sid, .. })] => sid.clone(),
         other => panic!("connected, not {other:?}"),
     }
 }

@@ -35,15 +35,19 @@ pub(super) struct User {
     said: u64,
 }
 
+/// Events, and whether their sockets are taken up again.
+pub(super) struct Resuming(pub(super) bool);
+
 /// Runs until the process is gone.
 pub(super) async fn run(
     machine: Machine,
     plan: ClientPlan,
-    has_events: bool,
+    events: Option<Resuming>,
     ops: mpsc::UnboundedReceiver<Act>,
 ) {
     let (chat, mut shown) = start(&machine, &plan).await;
-    let (events, heard) = match has_events.then(|| Events::new(&machine, chat.client(), &plan.rooms)) {
+    let events = events.map(|Resuming(recovers)| Events::new(&machine, chat.client(), &plan.rooms, recovers));
+    let (events, heard) = match events {
         Some((events, heard)) => (Some(events), Some(heard)),
         None => (None, None),
     };

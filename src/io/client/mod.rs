@@ -74,8 +74,10 @@ impl Default for ClientOptions {
 pub enum Event {
     /// The server answered. Comes before anything received on this connection.
     Connected {
-        /// The socket's id, new for each connection.
+        /// The socket's id, new for each connection that is not recovered.
         sid: Sid,
+        /// Whether the server took up the socket where it was: what was missed follows, and nothing is lost.
+        recovered: bool,
     },
     /// The namespace refused, with `{ message, data }`. The client does not connect to it again by itself.
     ConnectError(Value),
@@ -108,6 +110,8 @@ pub enum Event {
 pub struct Status {
     /// Whether the socket is connected.
     pub connected: bool,
+    /// Whether the last time it connected, the server took it up where it was.
+    pub recovered: bool,
     /// What its connection waits for.
     pub waiting: ManagerWaiting,
 }
@@ -117,6 +121,7 @@ pub struct Status {
 struct Board {
     waiting: ManagerWaiting,
     connected: BTreeSet<Namespace>,
+    recovered: BTreeSet<Namespace>,
 }
 
 /// A Socket.IO client in one namespace, the main one unless it is from [`Client::of`]. A handle: cheap to clone. When
@@ -144,7 +149,8 @@ impl Client {
     ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), OptionsError> {
         let (requests, inbox) = mpsc::unbounded_channel();
         let waiting = ManagerWaiting::Command;
-        let board = Arc::new(Mutex::new(Board { waiting, connected: BTreeSet::new() }));
+        let board =
+            Arc::new(Mutex::new(Board { waiting, connected: BTreeSet::new(), recovered: BTreeSet::new() }));
         let task = ClientTask::new(env, connector, url, options, inbox, board.clone())?;
         env.spawn(task.run());
         let client = Self { requests, namespace: Namespace::MAIN, board };
@@ -235,7 +241,16 @@ impl Client {
     /// How the client stands.
     pub fn status(&self) -> Status {
         let board = self.board.lock().expect("no one panics while holding it");
-        Status { connected: board.connected.contains(&self.namespace), waiting: board.waiting }
+        Status {
+            connected: board.connected.contains(&self.namespace),
+            recovered: board.recovered.contains(&self.namespace),
+            waiting: board.waiting,
+        }
+    }
+
+    /// Whether the last time the socket connected, the server took it up where it was: connection state recovery.
+    pub fn recovered(&self) -> bool {
+        self.status().recovered
     }
 
     fn command(&self, command: ManagerCommand) {

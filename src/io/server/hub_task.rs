@@ -14,14 +14,14 @@ use crate::engine::{CloseReason, Sid};
 use crate::io::alarm::Alarm;
 use crate::socket::{
     AckError, Args, Audience, ConnectionId, EmitId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput,
-    Namespace, Packet, RoomName,
+    Namespace, Packet, Recovered, Recovery, RoomName,
 };
 
 use super::broadcast::AcksMissing;
 use super::handshake::Handshake;
 use super::registry::ParentId;
 use super::request::RequestInfo;
-use super::socket::Socket;
+use super::socket::{Birth, Socket};
 use super::{Shared, incoming, middleware, outgoing};
 
 /// What the hub's task is told.
@@ -58,8 +58,8 @@ pub(super) enum ToHub {
     FetchRooms(Sid, oneshot::Sender<BTreeSet<RoomName>>),
     /// To be answered when all that was said before is done.
     Barrier(oneshot::Sender<()>),
-    /// End the connection of a socket at once, and say why in the log.
-    Abort(Sid, &'static str),
+    /// End a connection at once, and say why in the log.
+    Abort(ConnectionId, &'static str),
     /// End all of them at once.
     AbortAll,
 }
@@ -78,9 +78,12 @@ struct Member {
 
 /// A socket that asks, or has just connected.
 struct Newcomer {
+    id: Sid,
     connection: ConnectionId,
     namespace: Namespace,
     auth: Value,
+    /// Whether it is one that was there before.
+    recovers: bool,
 }
 
 /// The hub and all it speaks to.
@@ -102,8 +105,14 @@ pub(super) struct HubTask {
 impl HubTask {
     /// A hub without connections, for the server that `shared` is of.
     pub(super) fn new(shared: &Arc<Shared>, inputs: mpsc::UnboundedReceiver<ToHub>) -> Self {
+        let mut hub = Hub::new(shared.env.entropy.clone(), shared.options.connect_timeout);
+        if let Some(recovery) = &shared.options.recovery {
+            // What is replayed waits for its reader all at once.
+            let max_bytes = recovery.max_bytes.min(shared.options.max_outgoing_bytes);
+            hub.recover(Recovery { max_bytes, ..recovery.clone() });
+        }
         Self {
-            hub: Hub::new(shared.env.entropy.clone(), shared.options.connect_timeout),
+            hub,
             inputs,
             connections: BTreeMap::new(),
             asking: BTreeMap::new(),
@@ -161,12 +170,7 @@ impl HubTask {
             ToHub::FetchChildren(parent, answer) => drop(answer.send(self.children(parent))),
             ToHub::FetchRooms(socket, answer) => drop(answer.send(self.hub.rooms(&socket))),
             ToHub::Barrier(done) => drop(done.send(())),
-            ToHub::Abort(socket, why) => {
-                let member = self.members.get(&socket).map(|member| &member.socket);
-                if let Some(socket) = member.or(self.asking.get(&socket)) {
-                    self.abort(socket.connection(), why);
-                }
-            }
+            ToHub::Abort(connection, why) => self.abort(connection, why),
             ToHub::AbortAll => {
                 for open in std::mem::take(&mut self.connections).into_values() {
                     open.outgoing.abort();
@@ -234,16 +238,20 @@ impl HubTask {
 
     fn on_event(&mut self, event: HubEvent, shared: &Arc<Shared>) {
         match event {
-            HubEvent::Asked { socket, connection, namespace, auth } => {
-                self.on_asked(socket, shared, Newcomer { connection, namespace, auth });
+            HubEvent::Asked { socket, connection, namespace, auth, recovers } => {
+                let id = recovers.as_ref().unwrap_or(&socket).clone();
+                let newcomer = Newcomer { id, connection, namespace, auth, recovers: recovers.is_some() };
+                self.on_asked(socket, newcomer, shared);
             }
             HubEvent::Abandoned { socket } => {
                 if let Some(socket) = self.asking.remove(&socket) {
                     socket.abandon();
                 }
             }
-            HubEvent::Connected { socket, connection, namespace, auth } => {
-                self.on_connected(socket, shared, Newcomer { connection, namespace, auth });
+            HubEvent::Connected { socket, connection, namespace, auth, recovered } => {
+                let recovers = recovered.is_some();
+                let newcomer = Newcomer { id: socket, connection, namespace, auth, recovers };
+                self.on_connected(newcomer, recovered, shared);
             }
             HubEvent::Received { socket, name, args, ack } => {
                 let Some(member) = self.members.get_mut(&socket) else { return };
@@ -277,34 +285,41 @@ impl HubTask {
         }
     }
 
-    fn on_asked(&mut self, id: Sid, shared: &Arc<Shared>, newcomer: Newcomer) {
+    fn on_asked(&mut self, asked: Sid, newcomer: Newcomer, shared: &Arc<Shared>) {
         // Without its connection it is about to be abandoned.
         let Some(open) = self.connections.get(&newcomer.connection) else { return };
         let entrance = shared.registry().entrance(&newcomer.namespace);
-        let socket = open.socket(id.clone(), shared, newcomer);
-        socket.spawn(middleware::run(socket.clone(), entrance));
-        self.asking.insert(id, socket);
+        let socket = open.socket(shared, newcomer);
+        socket.spawn(middleware::run(socket.clone(), asked.clone(), entrance));
+        self.asking.insert(asked, socket);
     }
 
-    fn on_connected(&mut self, id: Sid, shared: &Arc<Shared>, newcomer: Newcomer) {
-        let asked = self.asking.remove(&id);
+    fn on_connected(&mut self, newcomer: Newcomer, recovered: Option<Recovered>, shared: &Arc<Shared>) {
+        let (asked, replayed) = match recovered {
+            Some(Recovered { asked, replayed }) => (asked, replayed),
+            None => (newcomer.id.clone(), Vec::new()),
+        };
+        let asked = self.asking.remove(&asked);
         // Without its connection it is about to be disconnected, and no one has heard of it.
         let Some(open) = self.connections.get(&newcomer.connection) else { return };
-        let Newcomer { connection, namespace, .. } = &newcomer;
+        let Newcomer { id, connection, namespace, .. } = &newcomer;
         tracing::debug!(socket = %id, connection = connection.0, %namespace, "socket is connected");
         let (events, inbox) = incoming::channel(shared.options.max_incoming_bytes);
         let parent = asked.as_ref().and_then(Socket::parent);
         let on_connect = shared.registry().on_connect(namespace, parent);
-        let socket = asked.unwrap_or_else(|| open.socket(id.clone(), shared, newcomer));
+        let id = id.clone();
+        let socket = asked.unwrap_or_else(|| open.socket(shared, newcomer));
+        socket.set_replayed(replayed);
         socket.start(on_connect, inbox);
         self.members.insert(id, Member { socket, events });
     }
 }
 
 impl Open {
-    fn socket(&self, id: Sid, shared: &Arc<Shared>, newcomer: Newcomer) -> Socket {
-        let Newcomer { connection, namespace, auth } = newcomer;
+    fn socket(&self, shared: &Arc<Shared>, newcomer: Newcomer) -> Socket {
+        let Newcomer { id, connection, namespace, auth, recovers } = newcomer;
         let handshake = Handshake { auth, request: self.request.clone() };
-        Socket::new(shared.clone(), id, connection, namespace, handshake, self.outgoing.meter())
+        let birth = Birth { id, connection, namespace, handshake, recovers };
+        Socket::new(shared.clone(), birth, self.outgoing.meter())
     }
 }

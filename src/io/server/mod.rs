@@ -35,7 +35,7 @@ use hyper::{Request, Response};
 use tokio::sync::{mpsc, watch};
 
 use crate::engine::Heartbeat;
-use crate::socket::{ConnectionId, HubCommand, Namespace};
+use crate::socket::{ConnectionId, HubCommand, Namespace, Recovery};
 
 use super::Env;
 use super::env::http_timer::HttpTimer;
@@ -80,6 +80,11 @@ pub struct ServerOptions {
     /// close" as the reason; 1 MiB. What arrived before is still dispatched. Not in the official server, which buffers
     /// without bound.
     pub max_incoming_bytes: usize,
+    /// How a client whose connection breaks takes up its socket where it was, and misses nothing: connection state
+    /// recovery; `None`: it does not.
+    ///
+    /// Sessions live in memory: a server that starts again knows none of before.
+    pub recovery: Option<Recovery>,
 }
 
 impl Default for ServerOptions {
@@ -91,6 +96,7 @@ impl Default for ServerOptions {
             connect_timeout: Duration::from_secs(45),
             max_outgoing_bytes: 1 << 20,
             max_incoming_bytes: 1 << 20,
+            recovery: None,
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Survey {
 }
 
 impl Hub {
-    /// Who is meant now, in the order in which they connected.
+    /// Who is meant now, in the order in which they connected; those among them whose sessions wait for a connection.
     pub fn audience(&self, audience: &Audience) -> Vec<Sid> {
         let Some(state) = self.namespaces.get(&audience.namespace) else { return Vec::new() };
         state.roster.audience(audience).into_iter().map(|seat| seat.socket.clone()).collect()
@@ -39,7 +39,8 @@ impl Hub {
 
     /// The rooms that a socket is in, the one of its own among them; none where it is gone.
     pub fn rooms(&self, socket: &Sid) -> BTreeSet<RoomName> {
-        self.members.get(socket).map(|member| member.rooms.clone()).unwrap_or_default()
+        let here = self.members.get(socket).filter(|member| !member.is_away());
+        here.map(|member| member.rooms.clone()).unwrap_or_default()
     }
 
     pub(super) fn join_all(&mut self, audience: &Audience, rooms: &[RoomName]) {
@@ -68,13 +69,16 @@ impl Hub {
             Some(state) => state.roster.audience(&audience),
             None => Vec::new(),
         };
-        let survey = Survey { waiting: seats.len(), answers: Vec::new(), missing: 0 };
+        // Who is away does not answer, and is not asked.
+        let asked = seats.into_iter().filter_map(|seat| Some((&seat.socket, seat.connection?)));
+        let asked: Vec<_> = asked.collect();
+        let survey = Survey { waiting: asked.len(), answers: Vec::new(), missing: 0 };
         let kind = Kind::Event { name, args, ack: Some(id) };
         let encoded = encode(&Packet { namespace: audience.namespace, kind });
         let until = timeout.map(|timeout| now + timeout);
-        for seat in seats {
-            self.waiters.wait((seat.socket.clone(), id), emit, until);
-            self.outputs.push_back(HubOutput::Transmit(seat.connection, encoded.clone()));
+        for (socket, connection) in asked {
+            self.waiters.wait((socket.clone(), id), emit, until);
+            self.outputs.push_back(HubOutput::Transmit(connection, encoded.clone()));
         }
         self.surveys.insert(emit, survey);
         self.conclude(emit);

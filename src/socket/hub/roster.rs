@@ -10,14 +10,16 @@ use super::{Audience, ConnectionId, RoomName};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(pub(super) u64);
 
-/// Who is at a place.
+/// A place, and who has it.
 #[derive(Debug)]
 pub(super) struct Seat {
+    pub(super) place: Place,
     pub(super) socket: Sid,
-    pub(super) connection: ConnectionId,
+    /// `None` while its session waits for one.
+    pub(super) connection: Option<ConnectionId>,
 }
 
-/// The connected sockets of a namespace.
+/// The connected sockets of a namespace, and those whose sessions wait for them to come back.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     order: BTreeMap<Place, Seat>,
@@ -25,9 +27,22 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    pub(super) fn enter(&mut self, place: Place, seat: Seat, rooms: &BTreeSet<RoomName>) {
-        self.order.insert(place, seat);
+    pub(super) fn enter(
+        &mut self,
+        place: Place,
+        socket: Sid,
+        connection: ConnectionId,
+        rooms: &BTreeSet<RoomName>,
+    ) {
+        self.order.insert(place, Seat { place, socket, connection: Some(connection) });
         rooms.iter().for_each(|room| self.join(place, room));
+    }
+
+    /// The socket has a connection, another one, or none.
+    pub(super) fn sit(&mut self, place: Place, connection: Option<ConnectionId>) {
+        if let Some(seat) = self.order.get_mut(&place) {
+            seat.connection = connection;
+        }
     }
 
     /// `rooms` are those that the socket is in.
@@ -51,8 +66,8 @@ impl Roster {
     }
 
     /// Everyone, in the order in which they connected.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Place, ConnectionId)> {
-        self.order.iter().map(|(&place, seat)| (place, seat.connection))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Place, Option<ConnectionId>)> {
+        self.order.values().map(|seat| (seat.place, seat.connection))
     }
 
     /// Whom a broadcast goes to, each once, in the order in which they connected.
@@ -60,7 +75,7 @@ impl Roster {
         let except = self.in_rooms(except);
         let wanted = |place: &Place| !except.contains(place);
         if to.is_empty() {
-            self.order.iter().filter(|(place, _)| wanted(place)).map(|(_, seat)| seat).collect()
+            self.order.values().filter(|seat| wanted(&seat.place)).collect()
         } else {
             self.in_rooms(to).iter().filter(|place| wanted(place)).map(|place| &self.order[place]).collect()
         }

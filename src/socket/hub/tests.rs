@@ -4,6 +4,7 @@ mod acks;
 mod audiences;
 mod contract;
 mod namespaces;
+mod recovery;
 mod rooms;
 
 use serde_json::json;
@@ -105,7 +106,8 @@ fn a_client_that_connects_is_answered_with_its_id_and_then_announced() {
             socket,
             connection: ONE,
             namespace: Namespace::MAIN,
-            auth: json!({"token": 1})
+            auth: json!({"token": 1}),
+            recovered: None,
         })]
     );
     assert_eq!(until(&mut hub), None, "the connect timeout is off");

@@ -18,7 +18,7 @@ impl Manager {
     pub(super) fn join(&mut self, namespace: &Namespace) {
         let socket = self.socket(namespace);
         socket.standing = Standing::Joining { early: Vec::new() };
-        let auth = socket.auth.clone();
+        let auth = socket.session.ask(socket.auth.clone());
         self.transmit(namespace, Kind::Connect(auth));
     }
 
