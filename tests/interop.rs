@@ -17,6 +17,8 @@ mod our_client;
 mod our_server;
 #[path = "interop/process.rs"]
 mod process;
+#[path = "interop/recovery.rs"]
+mod recovery;
 #[path = "interop/squall.rs"]
 mod squall;
 

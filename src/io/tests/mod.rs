@@ -11,6 +11,7 @@ mod namespaces;
 mod net;
 mod polling;
 mod reasons;
+mod recovery;
 mod retries;
 mod rooms;
 pub(super) mod script;

@@ -51,7 +51,7 @@ impl Rooms {
         let Some(room) = self.rooms.get_mut(&name).filter(|room| room.on_server) else {
             return Ok(Arrival::Elsewhere);
         };
-        if !room.announced {
+        if !room.announced && !room.leaving {
             // Recovered of a connection whose answer to the join was lost. It comes again behind that of this one.
             return Ok(Arrival::Elsewhere);
         }
