@@ -26,7 +26,7 @@ use squall::args;
 use squall::engine::{Message, Sid, Time};
 use squall::socket::{
     AckId, Args, Audience, DisconnectReason, EmitId, HubCommand, HubEvent, ManagerCommand, ManagerEvent,
-    ManagerOptions, Namespace,
+    ManagerOptions, Namespace, RoomName,
 };
 
 use pair::World;
@@ -344,7 +344,11 @@ fn a_pair_connects_asks_answers_and_parts() {
         heard[2..],
         [
             last_words,
-            HubEvent::Disconnected { socket: alice, reason: DisconnectReason::ClientNamespaceDisconnect }
+            HubEvent::Disconnected {
+                rooms: [RoomName::from(&alice)].into(),
+                socket: alice,
+                reason: DisconnectReason::ClientNamespaceDisconnect
+            }
         ]
     );
 }

@@ -22,8 +22,9 @@ pub use env::Env;
 pub use flags::{Timeout, Volatile};
 pub use hyper::http;
 pub use server::{
-    Ack, Broadcast, ConnectError, CorsOptions, CorsOrigins, EngineServer, EngineSocket, Incoming,
-    RequestInfo, Server, ServerNamespace, ServerOptions, ServerService, Socket,
+    Ack, AcksMissing, Broadcast, ConnectError, CorsOptions, CorsOrigins, EngineServer, EngineSocket,
+    EventError, Handshake, Incoming, IntoRooms, ParentNamespace, RequestInfo, Server, ServerNamespace,
+    ServerOptions, ServerService, Socket,
 };
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.

@@ -18,7 +18,7 @@ mod testing;
 mod unanswered;
 mod waiters;
 
-pub use arguments::{Args, ArgsError, NotSendable, args};
+pub use arguments::{Args, ArgsError, FromArgs, NotSendable, args};
 pub use backoff::{Backoff, ReconnectOptions};
 pub use codec::{Decoder, Encoded, RESERVED_EVENTS, encode};
 pub use hub::{

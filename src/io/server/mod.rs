@@ -3,7 +3,8 @@
 //! Streams come in at [`Server::serve`] and speak `http`; each request gets its `answer`. A session begins there, by poll or
 //! by an `upgrade`, and gets a `connection`, whom later requests find in the `sessions` of the `endpoint`. Up to here, all
 //! is shared with [`EngineServer`]. Behind the `inlet` packets go to the one `hub_task`, which starts a task of `handlers`
-//! for each socket. What the application sends goes the same way back, through the hub's one queue.
+//! for each socket: the `registry` knows whose, `listeners` are what they add to it. What the application sends goes the
+//! same way back, through the hub's one queue.
 
 mod accept;
 mod answer;
@@ -13,45 +14,54 @@ mod cors;
 mod endpoint;
 mod engine;
 mod handlers;
+mod handshake;
 mod http;
 mod hub_task;
 mod incoming;
 mod inlet;
+mod listeners;
+mod main_namespace;
+mod matching;
 mod middleware;
 mod namespace;
 mod options;
 mod outgoing;
+mod registry;
 mod request;
 mod route;
 mod service;
 mod sessions;
 mod socket;
+mod state;
 mod tasks;
 mod upgrade;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{Request, Response};
 use tokio::sync::mpsc;
 
-use crate::socket::{Args, Namespace, RoomName};
+use crate::socket::Namespace;
 
 use super::Env;
 use super::net::Listener;
 
 use endpoint::{Endpoint, Host};
 use hub_task::{HubTask, ToHub};
-use namespace::Registered;
+use registry::Registry;
+use state::States;
 use tasks::Tasks;
 
-pub use broadcast::Broadcast;
+pub use broadcast::{AcksMissing, Broadcast, IntoRooms};
 pub use cors::{CorsOptions, CorsOrigins};
 pub use engine::{EngineServer, EngineSocket};
+pub use handlers::EventError;
+pub use handshake::Handshake;
+pub use matching::ParentNamespace;
 pub use middleware::ConnectError;
 pub use namespace::ServerNamespace;
 pub use options::ServerOptions;
@@ -102,8 +112,9 @@ struct Shared {
     env: Env,
     options: ServerOptions,
     hub: mpsc::UnboundedSender<ToHub>,
-    namespaces: Mutex<BTreeMap<Namespace, Registered>>,
+    registry: Mutex<Registry>,
     tasks: Tasks,
+    states: States,
     endpoint: Endpoint,
 }
 
@@ -113,10 +124,8 @@ impl Shared {
         drop(self.hub.send(input));
     }
 
-    /// Looks at, or adds to, what is registered for a namespace.
-    fn registered<T>(&self, namespace: &Namespace, look: impl FnOnce(&mut Registered) -> T) -> T {
-        let mut namespaces = self.namespaces.lock().expect("no one panics while holding it");
-        look(namespaces.entry(namespace.clone()).or_default())
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().expect("no one panics while holding it")
     }
 }
 
@@ -130,8 +139,9 @@ impl Server {
             env: env.clone(),
             options,
             hub,
-            namespaces: Mutex::default(),
+            registry: Mutex::default(),
             tasks,
+            states: States::default(),
             endpoint,
         });
         env.spawn(HubTask::new(&shared, inputs).run());
@@ -143,29 +153,6 @@ impl Server {
     /// What else the server offers is its main namespace's, `/`.
     pub fn of(&self, name: &str) -> ServerNamespace {
         ServerNamespace::new(&self.shared, Namespace::new(name))
-    }
-
-    fn main(&self) -> ServerNamespace {
-        ServerNamespace::new(&self.shared, Namespace::MAIN)
-    }
-
-    /// As [`ServerNamespace::use_middleware`].
-    pub fn use_middleware<F, Fut>(&self, middleware: F)
-    where
-        F: Fn(Socket) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), ConnectError>> + Send + 'static,
-    {
-        self.main().use_middleware(middleware);
-    }
-
-    /// Runs for each socket that connects, before any event of it: the place to register its handlers. Several
-    /// registered functions run one after another, in order.
-    pub fn on_connect<F, Fut>(&self, handler: F)
-    where
-        F: Fn(Socket) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.main().on_connect(handler);
     }
 
     /// Decides for each request that would open a session whether it may. What it refuses hears "Forbidden" and the
@@ -188,29 +175,6 @@ impl Server {
         F: Fn(Request<()>) -> Response<Bytes> + Send + Sync + 'static,
     {
         *self.shared.endpoint.fallback() = Some(Arc::new(handler));
-    }
-
-    /// Sends an event to every socket.
-    ///
-    /// # Panics
-    /// When the name is reserved by Socket.IO, such as `connect`.
-    pub fn emit(&self, name: &str, args: impl Into<Args>) {
-        self.main().emit(name, args);
-    }
-
-    /// To every socket in a room.
-    pub fn to(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.main().to(room)
-    }
-
-    /// To every socket but those in a room.
-    pub fn except(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.main().except(room)
-    }
-
-    /// To every socket for which nothing waits to be written.
-    pub fn volatile(&self) -> Broadcast {
-        self.main().volatile()
     }
 
     /// Accepts connections until [`Server::shutdown`] or an error of the listener itself.

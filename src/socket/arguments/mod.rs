@@ -9,6 +9,7 @@
 
 mod attach;
 mod detach;
+mod from_args;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -17,6 +18,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use detach::Detaching;
+
+pub use from_args::FromArgs;
 
 /// How many attachments a packet may have: the official parser closes the connection on which more are announced.
 pub(super) const ATTACHMENTS_MAX: usize = 10;

@@ -11,7 +11,7 @@ use super::super::{AckError, AckId, Args, DisconnectReason, Kind, Namespace, Pac
 use super::recovery::Claim;
 use super::recovery::Sessions;
 use super::roster::Place;
-use super::{Connection, ConnectionId, Hub, HubEvent, HubOutput, RoomName};
+use super::{Connection, ConnectionId, Hub, HubEvent, HubOutput, NamespaceState, RoomName};
 
 /// A socket.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Member {
 }
 
 impl Hub {
-    /// A client asks for a namespace that exists.
+    /// A client asks for a namespace that exists, or may come to be.
     pub(super) fn ask(&mut self, connection: ConnectionId, namespace: Namespace, auth: Value) {
         let socket = Sid::generate(&*self.entropy, self.sids);
         // 2^32 sockets later, an id would need the same random bytes too to be given again.
@@ -74,7 +74,10 @@ impl Hub {
         if let Some(Connection::Open { sockets, .. }) = self.connections.get_mut(&connection) {
             sockets.insert(namespace.clone(), socket.clone());
         }
-        if !skips && self.namespaces.get(&namespace).is_some_and(|state| state.guarded) {
+        // Whose namespace it is must be found out, even where its middlewares are not asked.
+        let others_guarded = self.others_guarded && namespace != Namespace::MAIN;
+        let guarded = self.namespaces.get(&namespace).is_some_and(|state| state.guarded);
+        if others_guarded || guarded && !skips {
             self.event(HubEvent::Asked { socket, connection, namespace, auth, recovers });
         } else {
             self.admit(&socket);
@@ -93,8 +96,9 @@ impl Hub {
         self.places += 1;
         member.standing = Standing::Connected(place);
         let (connection, namespace) = (member.connection, member.namespace.clone());
-        let state = self.namespaces.get_mut(&namespace).expect("no namespace is ever taken away");
-        state.roster.enter(place, connection, &member.rooms);
+        let passing = || NamespaceState { passing: true, ..NamespaceState::default() };
+        let state = self.namespaces.entry(namespace.clone()).or_insert_with(passing);
+        state.roster.enter(place, socket.clone(), connection, &member.rooms);
         self.has_joined(connection);
         let sessions = self.sessions.as_mut();
         let pid = sessions.map(|sessions| sessions.begin(place, socket.clone(), namespace.clone()));
@@ -153,12 +157,22 @@ impl Hub {
         match member.standing {
             Standing::Asking { .. } => self.event(HubEvent::Abandoned { socket: socket.clone() }),
             Standing::Connected(place) | Standing::Away(place) => {
-                self.event(HubEvent::Disconnected { socket: socket.clone(), reason });
+                let rooms = member.rooms.clone();
+                self.event(HubEvent::Disconnected { socket: socket.clone(), reason, rooms });
                 self.await_or_end(place, &socket, member, reason);
             }
         }
         for emit in self.waiters.settle_range((socket.clone(), AckId(0))..=(socket, AckId(u64::MAX))) {
-            self.event(HubEvent::Acked { emit, result: Err(AckError::Disconnected) });
+            self.settle(emit, Err(AckError::Disconnected));
+        }
+    }
+
+    /// Gives a place free, and with the last of a namespace that only passes the namespace.
+    pub(super) fn vacate(&mut self, place: Place, member: &Member) {
+        let state = self.namespaces.get_mut(&member.namespace).expect("who is in a namespace keeps it");
+        state.roster.leave(place, &member.rooms);
+        if state.passing && state.roster.is_empty() {
+            self.namespaces.remove(&member.namespace);
         }
     }
 

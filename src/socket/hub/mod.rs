@@ -1,13 +1,15 @@
 //! The server's machine: namespaces, sockets, rooms, and one order for everything sent.
 //!
 //! Takes what happens on all engine connections and what the application asks, gives packets in their wire form, events
-//! and the next deadline. A namespace exists once it was created; the main one always does.
+//! and the next deadline. A namespace exists once it was created; the main one always does. One that came to be because
+//! someone was let in is gone with the last who is in it.
 //!
 //! Promise: each `Connected` has exactly one `Disconnected`, all that is `Received` from a socket lies between the two;
 //! each `Asked` has exactly one `Connected` or `Abandoned`; each [`EmitId`] is settled exactly once, or waits while it
 //! can still be answered; nothing is sent to a socket before it is connected, nor on a connection that was told to close.
 //! Knows no transport and nothing of what an event means.
 
+mod audiences;
 mod commands;
 mod connections;
 mod members;
@@ -30,6 +32,7 @@ use crate::engine::{CloseReason, Entropy, Sid, Time};
 use super::waiters::Waiters;
 use super::{AckError, AckId, Args, DisconnectReason, EmitId, Encoded, Namespace, Packet};
 
+use audiences::Survey;
 use members::Member;
 use recovery::Sessions;
 use roster::Roster;
@@ -117,6 +120,9 @@ pub enum HubCommand {
     /// Let clients into a namespace, but from now on only those that are admitted: of each that asks, the application is
     /// told by [`HubEvent::Asked`].
     Guard(Namespace),
+    /// Ask the application about every namespace but the main one from now on, as if it were guarded: about those that do
+    /// not exist, too, which come to be when someone is let in.
+    GuardOthers,
     /// Let in who asked.
     Admit(Sid),
     /// Do not let in who asked.
@@ -162,6 +168,40 @@ pub enum HubCommand {
         /// Only to those who can take it at once.
         volatile: bool,
     },
+    /// Send an event to many sockets, one packet for all, and wait for their acknowledgements: [`HubEvent::AllAcked`].
+    BroadcastWithAck {
+        /// To whom.
+        audience: Audience,
+        /// The event's name.
+        name: ByteString,
+        /// Its arguments.
+        args: Args,
+        /// Which.
+        emit: EmitId,
+        /// How long to wait from now; `None`: as long as a socket is there that has not answered.
+        timeout: Option<Duration>,
+    },
+    /// Put many sockets into rooms.
+    JoinAll {
+        /// Whom.
+        audience: Audience,
+        /// Where.
+        rooms: Vec<RoomName>,
+    },
+    /// Take many sockets out of rooms.
+    LeaveAll {
+        /// Whom.
+        audience: Audience,
+        /// From where.
+        rooms: Vec<RoomName>,
+    },
+    /// As [`HubCommand::Disconnect`], of many sockets.
+    DisconnectAll {
+        /// Whom.
+        audience: Audience,
+        /// Whether to close their connections too.
+        close: bool,
+    },
     /// Answer an event. Only the first answer to an id is sent.
     Ack {
         /// Who sent the event.
@@ -192,6 +232,9 @@ pub enum HubCommand {
         /// Whether to close the connection too, and with it what other sockets it has.
         close: bool,
     },
+    /// Close the connection under a socket, after what was sent before. Its sockets are not told DISCONNECT, so that the
+    /// client comes back.
+    Close(Sid),
     /// Disconnect every socket with [`DisconnectReason::ServerShuttingDown`] and close every connection, after what was
     /// sent before; refuse new ones.
     Shutdown,
@@ -249,12 +292,23 @@ pub enum HubEvent {
         /// The answer, or why there is none.
         result: Result<Args, AckError>,
     },
+    /// A broadcast that waited for acknowledgements is settled: everyone has answered, is gone, or had time enough.
+    AllAcked {
+        /// Which.
+        emit: EmitId,
+        /// The answers, in the order in which they came.
+        answers: Vec<Args>,
+        /// How many did not answer in time. Who was disconnected meanwhile is not among them.
+        missing: usize,
+    },
     /// A socket is gone. Only what waits for its acknowledgements is told after it.
     Disconnected {
         /// Which.
         socket: Sid,
         /// Why.
         reason: DisconnectReason,
+        /// In which rooms it was, the one of its own among them.
+        rooms: BTreeSet<RoomName>,
     },
 }
 
@@ -295,6 +349,8 @@ pub struct Hub {
     /// When which connection without a connected socket is closed, earliest first.
     deadlines: BTreeSet<(Time, ConnectionId)>,
     namespaces: BTreeMap<Namespace, NamespaceState>,
+    /// Whether every namespace but the main one is guarded, those that do not exist included.
+    others_guarded: bool,
     /// The sockets of all namespaces, those that asked included.
     members: BTreeMap<Sid, Member>,
     sids: u32,
@@ -302,6 +358,8 @@ pub struct Hub {
     /// `None` where connections are not recovered.
     sessions: Option<Sessions>,
     waiters: Waiters<(Sid, AckId), EmitId>,
+    /// The broadcasts among those who wait. Each has as many waiters as it has sockets to hear of.
+    surveys: BTreeMap<EmitId, Survey>,
     acks: u64,
     shutting_down: bool,
     outputs: VecDeque<HubOutput>,
@@ -311,6 +369,8 @@ pub struct Hub {
 #[derive(Debug, Default)]
 struct NamespaceState {
     guarded: bool,
+    /// Whether it goes with the last who is in it.
+    passing: bool,
     roster: Roster,
 }
 
@@ -336,11 +396,13 @@ impl Hub {
             connections: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             namespaces: BTreeMap::from([(Namespace::MAIN, NamespaceState::default())]),
+            others_guarded: false,
             members: BTreeMap::new(),
             sids: 0,
             places: 0,
             sessions: None,
             waiters: Waiters::default(),
+            surveys: BTreeMap::new(),
             acks: 0,
             shutting_down: false,
             outputs: VecDeque::new(),

@@ -88,7 +88,7 @@ impl Hub {
         member.connection = connection;
         member.standing = Standing::Connected(place);
         let namespace = member.namespace.clone();
-        let state = self.namespaces.get_mut(&namespace).expect("no namespace is ever taken away");
+        let state = self.namespaces.get_mut(&namespace).expect("who is in a namespace keeps it");
         state.roster.sit(place, Some(connection));
         if let Some(Connection::Open { sockets, .. }) = self.connections.get_mut(&connection) {
             sockets.insert(namespace.clone(), socket.clone());
@@ -121,9 +121,10 @@ impl Hub {
         member: Member,
         reason: DisconnectReason,
     ) {
-        let state = self.namespaces.get_mut(&member.namespace).expect("no namespace is ever taken away");
         match &mut self.sessions {
             Some(sessions) if is_recoverable(reason) => {
+                let state =
+                    self.namespaces.get_mut(&member.namespace).expect("who is in a namespace keeps it");
                 state.roster.sit(place, None);
                 sessions.wait(place);
                 let unanswered = Unanswered::default();
@@ -131,10 +132,10 @@ impl Hub {
                 self.members.insert(socket.clone(), away);
             }
             Some(sessions) => {
-                state.roster.leave(place, &member.rooms);
                 sessions.end(place);
+                self.vacate(place, &member);
             }
-            None => state.roster.leave(place, &member.rooms),
+            None => self.vacate(place, &member),
         }
     }
 
@@ -145,8 +146,7 @@ impl Hub {
             return;
         };
         let member = self.members.remove(socket).expect("it was found");
-        let state = self.namespaces.get_mut(&member.namespace).expect("no namespace is ever taken away");
-        state.roster.leave(place, &member.rooms);
+        self.vacate(place, &member);
         if let Some(sessions) = &mut self.sessions {
             sessions.end(place);
         }
