@@ -13,10 +13,13 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use squall::io::{ConnectError, Incoming, ServerOptions};
+use squall::socket::Recovery;
 use squall::{Env, Server, Socket, args};
 use tokio::net::TcpListener;
 
 const PORT: u16 = 3210;
+/// Before a session opens.
+const ANSWER_DELAY: Duration = Duration::from_millis(10);
 /// JSON has no dates: what arrives is the text.
 const DATE: &str = "2024-02-29T12:00:00.000Z";
 
@@ -26,9 +29,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ok(port) => port.parse()?,
         Err(_) => PORT,
     };
-    let mut options = ServerOptions::default();
+    let mut options = ServerOptions { recovery: Some(Recovery::default()), ..ServerOptions::default() };
     options.heartbeat.ping_interval = Duration::from_secs(2);
-    let server = Server::new(&Env::tokio(), options);
+    let env = Env::tokio();
+    let server = Server::new(&env, options);
+    // The suite has clients that give up at once: they must find no answer yet.
+    server.allow_request(move |_request| {
+        let delay = env.sleep(ANSWER_DELAY);
+        async move {
+            delay.await;
+            Ok(())
+        }
+    });
     namespaces(&server);
     server.on_connect(|socket| async move {
         talk(&socket);
