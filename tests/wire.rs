@@ -1,7 +1,13 @@
 //! Bytes on the wire, both ways, with times: server and client machines in conversation.
 
+#[path = "wire/client_connection.rs"]
+mod client_connection;
+#[path = "wire/client_emits.rs"]
+mod client_emits;
 #[path = "wire/pair.rs"]
 mod pair;
+#[path = "wire/scripted.rs"]
+mod scripted;
 #[path = "wire/transports.rs"]
 mod transports;
 
@@ -215,6 +221,23 @@ fn namespaces_share_a_connection() {
     let heard = events(world.server_heard());
     let acked = HubEvent::Acked { emit: EmitId(1), result: Ok(args(&[json!("answer")])) };
     assert!(heard.contains(&acked), "{heard:?}");
+}
+
+#[test]
+fn auth_that_is_asked_for_is_new_at_each_connect() {
+    let mut world = World::new(&["alice"]);
+    world.client(ALICE, ManagerCommand::AskAuth(true));
+    join(&mut world, ALICE);
+    world.server(HubCommand::Shutdown);
+    world.run_for(Duration::from_secs(1) + MOMENT);
+
+    let connects: Vec<String> =
+        world.transcript().lines().filter(|line| line.contains("> server: 40")).map(str::to_owned).collect();
+
+    assert_eq!(
+        connects,
+        [r#"0.020s alice > server: 40{"asked":1}"#, r#"1.130s alice > server: 40{"asked":2}"#]
+    );
 }
 
 #[test]

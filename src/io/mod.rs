@@ -17,7 +17,7 @@ mod server;
 mod tests;
 mod websocket;
 
-pub use client::{Client, ClientOptions, ConnectUrl, Event, Status, UrlError};
+pub use client::{Answer, Client, ClientOptions, ConnectUrl, Event, Received, Status, UrlError};
 pub use env::Env;
 pub use flags::{Timeout, Volatile};
 pub use hyper::http;

@@ -104,7 +104,7 @@ impl Awaited {
                 self.down.remove(&(record.host.clone(), Message::seen(id.as_ref(), *offset)));
             }
             Kind::Heard { id, .. } => drop(self.down.remove(&(record.host.clone(), Message::Id(id.clone())))),
-            Kind::Connected => self.replace(record),
+            Kind::Connected { .. } => self.replace(record),
             Kind::Did { act: "disconnect" } => self.give_up(record),
             Kind::Exited { .. } => self.exit(record),
             Kind::Touched { processes, .. } => self.touch(record, processes),

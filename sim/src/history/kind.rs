@@ -6,7 +6,8 @@
 //! | client | where a user would see an event | `Acknowledged`, `Failed`, `SendFailed`, `Delivered`, `Heard`, `Answered`, `Joined`, `Left`, `Connected`, `Disconnected`, `Trouble` |
 //! | client | where the plan's acts come in | `Did`, `Asked` |
 //! | server | at the log's storage | `Committed`, `Suppressed` |
-//! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Connected`, `Disconnected` |
+//! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Disconnected` |
+//! | server | where its bytes go to its kernel | `Connected` |
 //! | world | itself | `Started`, `Exited`, `FaultBegan`, `FaultEnded`, `Touched` |
 //!
 //! A *message* is what users say in chat rooms; an *event* is any other one, and its id is its text in the plan.
@@ -161,8 +162,13 @@ pub enum Kind {
         #[serde(with = "log::hexadecimal")]
         content: u64,
     },
-    /// Client or server: a socket is connected.
-    Connected,
+    /// Client or server: a socket is connected. The server's end is, when its process has handed the answer to CONNECT to
+    /// its kernel.
+    Connected {
+        /// The client whose socket it is, where the server records it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<Name>,
+    },
     /// Client or server: a socket is disconnected.
     Disconnected {
         /// Why, in Socket.IO's words.

@@ -47,7 +47,8 @@ impl fmt::Display for Kind {
             }
             Self::Heard { id, .. } => write!(f, "heard {id}"),
             Self::Answered { id, .. } => write!(f, "answered {id}"),
-            Self::Connected => f.write_str("connected"),
+            Self::Connected { peer: None } => f.write_str("connected"),
+            Self::Connected { peer: Some(peer) } => write!(f, "connected to {peer}"),
             Self::Disconnected { reason } => write!(f, "disconnected: {reason}"),
             Self::Did { act } => write!(f, "did {act}"),
             Self::Trouble { what } => write!(f, "in trouble: {what}"),

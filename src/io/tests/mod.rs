@@ -1,6 +1,8 @@
 //! Claims about servers and clients together, in virtual time and over streams in memory.
 
 mod binary;
+mod client;
+mod client_reasons;
 mod events;
 mod http;
 mod lifecycle;

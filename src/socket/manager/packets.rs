@@ -14,7 +14,7 @@ impl Manager {
         // Nothing was asked of another namespace; ignored, as in the reference implementation.
         let Some(socket) = self.sockets.get_mut(&packet.namespace) else { return };
         match &mut socket.standing {
-            Standing::Away => {}
+            Standing::Away | Standing::Asking => {}
             Standing::Joining { early } => {
                 if matches!(packet.kind, Kind::Event { .. }) {
                     early.push(packet);

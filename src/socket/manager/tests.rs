@@ -1,5 +1,6 @@
 //! Claims about the manager and one namespace; [`contract`] has those about any inputs whatever.
 
+mod asked;
 mod contract;
 mod namespaces;
 mod retries;
@@ -178,7 +179,12 @@ fn an_attempt_that_takes_too_long_is_closed_and_made_again() {
     assert_eq!(give(&mut manager, ManagerInput::Opened, at(20)), [], "too late");
     assert_eq!(close(&mut manager, at(20)), [reconnecting(1, 21)], "failed once");
     assert_eq!(wait(&mut manager), (Some(at(21)), ManagerWaiting::Backoff { attempt: 1, at: at(21) }));
-    assert_eq!(give(&mut manager, ManagerInput::TimedOut, at(21)), [ManagerOutput::Dial]);
+    let again = ManagerEvent::ReconnectAttempt { attempt: 1 };
+    assert_eq!(give(&mut manager, ManagerInput::TimedOut, at(21)), [happened(again), ManagerOutput::Dial]);
+    assert_eq!(
+        give(&mut manager, ManagerInput::Opened, at(22))[0],
+        happened(ManagerEvent::Reconnected { attempts: 1 })
+    );
 }
 
 #[test]
