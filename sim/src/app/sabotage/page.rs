@@ -77,6 +77,8 @@ impl<O: OutboxStorage> Page<O> {
             Event::ConnectError(_)
             | Event::ConnectFailed
             | Event::Reconnecting { .. }
+            | Event::ReconnectAttempt { .. }
+            | Event::Reconnected { .. }
             | Event::ReconnectFailed => {}
         }
     }
