@@ -19,6 +19,7 @@ export class OfficialClient {
     this.#options = options;
     this.#manager = new Manager(url, { ...options, autoConnect: false });
     this.#manager.on("reconnect_attempt", (attempt) => this.#tell({ nsp: "/", hears: { reconnect_attempt: attempt } }));
+    this.#manager.on("reconnect", (attempts) => this.#tell({ nsp: "/", hears: { reconnect: attempts } }));
     this.#manager.on("reconnect_failed", () => this.#tell({ nsp: "/", hears: "reconnect_failed" }));
   }
 

@@ -78,11 +78,11 @@ impl SquallClient {
                 if let Event::Received { ack: Some(id), .. } = &event {
                     unanswered.lock().expect("no one panics while holding it").push_back(*id);
                 }
-                let mut line = heard(event);
+                let Some(mut line) = heard(event) else { continue };
                 line["actor"] = json!(actor);
                 // What concerns the connection is told in each namespace here, and once there.
-                let is_of_connection =
-                    line["hears"] == "reconnect_failed" || line["hears"]["reconnect_attempt"].is_u64();
+                let is_of_connection = line["hears"] == "reconnect_failed"
+                    || ["reconnect_attempt", "reconnect"].iter().any(|name| line["hears"][name].is_u64());
                 line["nsp"] = json!(namespace);
                 if is_of_connection && namespace != "/" {
                     continue;
@@ -109,16 +109,19 @@ impl SquallClient {
     }
 }
 
-fn heard(event: Event) -> Value {
-    match event {
+/// `None` for what the official client does not tell.
+fn heard(event: Event) -> Option<Value> {
+    Some(match event {
         Event::Connected { sid } => json!({ "sid": sid.to_string(), "hears": "connect" }),
         Event::ConnectError(error) => json!({ "hears": { "connect_error": error } }),
         Event::ConnectFailed => json!({ "hears": "connect_failed" }),
-        Event::Reconnecting { attempt, .. } => json!({ "hears": { "reconnect_attempt": attempt } }),
+        Event::Reconnecting { .. } => return None,
+        Event::ReconnectAttempt { attempt } => json!({ "hears": { "reconnect_attempt": attempt } }),
+        Event::Reconnected { attempts } => json!({ "hears": { "reconnect": attempts } }),
         Event::ReconnectFailed => json!({ "hears": "reconnect_failed" }),
         Event::Disconnected(reason) => json!({ "hears": { "disconnect": reason.as_str() } }),
         Event::Received { name, args, .. } => json!({ "hears": event_to_case(&name, &args) }),
-    }
+    })
 }
 
 fn client_options(official: &Value) -> ClientOptions {
