@@ -15,6 +15,8 @@ mod official_server;
 mod our_client;
 #[path = "interop/process.rs"]
 mod process;
+#[path = "interop/recovery.rs"]
+mod recovery;
 #[path = "interop/squall.rs"]
 mod squall;
 

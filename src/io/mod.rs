@@ -21,7 +21,10 @@ pub use client::{Answer, Client, ClientOptions, ConnectUrl, Event, Received, Sta
 pub use env::Env;
 pub use flags::{Timeout, Volatile};
 pub use hyper::http;
-pub use server::{Ack, Broadcast, ConnectError, Incoming, Server, ServerNamespace, ServerOptions, Socket};
+pub use server::{
+    Ack, Broadcast, ConnectError, CorsOptions, CorsOrigins, EngineServer, EngineSocket, Incoming,
+    RequestInfo, Server, ServerNamespace, ServerOptions, ServerService, Socket,
+};
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.
 fn assert_not_reserved(name: &str) {

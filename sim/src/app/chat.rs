@@ -10,12 +10,13 @@ use squall::chat::{self, ChatConfig};
 use squall::engine::Heartbeat;
 use squall::io::ServerOptions;
 use squall::io::env::BoxFuture;
+use squall::socket::Recovery;
 use squall::store::{Log, MessageLog, SqliteLog};
 use tokio::sync::{mpsc, watch};
 
 use crate::plan::{Act, Plan};
 
-use super::client::{self, PORT, open};
+use super::client::{self, PORT, Resuming, open};
 use super::events;
 use super::peers::Peers;
 use super::recording::RecordingLog;
@@ -45,16 +46,20 @@ impl App for Chat {
                 ping_interval: plan.server.ping_interval.0,
                 ping_timeout: plan.server.ping_timeout.0,
             },
+            recovery: plan
+                .server
+                .recovery
+                .map(|recovery| Recovery { max_disconnection_duration: recovery.0, ..Recovery::default() }),
             ..ServerOptions::default()
         };
-        let (seed, sabotage) = (plan.seed, self.sabotage);
+        let (seed, sabotage, recovery) = (plan.seed, self.sabotage, plan.server.recovery);
         let events = events::are_in(plan).then(|| events::names(plan));
         Box::pin(async move {
             let server = Server::new(&machine.env, options);
             let peers = Peers::of(&machine, &server);
             put_chat_on(&machine, &server, sabotage, seed).await;
             if let Some(events) = events {
-                events::serve(&machine, &server, events);
+                events::serve(&machine, &server, events, recovery.map(|recovery| recovery.0));
             }
             let listener = machine.net.listen(PORT).expect("a process listens once on its own machine");
             let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
@@ -67,8 +72,9 @@ impl App for Chat {
     }
 
     fn client(&self, machine: Machine, plan: &Plan, ops: mpsc::UnboundedReceiver<Act>) -> BoxFuture<()> {
-        let (options, has_events) = (plan.clients[&machine.name].clone(), events::are_in(plan));
-        Box::pin(client::run(machine, options, has_events, self.sabotage, ops))
+        let events = events::are_in(plan).then(|| Resuming(plan.server.recovery.is_some()));
+        let options = plan.clients[&machine.name].clone();
+        Box::pin(client::run(machine, options, events, self.sabotage, ops))
     }
 }
 

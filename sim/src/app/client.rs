@@ -36,11 +36,14 @@ pub(super) struct User {
     said: u64,
 }
 
+/// Events, and whether their sockets are taken up again.
+pub(super) struct Resuming(pub(super) bool);
+
 /// Runs until the process is gone.
 pub(super) async fn run(
     machine: Machine,
     plan: ClientPlan,
-    has_events: bool,
+    events: Option<Resuming>,
     sabotage: Option<Sabotage>,
     ops: mpsc::UnboundedReceiver<Act>,
 ) {
@@ -49,7 +52,8 @@ pub(super) async fn run(
         return Page::run(machine, server(), options(&plan).client, outbox, ops).await;
     }
     let (chat, mut shown) = start(&machine, &plan, sabotage).await;
-    let (events, heard) = match has_events.then(|| Events::new(&machine, chat.client(), &plan.rooms)) {
+    let events = events.map(|Resuming(recovers)| Events::new(&machine, chat.client(), &plan.rooms, recovers));
+    let (events, heard) = match events {
         Some((events, heard)) => (Some(events), Some(heard)),
         None => (None, None),
     };

@@ -229,6 +229,8 @@ impl Checker for Lost {
             | Kind::Relayed { .. }
             | Kind::Heard { .. }
             | Kind::Answered { .. }
+            | Kind::Kept { .. }
+            | Kind::Resumed { .. }
             | Kind::Did { .. }
             | Kind::FaultBegan { .. }
             | Kind::FaultEnded { .. }

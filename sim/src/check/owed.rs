@@ -104,6 +104,8 @@ impl Owed {
             | Kind::Relayed { .. }
             | Kind::Heard { .. }
             | Kind::Answered { .. }
+            | Kind::Kept { .. }
+            | Kind::Resumed { .. }
             | Kind::Connected { .. }
             | Kind::Disconnected { .. }
             | Kind::Did { .. }

@@ -48,6 +48,7 @@ pub(crate) fn plan() -> Plan {
             ping_interval: Span(seconds(25)),
             ping_timeout: Span(seconds(20)),
             fsync: nothing,
+            recovery: None,
         },
         clients: [ALICE, BOB].into_iter().map(|name| (name.into(), client.clone())).collect(),
         network: NetworkPlan { latency: nothing },

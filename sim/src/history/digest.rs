@@ -171,6 +171,16 @@ impl Fold {
                 self.tag(22);
                 self.event(id, *content);
             }
+            Kind::Kept { id, clients } => {
+                self.tag(25);
+                self.text(&id.0);
+                self.number(clients.len() as u64);
+                clients.iter().for_each(|name| self.text(name));
+            }
+            Kind::Resumed { recovered } => {
+                self.tag(26);
+                self.number(u64::from(*recovered));
+            }
             Kind::Answered { id, content } => {
                 self.tag(23);
                 self.event(id, *content);

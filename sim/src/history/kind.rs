@@ -3,10 +3,10 @@
 //! | who | where | what |
 //! |---|---|---|
 //! | client | at the outbox's storage, or just before an emit | `Sent`, `Emitted` |
-//! | client | where a user would see an event | `Acknowledged`, `Failed`, `SendFailed`, `Delivered`, `Heard`, `Answered`, `Joined`, `Left`, `Connected`, `Disconnected`, `Trouble` |
+//! | client | where a user would see an event | `Acknowledged`, `Failed`, `SendFailed`, `Delivered`, `Heard`, `Answered`, `Joined`, `Left`, `Connected`, `Resumed`, `Disconnected`, `Trouble` |
 //! | client | where the plan's acts come in | `Did`, `Asked` |
 //! | server | at the log's storage | `Committed`, `Suppressed` |
-//! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Disconnected` |
+//! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Kept`, `Disconnected` |
 //! | server | where its bytes go to its kernel | `Connected` |
 //! | world | itself | `Started`, `Exited`, `FaultBegan`, `FaultEnded`, `Touched` |
 //!
@@ -145,6 +145,19 @@ pub enum Kind {
         excluded: Vec<Name>,
         /// Whether it is to be dropped where it cannot be sent at once.
         volatile: bool,
+    },
+    /// Server: of those to whom an event was relayed, these are away; it is kept for their sockets, which can be taken up
+    /// again. Written behind [`Kind::Relayed`], where connections are recovered.
+    Kept {
+        /// The event.
+        id: MessageId,
+        /// The clients.
+        clients: Vec<Name>,
+    },
+    /// Client: its socket of events is connected. Written where connections are recovered.
+    Resumed {
+        /// Whether the server took up the socket that was there before, and so promises that nothing is missed.
+        recovered: bool,
     },
     /// Client: an event was handed to the user.
     Heard {

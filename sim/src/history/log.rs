@@ -255,6 +255,8 @@ mod tests {
                 excluded: vec!["alice".into()],
                 volatile: false,
             },
+            Kind::Kept { id: id(), clients: vec!["bob".into()] },
+            Kind::Resumed { recovered: true },
             Kind::Heard { id: id(), content },
             Kind::Answered { id: id(), content },
             Kind::Trouble { what: "refused".to_owned() },
@@ -287,7 +289,7 @@ mod tests {
         let (header, read) = History::read_jsonl(written(&history).as_bytes()).unwrap();
 
         assert_eq!(read, history);
-        assert_eq!((header.scenario.as_str(), header.seed, header.records), ("burst", 7, 27));
+        assert_eq!((header.scenario.as_str(), header.seed, header.records), ("burst", 7, 29));
     }
 
     #[test]
@@ -318,8 +320,8 @@ mod tests {
         let cut: String = text.lines().take(4).map(|line| format!("{line}\n")).collect();
         let cases = [
             (String::new(), "line 1 of the log: EOF while parsing"),
-            (cut, "line 4 of the log: the log ends after 3 of 27 records"),
-            (text.replace("ping timeout", "boredom"), "line 26 of the log: unknown word \"boredom\""),
+            (cut, "line 4 of the log: the log ends after 3 of 29 records"),
+            (text.replace("ping timeout", "boredom"), "line 28 of the log: unknown word \"boredom\""),
             (text.replace("\"step\":3", "\"step\":4"), "line 5 of the log: step 4 where step 3 belongs"),
             (text.replace("\"0.000000s\"", "\"0,0s\""), "line 2 of the log: \"0,0s\" is no time"),
             (

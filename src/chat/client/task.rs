@@ -142,7 +142,7 @@ impl<O: OutboxStorage> Task<O> {
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Connected { sid } => {
+            Event::Connected { sid, .. } => {
                 tracing::debug!(%sid, "connected");
                 self.link.connected = true;
                 self.resend_pause = None;

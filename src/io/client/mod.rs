@@ -98,8 +98,10 @@ pub enum Event {
     /// is sent; but it is sent without waiting for the application. What must come first is best emitted when it is
     /// known that the connection is new: before [`Client::connect`], or with `auth`.
     Connected {
-        /// The socket's id, new for each connection.
+        /// The socket's id, new for each connection that is not recovered.
         sid: Sid,
+        /// Whether the server took up the socket where it was: what was missed follows, and nothing is lost.
+        recovered: bool,
     },
     /// The namespace refused, with `{ message, data }`. The client does not connect to it again by itself.
     ConnectError(Value),
@@ -142,6 +144,8 @@ pub enum Event {
 pub struct Status {
     /// Whether the socket is connected.
     pub connected: bool,
+    /// Whether the last time it connected, the server took it up where it was.
+    pub recovered: bool,
     /// What its connection waits for.
     pub waiting: ManagerWaiting,
 }
@@ -152,6 +156,7 @@ struct Board {
     waiting: ManagerWaiting,
     connected: BTreeMap<Namespace, Sid>,
     active: BTreeSet<Namespace>,
+    recovered: BTreeSet<Namespace>,
 }
 
 impl Board {
@@ -198,8 +203,12 @@ impl Client {
         let (requests, inbox) = mpsc::unbounded_channel();
         let inbox = Inbox { requests: inbox, later: requests.downgrade() };
         let waiting = ManagerWaiting::Command;
-        let board =
-            Arc::new(Mutex::new(Board { waiting, connected: BTreeMap::new(), active: BTreeSet::new() }));
+        let board = Arc::new(Mutex::new(Board {
+            waiting,
+            connected: BTreeMap::new(),
+            active: BTreeSet::new(),
+            recovered: BTreeSet::new(),
+        }));
         let task = ClientTask::new(env, connector, url, options, inbox, board.clone())?;
         env.spawn(task.run());
         let (env, namespace, handlers) = (env.clone(), Namespace::MAIN, Arc::default());
@@ -294,7 +303,16 @@ impl Client {
     /// How the client stands.
     pub fn status(&self) -> Status {
         let board = self.board();
-        Status { connected: board.connected.contains_key(&self.namespace), waiting: board.waiting }
+        Status {
+            connected: board.connected.contains_key(&self.namespace),
+            recovered: board.recovered.contains(&self.namespace),
+            waiting: board.waiting,
+        }
+    }
+
+    /// Whether the last time the socket connected, the server took it up where it was: connection state recovery.
+    pub fn recovered(&self) -> bool {
+        self.status().recovered
     }
 
     /// Whether the socket is connected.

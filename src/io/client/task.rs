@@ -318,9 +318,13 @@ impl<C: Connector> ClientTask<C> {
 
     fn tell(&mut self, namespace: &Namespace, event: ManagerEvent) {
         let event = match event {
-            ManagerEvent::Connected { sid } => {
-                self.update_board(|board| board.connected.extend([(namespace.clone(), sid.clone())]));
-                Event::Connected { sid }
+            ManagerEvent::Connected { sid, recovered } => {
+                self.update_board(|board| {
+                    board.connected.insert(namespace.clone(), sid.clone());
+                    board.recovered.remove(namespace);
+                    board.recovered.extend(recovered.then(|| namespace.clone()));
+                });
+                Event::Connected { sid, recovered }
             }
             ManagerEvent::ConnectError(error) => Event::ConnectError(error),
             ManagerEvent::ConnectFailed(_) => Event::ConnectFailed,

@@ -7,23 +7,23 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytestring::ByteString;
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{CloseReason, Sid};
 use crate::io::alarm::Alarm;
 use crate::socket::{
-    AckError, Args, ConnectionId, EmitId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput, Namespace,
-    Packet,
+    AckError, Args, ConnectionId, EmitId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput, Packet,
+    Recovered, Recovery,
 };
 
-use super::socket::Socket;
+use super::request::RequestInfo;
+use super::socket::{Birth, Socket};
 use super::{Shared, incoming, middleware, outgoing};
 
 /// What the hub's task is told.
 pub(super) enum ToHub {
-    /// An engine session was opened; what the hub has for it goes there.
-    Opened(ConnectionId, outgoing::Sender),
+    /// An engine session was opened by this request; what the hub has for it goes there.
+    Opened(ConnectionId, outgoing::Sender, Arc<RequestInfo>),
     /// A packet arrived on it.
     Received(ConnectionId, Packet),
     /// It is over.
@@ -40,8 +40,8 @@ pub(super) enum ToHub {
     },
     /// To be answered when all that was said before is done.
     Barrier(oneshot::Sender<()>),
-    /// End the connection of a socket at once, and say why in the log.
-    Abort(Sid, &'static str),
+    /// End a connection at once, and say why in the log.
+    Abort(ConnectionId, &'static str),
     /// End all of them at once.
     AbortAll,
 }
@@ -70,8 +70,14 @@ pub(super) struct HubTask {
 impl HubTask {
     /// A hub without connections, for the server that `shared` is of.
     pub(super) fn new(shared: &Arc<Shared>, inputs: mpsc::UnboundedReceiver<ToHub>) -> Self {
+        let mut hub = Hub::new(shared.env.entropy.clone(), shared.options.connect_timeout);
+        if let Some(recovery) = &shared.options.recovery {
+            // What is replayed waits for its reader all at once.
+            let max_bytes = recovery.max_bytes.min(shared.options.max_outgoing_bytes);
+            hub.recover(Recovery { max_bytes, ..recovery.clone() });
+        }
         Self {
-            hub: Hub::new(shared.env.entropy.clone(), shared.options.connect_timeout),
+            hub,
             inputs,
             connections: BTreeMap::new(),
             asking: BTreeMap::new(),
@@ -99,7 +105,8 @@ impl HubTask {
 
     fn on_input(&mut self, input: ToHub) {
         match input {
-            ToHub::Opened(connection, outgoing) => {
+            ToHub::Opened(connection, outgoing, request) => {
+                tracing::debug!(connection = connection.0, peer = ?request.peer, "connection is open");
                 self.connections.insert(connection, outgoing);
                 self.hand_in(HubInput::Opened(connection));
             }
@@ -119,12 +126,7 @@ impl HubTask {
             }
             // Who asked may have stopped waiting.
             ToHub::Barrier(done) => drop(done.send(())),
-            ToHub::Abort(socket, why) => {
-                let member = self.members.get(&socket).map(|member| &member.socket);
-                if let Some(socket) = member.or(self.asking.get(&socket)) {
-                    self.abort(socket.connection(), why);
-                }
-            }
+            ToHub::Abort(connection, why) => self.abort(connection, why),
             ToHub::AbortAll => {
                 for outgoing in std::mem::take(&mut self.connections).into_values() {
                     outgoing.abort();
@@ -173,16 +175,20 @@ impl HubTask {
 
     fn on_event(&mut self, event: HubEvent, shared: &Arc<Shared>) {
         match event {
-            HubEvent::Asked { socket, connection, namespace, auth } => {
-                self.on_asked(socket, connection, namespace, auth, shared);
+            HubEvent::Asked { socket, connection, namespace, auth, recovers } => {
+                let id = recovers.as_ref().unwrap_or(&socket).clone();
+                let birth = Birth { id, connection, namespace, auth, recovers: recovers.is_some() };
+                self.on_asked(socket, birth, shared);
             }
             HubEvent::Abandoned { socket } => {
                 if let Some(socket) = self.asking.remove(&socket) {
                     socket.abandon();
                 }
             }
-            HubEvent::Connected { socket, connection, namespace, auth } => {
-                self.on_connected(socket, connection, namespace, auth, shared);
+            HubEvent::Connected { socket, connection, namespace, auth, recovered } => {
+                let recovers = recovered.is_some();
+                let birth = Birth { id: socket, connection, namespace, auth, recovers };
+                self.on_connected(birth, recovered, shared);
             }
             HubEvent::Received { socket, name, args, ack } => {
                 let Some(member) = self.members.get_mut(&socket) else { return };
@@ -209,39 +215,30 @@ impl HubTask {
         }
     }
 
-    fn on_asked(
-        &mut self,
-        id: Sid,
-        connection: ConnectionId,
-        namespace: Namespace,
-        auth: Value,
-        shared: &Arc<Shared>,
-    ) {
+    fn on_asked(&mut self, asked: Sid, birth: Birth, shared: &Arc<Shared>) {
         // Without its connection it is about to be abandoned.
-        let Some(outgoing) = self.connections.get(&connection) else { return };
-        let middlewares = shared.registered(&namespace, |registered| registered.middlewares.clone());
-        let socket = Socket::new(shared.clone(), id.clone(), connection, namespace, auth, outgoing.meter());
-        socket.spawn(middleware::run(socket.clone(), middlewares));
-        self.asking.insert(id, socket);
+        let Some(outgoing) = self.connections.get(&birth.connection) else { return };
+        let middlewares = shared.registered(&birth.namespace, |registered| registered.middlewares.clone());
+        let socket = Socket::new(shared.clone(), birth, outgoing.meter());
+        socket.spawn(middleware::run(socket.clone(), asked.clone(), middlewares));
+        self.asking.insert(asked, socket);
     }
 
-    fn on_connected(
-        &mut self,
-        id: Sid,
-        connection: ConnectionId,
-        namespace: Namespace,
-        auth: Value,
-        shared: &Arc<Shared>,
-    ) {
-        let asked = self.asking.remove(&id);
+    fn on_connected(&mut self, birth: Birth, recovered: Option<Recovered>, shared: &Arc<Shared>) {
+        let (asked, replayed) = match recovered {
+            Some(Recovered { asked, replayed }) => (asked, replayed),
+            None => (birth.id.clone(), Vec::new()),
+        };
+        let asked = self.asking.remove(&asked);
+        let Birth { id, connection, namespace, .. } = &birth;
         // Without its connection it is about to be disconnected, and no one has heard of it.
-        let Some(outgoing) = self.connections.get(&connection) else { return };
+        let Some(outgoing) = self.connections.get(connection) else { return };
         tracing::debug!(socket = %id, connection = connection.0, %namespace, "socket is connected");
         let (events, inbox) = incoming::channel(shared.options.max_incoming_bytes);
-        let on_connect = shared.registered(&namespace, |registered| registered.on_connect.clone());
-        let socket = asked.unwrap_or_else(|| {
-            Socket::new(shared.clone(), id.clone(), connection, namespace, auth, outgoing.meter())
-        });
+        let on_connect = shared.registered(namespace, |registered| registered.on_connect.clone());
+        let id = id.clone();
+        let socket = asked.unwrap_or_else(|| Socket::new(shared.clone(), birth, outgoing.meter()));
+        socket.set_replayed(replayed);
         socket.start(on_connect, inbox);
         self.members.insert(id, Member { socket, events });
     }

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::engine::Sid;
 use crate::io::env::BoxFuture;
 
 use super::socket::Socket;
@@ -40,10 +41,10 @@ impl From<ConnectError> for Value {
     }
 }
 
-/// Asks all of them, and tells the hub. Dropped where the client has gone meanwhile.
-pub(super) async fn run(socket: Socket, middlewares: Vec<Middleware>) {
+/// Asks all of them, and tells the hub of who asked. Dropped where the client has gone meanwhile.
+pub(super) async fn run(socket: Socket, asked: Sid, middlewares: Vec<Middleware>) {
     match AssertUnwindSafe(ask(&socket, middlewares)).catch_unwind().await {
-        Ok(decision) => socket.settle(decision.map_err(Value::from)),
+        Ok(decision) => socket.settle(asked, decision.map_err(Value::from)),
         Err(panic) => {
             socket.abort("a middleware panicked");
             resume_unwind(panic);

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
+use bytestring::ByteString;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
@@ -47,12 +48,20 @@ impl Ack {
 #[derive(Clone)]
 pub struct Socket(Arc<Inner>);
 
+/// What a socket is from its first moment on.
+pub(super) struct Birth {
+    pub(super) id: Sid,
+    pub(super) connection: ConnectionId,
+    pub(super) namespace: Namespace,
+    pub(super) auth: Value,
+    /// Whether it is one that was there before.
+    pub(super) recovers: bool,
+}
+
 struct Inner {
     shared: Arc<Shared>,
-    id: Sid,
-    connection: ConnectionId,
-    namespace: Namespace,
-    auth: Value,
+    birth: Birth,
+    replayed: OnceLock<Vec<(String, Args)>>,
     outgoing: Arc<Meter>,
     gone: watch::Sender<bool>,
     handlers: Mutex<Handlers>,
@@ -60,22 +69,21 @@ struct Inner {
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Socket({})", self.0.id)
+        write!(f, "Socket({})", self.0.birth.id)
     }
 }
 
 impl Socket {
     /// A socket that has just connected, or asks whether it may.
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        id: Sid,
-        connection: ConnectionId,
-        namespace: Namespace,
-        auth: Value,
-        outgoing: Arc<Meter>,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, birth: Birth, outgoing: Arc<Meter>) -> Self {
         let (gone, handlers) = (watch::Sender::new(false), Mutex::default());
-        Self(Arc::new(Inner { shared, id, connection, namespace, auth, outgoing, gone, handlers }))
+        Self(Arc::new(Inner { shared, birth, replayed: OnceLock::new(), outgoing, gone, handlers }))
+    }
+
+    /// Says what its client had missed. Once, before its handlers run.
+    pub(super) fn set_replayed(&self, events: Vec<(ByteString, Args)>) {
+        let events = events.into_iter().map(|(name, args)| (name.into(), args)).collect();
+        drop(self.0.replayed.set(events));
     }
 
     /// Spawns the task of its handlers.
@@ -84,7 +92,7 @@ impl Socket {
     }
 
     pub(super) fn connection(&self) -> ConnectionId {
-        self.0.connection
+        self.0.birth.connection
     }
 
     pub(super) fn handlers(&self) -> MutexGuard<'_, Handlers> {
@@ -109,11 +117,12 @@ impl Socket {
     }
 
     /// Lets it in, or not.
-    pub(super) fn settle(&self, decision: Result<(), Value>) {
-        self.tell_hub(|socket| match decision {
-            Ok(()) => HubCommand::Admit(socket),
-            Err(error) => HubCommand::Refuse { socket, error },
-        });
+    pub(super) fn settle(&self, asked: Sid, decision: Result<(), Value>) {
+        let command = match decision {
+            Ok(()) => HubCommand::Admit(asked),
+            Err(error) => HubCommand::Refuse { socket: asked, error },
+        };
+        self.0.shared.tell_hub(ToHub::Command(command));
     }
 
     async fn gone(&self) {
@@ -123,11 +132,11 @@ impl Socket {
 
     /// Drops its connection, and says why in the log. The client may come back.
     pub(super) fn abort(&self, why: &'static str) {
-        self.0.shared.tell_hub(ToHub::Abort(self.0.id.clone(), why));
+        self.0.shared.tell_hub(ToHub::Abort(self.connection(), why));
     }
 
     fn tell_hub(&self, command: impl FnOnce(Sid) -> HubCommand) {
-        self.0.shared.tell_hub(ToHub::Command(command(self.0.id.clone())));
+        self.0.shared.tell_hub(ToHub::Command(command(self.0.birth.id.clone())));
     }
 
     fn spawn_counted(&self, future: impl Future<Output = ()> + Send + 'static) {
@@ -138,9 +147,10 @@ impl Socket {
         });
     }
 
-    /// Its id, new for each connection.
+    /// Its id, new for each connection; but a socket that [`recovered`](Self::recovered) keeps its own. What is asked for
+    /// by a handle concerns the socket that now has the id.
     pub fn id(&self) -> &Sid {
-        &self.0.id
+        &self.0.birth.id
     }
 
     /// The server it is connected to.
@@ -150,12 +160,24 @@ impl Socket {
 
     /// The name of its namespace, `/` for the main one.
     pub fn namespace(&self) -> &str {
-        self.0.namespace.as_str()
+        self.0.birth.namespace.as_str()
     }
 
     /// What the client sent along with CONNECT; `{}` where it sent nothing.
     pub fn auth(&self) -> &Value {
-        &self.0.auth
+        &self.0.birth.auth
+    }
+
+    /// Whether this is a socket that was there before its connection broke, with its id and its rooms. Its handlers are to
+    /// be registered as for a new one. See [`ServerOptions::recovery`](super::ServerOptions::recovery).
+    pub fn recovered(&self) -> bool {
+        self.0.birth.recovers
+    }
+
+    /// The events that its client had missed and that were sent to it, names and arguments, in order. Empty unless it
+    /// [`recovered`](Self::recovered), and as long as middlewares run.
+    pub fn replayed(&self) -> &[(String, Args)] {
+        self.0.replayed.get().map_or(&[], Vec::as_slice)
     }
 
     /// Runs for each event of that name, in this socket's own task: one handler at a time, in the order in which the
@@ -187,6 +209,18 @@ impl Socket {
         self.send(name, args.into(), false);
     }
 
+    /// As [`Socket::emit`], but does nothing where the socket was taken up by another connection meanwhile: for what each
+    /// connection sends for itself, such as what a client that connects is shown first. Until then, what is emitted is kept
+    /// for the client that comes back.
+    ///
+    /// # Panics
+    /// When the name is reserved by Socket.IO, such as `connect`.
+    pub fn emit_here(&self, name: &str, args: impl Into<Args>) {
+        crate::io::assert_not_reserved(name);
+        let (connection, args) = (self.connection(), args.into());
+        self.tell_hub(|socket| HubCommand::EmitOn { connection, socket, name: name.into(), args });
+    }
+
     /// What is emitted so is dropped where it could not leave at once: where something waits to be written for this
     /// client, or the socket is not connected.
     pub fn volatile(&self) -> Volatile<'_, Self> {
@@ -214,7 +248,7 @@ impl Socket {
     ) -> Result<Args, AckError> {
         crate::io::assert_not_reserved(name);
         let (answer, result) = oneshot::channel();
-        let (socket, name, args) = (self.0.id.clone(), name.into(), args.into());
+        let (socket, name, args) = (self.0.birth.id.clone(), name.into(), args.into());
         self.0.shared.tell_hub(ToHub::EmitWithAck { socket, name, args, timeout, answer });
         // Without a hub there is no socket any more.
         result.await.unwrap_or(Err(AckError::Disconnected))
@@ -237,7 +271,7 @@ impl Socket {
 
     /// To every socket of this namespace but this one.
     pub fn broadcast(&self) -> Broadcast {
-        Broadcast::new(&self.0.shared, &self.0.namespace).except(&self.0.id)
+        Broadcast::new(&self.0.shared, &self.0.birth.namespace).except(&self.0.birth.id)
     }
 
     /// To every socket in a room but this one.

@@ -10,9 +10,11 @@ mod limits;
 mod namespaces;
 mod net;
 mod polling;
+mod recovery;
 mod retries;
 mod rooms;
 pub(super) mod script;
+mod service;
 
 use std::time::Duration;
 

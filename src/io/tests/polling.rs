@@ -232,7 +232,7 @@ async fn a_request_that_breaks_off_ends_the_session() {
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_takes_too_long_is_closed_and_polling_goes_on() {
-    let world = world(ServerOptions::default());
+    let world = world(ServerOptions { upgrade_timeout: 3 * SECOND, ..ServerOptions::default() });
     let mut http = RawHttp::open(&world).await;
     let sid = http.join().await;
     let before = world.env.clock.monotonic();
@@ -243,7 +243,7 @@ async fn a_probe_that_takes_too_long_is_closed_and_polling_goes_on() {
     assert_eq!(http.get(&sid).await, (200, "6".to_owned()));
     assert_eq!(probe.next().await, None);
 
-    assert_eq!(world.env.clock.monotonic().since(before).as_secs(), 10);
+    assert_eq!(world.env.clock.monotonic().since(before).as_secs(), 3);
     world.server.emit("news", number(1));
     assert_eq!(http.get(&sid).await, (200, r#"42["news",1]"#.to_owned()));
 }

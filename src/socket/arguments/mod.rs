@@ -130,6 +130,12 @@ impl Args {
         self.attachments = attachments;
     }
 
+    /// These, but for the last value. What is attached stays: it is no one's that is taken away but text.
+    pub(super) fn without_last(mut self) -> Self {
+        self.values.pop();
+        self
+    }
+
     /// Reads an argument, counted from zero.
     ///
     /// # Errors

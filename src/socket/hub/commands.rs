@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use crate::engine::{Sid, Time};
 
 use super::super::{AckError, AckId, Args, DisconnectReason, EmitId, Kind, Packet, encode};
-use super::members::Standing;
+use super::members::{Member, offset_behind};
 use super::{Audience, Connection, ConnectionId, Hub, HubCommand, HubEvent, HubOutput, RoomName};
 
 impl Hub {
@@ -18,9 +18,20 @@ impl Hub {
             HubCommand::Admit(socket) => self.admit(&socket),
             HubCommand::Refuse { socket, error } => self.refuse(&socket, error),
             HubCommand::Emit { socket, name, args, ack, volatile } => {
+                let waits = ack.is_some();
                 let ack = ack.and_then(|(emit, timeout)| self.wait_for(&socket, emit, timeout, now));
                 let kind = Kind::Event { name, args, ack };
-                if volatile { self.send_volatile(&socket, kind) } else { self.send(&socket, kind) }
+                match volatile {
+                    true => self.send_volatile(&socket, kind),
+                    // Who waits for an answer of someone who is gone has been told so.
+                    false if waits && ack.is_none() => {}
+                    false => self.send(&socket, kind),
+                }
+            }
+            HubCommand::EmitOn { connection, socket, name, args } => {
+                if self.members.get(&socket).is_some_and(|member| member.connection == connection) {
+                    self.send(&socket, Kind::Event { name, args, ack: None });
+                }
             }
             HubCommand::Broadcast { audience, name, args, volatile } => {
                 self.broadcast(audience, name, args, volatile);
@@ -45,7 +56,7 @@ impl Hub {
         timeout: Option<Duration>,
         now: Time,
     ) -> Option<AckId> {
-        if !self.members.contains_key(socket) {
+        if self.members.get(socket).is_none_or(Member::is_away) {
             self.event(HubEvent::Acked { emit, result: Err(AckError::Disconnected) });
             return None;
         }
@@ -58,30 +69,31 @@ impl Hub {
     /// Encoded once, shared by all.
     fn broadcast(&mut self, audience: Audience, name: ByteString, args: Args, volatile: bool) {
         let Some(state) = self.namespaces.get(&audience.namespace) else { return };
-        let connections = state.roster.audience(&audience);
+        let seats = state.roster.audience(&audience);
+        let args = offset_behind(&mut self.sessions, args, volatile);
         let kind = Kind::Event { name, args, ack: None };
         let encoded = encode(&Packet { namespace: audience.namespace, kind });
+        if let Some(sessions) = self.sessions.as_mut().filter(|_| !volatile) {
+            seats.iter().for_each(|&(place, _)| sessions.record(place, &encoded));
+        }
         let transmit = if volatile { HubOutput::TransmitVolatile } else { HubOutput::Transmit };
-        self.outputs.extend(connections.into_iter().map(|connection| transmit(connection, encoded.clone())));
+        let connections = seats.into_iter().filter_map(|(_, connection)| connection);
+        self.outputs.extend(connections.map(|connection| transmit(connection, encoded.clone())));
     }
 
     /// Before it is let in, a socket may join rooms; their broadcasts reach it once it is.
     fn join_room(&mut self, socket: &Sid, room: RoomName) {
         let Some(member) = self.members.get_mut(socket) else { return };
-        if let (Standing::Connected(place), Some(state)) =
-            (&member.standing, self.namespaces.get_mut(&member.namespace))
-        {
-            state.roster.join(*place, &room);
+        if let (Some(place), Some(state)) = (member.place(), self.namespaces.get_mut(&member.namespace)) {
+            state.roster.join(place, &room);
         }
         member.rooms.insert(room);
     }
 
     fn leave_room(&mut self, socket: &Sid, room: &RoomName) {
         let Some(member) = self.members.get_mut(socket) else { return };
-        if let (Standing::Connected(place), Some(state)) =
-            (&member.standing, self.namespaces.get_mut(&member.namespace))
-        {
-            state.roster.leave_room(*place, room);
+        if let (Some(place), Some(state)) = (member.place(), self.namespaces.get_mut(&member.namespace)) {
+            state.roster.leave_room(place, room);
         }
         member.rooms.remove(room);
     }
@@ -90,7 +102,9 @@ impl Hub {
     fn disconnect(&mut self, socket: &Sid, close: bool, now: Time) {
         let Some(member) = self.members.get(socket) else { return };
         let connection = member.connection;
-        if close {
+        if member.is_away() {
+            self.forget_session(socket);
+        } else if close {
             self.say_goodbye(connection);
             self.close(connection, DisconnectReason::ServerNamespaceDisconnect);
         } else if member.is_connected() {
@@ -115,7 +129,7 @@ impl Hub {
         let mut connected: Vec<_> = self.namespaces.values().flat_map(|state| state.roster.iter()).collect();
         connected.sort_unstable();
         let all: Vec<ConnectionId> = self.connections.keys().copied().collect();
-        for connection in connected.into_iter().map(|(_, connection)| connection).chain(all) {
+        for connection in connected.into_iter().filter_map(|(_, connection)| connection).chain(all) {
             self.close(connection, DisconnectReason::ServerShuttingDown);
         }
     }

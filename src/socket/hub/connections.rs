@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::{CloseReason, Time};
 
 use super::super::{AckError, DisconnectReason};
+use super::recovery::Sessions;
 use super::{Connection, ConnectionId, Hub, HubEvent, HubOutput};
 
 impl Hub {
@@ -29,6 +30,8 @@ impl Hub {
         for (_, emit) in self.waiters.expire(now) {
             self.event(HubEvent::Acked { emit, result: Err(AckError::TimedOut) });
         }
+        let over = self.sessions.as_mut().map(Sessions::expire);
+        over.into_iter().flatten().for_each(|socket| self.forget_session(&socket));
         while let Some(&(until, connection)) = self.deadlines.first()
             && until <= now
         {

@@ -12,6 +12,7 @@ mod commands;
 mod connections;
 mod members;
 mod packets;
+mod recovery;
 mod roster;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,10 @@ use super::waiters::Waiters;
 use super::{AckError, AckId, Args, DisconnectReason, EmitId, Encoded, Namespace, Packet};
 
 use members::Member;
+use recovery::Sessions;
 use roster::Roster;
+
+pub use recovery::Recovery;
 
 /// An engine connection, numbered by the driver; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,6 +140,17 @@ pub enum HubCommand {
         /// Only if the socket can take it at once.
         volatile: bool,
     },
+    /// Send an event to one socket, unless it was taken up by another connection than this.
+    EmitOn {
+        /// Which.
+        connection: ConnectionId,
+        /// To whom.
+        socket: Sid,
+        /// The event's name.
+        name: ByteString,
+        /// Its arguments.
+        args: Args,
+    },
     /// Send an event to many sockets, each at most once, in the order in which they connected.
     Broadcast {
         /// To whom.
@@ -195,6 +210,8 @@ pub enum HubEvent {
         namespace: Namespace,
         /// What the client sent along (`{}` where it sent nothing).
         auth: Value,
+        /// The socket that it takes up again, if it is let in: that of the session it asks for.
+        recovers: Option<Sid>,
     },
     /// Who asked will not connect: refused, or the connection is gone. The last thing said of it.
     Abandoned {
@@ -211,6 +228,8 @@ pub enum HubEvent {
         namespace: Namespace,
         /// What the client sent along (`{}` where it sent nothing).
         auth: Value,
+        /// What it took up again, where it did.
+        recovered: Option<Recovered>,
     },
     /// An event arrived.
     Received {
@@ -237,6 +256,15 @@ pub enum HubEvent {
         /// Why.
         reason: DisconnectReason,
     },
+}
+
+/// A socket that goes on where it was when its connection broke: with its id and its rooms.
+#[derive(Debug, PartialEq)]
+pub struct Recovered {
+    /// The id under which it asked, where the application was told of that.
+    pub asked: Sid,
+    /// The events that it had missed and that were sent now, names and arguments (without the offset), in order.
+    pub replayed: Vec<(ByteString, Args)>,
 }
 
 /// What the driver must do, in order.
@@ -271,6 +299,8 @@ pub struct Hub {
     members: BTreeMap<Sid, Member>,
     sids: u32,
     places: u64,
+    /// `None` where connections are not recovered.
+    sessions: Option<Sessions>,
     waiters: Waiters<(Sid, AckId), EmitId>,
     acks: u64,
     shutting_down: bool,
@@ -309,6 +339,7 @@ impl Hub {
             members: BTreeMap::new(),
             sids: 0,
             places: 0,
+            sessions: None,
             waiters: Waiters::default(),
             acks: 0,
             shutting_down: false,
@@ -316,9 +347,17 @@ impl Hub {
         }
     }
 
+    /// From now on, sockets whose connection breaks can be taken up again. To be asked for before anything connects.
+    pub fn recover(&mut self, options: Recovery) {
+        self.sessions = Some(Sessions::new(options, self.entropy.clone()));
+    }
+
     /// Takes one input.
     pub fn handle(&mut self, input: HubInput, now: Time) {
         debug_assert!(self.outputs.is_empty(), "outputs are drained before the next input");
+        if let Some(sessions) = &mut self.sessions {
+            sessions.set_now(now);
+        }
         match input {
             HubInput::Opened(connection) => self.on_opened(connection, now),
             HubInput::Received(connection, packet) => self.on_packet(connection, packet, now),
@@ -335,7 +374,8 @@ impl Hub {
 
     fn wait(&self) -> HubOutput {
         let closes = self.deadlines.first().map(|&(until, _)| until);
-        HubOutput::Wait { until: [closes, self.waiters.deadline()].into_iter().flatten().min() }
+        let ends = self.sessions.as_ref().and_then(Sessions::deadline);
+        HubOutput::Wait { until: [closes, self.waiters.deadline(), ends].into_iter().flatten().min() }
     }
 
     fn event(&mut self, event: HubEvent) {

@@ -8,17 +8,25 @@ use super::{Audience, ConnectionId, RoomName};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(pub(super) u64);
 
-/// The connected sockets of a namespace.
+/// A place, and the connection of the socket that has it: `None` while its session waits for one.
+pub(super) type Seat = (Place, Option<ConnectionId>);
+
+/// The connected sockets of a namespace, and those whose sessions wait for them to come back.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    order: BTreeMap<Place, ConnectionId>,
+    order: BTreeMap<Place, Option<ConnectionId>>,
     rooms: BTreeMap<RoomName, BTreeSet<Place>>,
 }
 
 impl Roster {
     pub(super) fn enter(&mut self, place: Place, connection: ConnectionId, rooms: &BTreeSet<RoomName>) {
-        self.order.insert(place, connection);
+        self.sit(place, Some(connection));
         rooms.iter().for_each(|room| self.join(place, room));
+    }
+
+    /// The socket has a connection, another one, or none.
+    pub(super) fn sit(&mut self, place: Place, connection: Option<ConnectionId>) {
+        self.order.insert(place, connection);
     }
 
     /// `rooms` are those that the socket is in.
@@ -42,18 +50,19 @@ impl Roster {
     }
 
     /// Everyone, in the order in which they connected.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Place, ConnectionId)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Seat> {
         self.order.iter().map(|(&place, &connection)| (place, connection))
     }
 
     /// Whom a broadcast goes to, each once, in the order in which they connected.
-    pub(super) fn audience(&self, Audience { to, except, .. }: &Audience) -> Vec<ConnectionId> {
+    pub(super) fn audience(&self, Audience { to, except, .. }: &Audience) -> Vec<Seat> {
         let except = self.in_rooms(except);
         let wanted = |place: &Place| !except.contains(place);
         if to.is_empty() {
-            self.iter().filter(|(place, _)| wanted(place)).map(|(_, connection)| connection).collect()
+            self.iter().filter(|(place, _)| wanted(place)).collect()
         } else {
-            self.in_rooms(to).iter().filter(|place| wanted(place)).map(|place| self.order[place]).collect()
+            let seat = |place: Place| (place, self.order[&place]);
+            self.in_rooms(to).into_iter().filter(wanted).map(seat).collect()
         }
     }
 

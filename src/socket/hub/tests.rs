@@ -3,6 +3,7 @@
 mod acks;
 mod contract;
 mod namespaces;
+mod recovery;
 mod rooms;
 
 use serde_json::json;
@@ -103,7 +104,8 @@ fn a_client_that_connects_is_answered_with_its_id_and_then_announced() {
             socket,
             connection: ONE,
             namespace: Namespace::MAIN,
-            auth: json!({"token": 1})
+            auth: json!({"token": 1}),
+            recovered: None,
         })]
     );
     assert_eq!(until(&mut hub), None, "the connect timeout is off");

@@ -35,7 +35,9 @@ impl Manager {
     }
 
     pub(super) fn request(&mut self, namespace: &Namespace, auth: Option<Value>) {
-        self.socket(namespace).standing = Standing::Joining { early: Vec::new() };
+        let socket = self.socket(namespace);
+        socket.standing = Standing::Joining { early: Vec::new() };
+        let auth = socket.session.ask(auth);
         self.transmit(namespace, Kind::Connect(auth));
     }
 

@@ -13,6 +13,7 @@ mod commands;
 mod connection;
 mod emits;
 mod packets;
+mod recovery;
 #[cfg(test)]
 mod tests;
 
@@ -130,8 +131,10 @@ pub enum ManagerCommand {
 pub enum ManagerEvent {
     /// The namespace answered. Comes before anything received on this connection.
     Connected {
-        /// The socket's id, new for each connection.
+        /// The socket's id, new for each connection that is not recovered.
         sid: Sid,
+        /// Whether the server took up the socket where it was: what was missed follows, and nothing is lost.
+        recovered: bool,
     },
     /// The namespace refused, with `{ message, data }`. The socket does not reconnect by itself.
     ConnectError(Value),
@@ -264,6 +267,7 @@ struct Socket {
     emits: Emits,
     /// What the server asked on this connection.
     unanswered: Unanswered,
+    session: recovery::Session,
 }
 
 /// How a namespace stands.
@@ -346,6 +350,7 @@ impl Manager {
             standing: Standing::Away,
             emits: Emits::new(EmitOptions { retries, ack_timeout }),
             unanswered: Unanswered::default(),
+            session: recovery::Session::default(),
         })
     }
 

@@ -137,7 +137,10 @@ fn connecting_dials_then_asks_for_the_namespace_then_is_connected() {
     assert_eq!(wait(&mut manager), (None, ManagerWaiting::Namespace));
 
     let outputs = receive(&mut manager, welcome(), at(2));
-    assert_eq!(outputs, [happened(ManagerEvent::Connected { sid: Sid::from_peer("socket") })]);
+    assert_eq!(
+        outputs,
+        [happened(ManagerEvent::Connected { sid: Sid::from_peer("socket"), recovered: false })]
+    );
     assert_eq!(wait(&mut manager), (None, ManagerWaiting::Traffic));
 }
 
@@ -290,7 +293,10 @@ fn emits_wait_for_the_connection_and_keep_their_order() {
 
     let outputs = join(&mut manager, at(1));
 
-    assert_eq!(outputs[0], happened(ManagerEvent::Connected { sid: Sid::from_peer("socket") }));
+    assert_eq!(
+        outputs[0],
+        happened(ManagerEvent::Connected { sid: Sid::from_peer("socket"), recovered: false })
+    );
     assert_eq!(wire(&outputs[1..]), [r#"2["first"]"#, r#"20["second"]"#]);
     assert_eq!(wire(&command(&mut manager, emit_with_ack("third", 2, None), at(1))), [r#"21["third"]"#]);
 }

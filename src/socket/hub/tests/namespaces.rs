@@ -21,7 +21,15 @@ fn open_hub(command_: HubCommand) -> Hub {
 fn ask(hub: &mut Hub, auth: Value) -> Sid {
     let outputs = receive(hub, ONE, to_admin(Kind::Connect(Some(auth.clone()))));
     match &outputs[..] {
-        [HubOutput::Event(HubEvent::Asked { socket, connection: ONE, namespace, auth: said })] => {
+        [
+            HubOutput::Event(HubEvent::Asked {
+                socket,
+                connection: ONE,
+                namespace,
+                auth: said,
+                recovers: None,
+            }),
+        ] => {
             assert_eq!((namespace, said), (&admin(), &auth));
             socket.clone()
         }
@@ -92,6 +100,7 @@ fn a_guarded_namespace_answers_when_the_application_has_decided() {
             connection: ONE,
             namespace: admin(),
             auth: json!({"token": 1}),
+            recovered: None,
         })]
     );
     assert_eq!(until(&mut hub), None);
