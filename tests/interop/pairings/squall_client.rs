@@ -112,7 +112,7 @@ impl SquallClient {
 /// `None` for what the official client does not tell.
 fn heard(event: Event) -> Option<Value> {
     Some(match event {
-        Event::Connected { sid } => json!({ "sid": sid.to_string(), "hears": "connect" }),
+        Event::Connected { sid, .. } => json!({ "sid": sid.to_string(), "hears": "connect" }),
         Event::ConnectError(error) => json!({ "hears": { "connect_error": error } }),
         Event::ConnectFailed => json!({ "hears": "connect_failed" }),
         Event::Reconnecting { .. } => return None,
