@@ -1,5 +1,5 @@
-//! The official JavaScript client against the real server: a process on a real port, a real file, a real kill. And our
-//! client against the official server, in `our_client`.
+//! The official JavaScript client against the real server: a process on a real port, a real file, a real kill. Against the
+//! server's own API, in `our_server`. And our client against the official server, in `our_client`.
 //!
 //! Needs `node` and `npm`; `SQUALL_NO_NODE=1` leaves it out. The scripts only talk and tell; this test kills, restarts
 //! and judges. Every wait ends at a deadline.
@@ -13,8 +13,12 @@ mod node;
 mod official_server;
 #[path = "interop/our_client.rs"]
 mod our_client;
+#[path = "interop/our_server.rs"]
+mod our_server;
 #[path = "interop/process.rs"]
 mod process;
+#[path = "interop/recovery.rs"]
+mod recovery;
 #[path = "interop/squall.rs"]
 mod squall;
 

@@ -53,3 +53,18 @@ fn an_acknowledgement_before_the_commit_loses_messages() {
 fn a_skipped_duplicate_check_commits_twice() {
     is_found_under_its_right_name(Sabotage::SkipDuplicateCheck);
 }
+
+#[test]
+fn a_message_that_comes_from_the_log_and_live_is_shown_twice() {
+    is_found_under_its_right_name(Sabotage::ReplayOverlapsLive);
+}
+
+#[test]
+fn an_offset_that_a_live_message_moves_over_a_hole_loses_what_is_in_it() {
+    is_found_under_its_right_name(Sabotage::OffsetOverAHole);
+}
+
+#[test]
+fn ids_without_a_socket_id_are_acknowledged_for_one_another() {
+    is_found_under_its_right_name(Sabotage::UndefinedIds);
+}

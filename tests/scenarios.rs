@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use squall_sim::app::chat::Chat;
-use squall_sim::hunt::hunt;
+use squall_sim::command::leave_stuck;
+use squall_sim::hunt::{PATIENCE, Progress, hunt};
 use squall_sim::report;
 use squall_sim::subject::{self, Subject};
 
@@ -40,7 +41,11 @@ fn run(subject: &Subject) -> Result<(), Failed> {
         Ok(count) => 0..count.parse::<u64>().map_err(|error| format!("SQUALL_SEEDS={count}: {error}"))?,
         Err(_) => subject.default_seeds(),
     };
-    let tally = hunt(&|seed| subject.plan(seed), &Chat::default(), seeds, 1, &|_| ());
+    let say = |progress| match progress {
+        Progress::Done(_) => {}
+        Progress::Stuck(seed) => leave_stuck(subject, seed, PATIENCE),
+    };
+    let tally = hunt(&|seed| subject.plan(seed), &Chat::default(), seeds, 1, PATIENCE, &say);
     let exit = tally.exit(&subject.expectations());
     if exit == report::ExitCode::Held {
         return Ok(());

@@ -1,7 +1,20 @@
-//! Bytes on the wire, both ways, with times: server and client machines in conversation.
+//! Bytes on the wire. Here, both ways and with times: server and client machines in conversation. In `engine` and `socket`,
+//! clause by clause: a server as the official protocol suites ask for it.
 
+#[path = "wire/client_connection.rs"]
+mod client_connection;
+#[path = "wire/client_emits.rs"]
+mod client_emits;
+#[path = "wire/engine.rs"]
+mod engine;
 #[path = "wire/pair.rs"]
 mod pair;
+#[path = "wire/scripted.rs"]
+mod scripted;
+#[path = "wire/socket.rs"]
+mod socket;
+#[path = "wire/stage.rs"]
+mod stage;
 #[path = "wire/transports.rs"]
 mod transports;
 
@@ -13,7 +26,7 @@ use squall::args;
 use squall::engine::{Message, Sid, Time};
 use squall::socket::{
     AckId, Args, Audience, DisconnectReason, EmitId, HubCommand, HubEvent, ManagerCommand, ManagerEvent,
-    ManagerOptions, Namespace,
+    ManagerOptions, Namespace, RoomName,
 };
 
 use pair::World;
@@ -52,7 +65,7 @@ fn join(world: &mut World, client: usize) -> Sid {
     world.client(client, connect());
     world.run_for(MOMENT);
     match &world.client_heard(client)[..] {
-        [(_, ManagerEvent::Connected { sid })] => sid.clone(),
+        [(_, ManagerEvent::Connected { sid, .. })] => sid.clone(),
         other => panic!("connected, not {other:?}"),
     }
 }
@@ -218,6 +231,23 @@ fn namespaces_share_a_connection() {
 }
 
 #[test]
+fn auth_that_is_asked_for_is_new_at_each_connect() {
+    let mut world = World::new(&["alice"]);
+    world.client(ALICE, ManagerCommand::AskAuth(true));
+    join(&mut world, ALICE);
+    world.server(HubCommand::Shutdown);
+    world.run_for(Duration::from_secs(1) + MOMENT);
+
+    let connects: Vec<String> =
+        world.transcript().lines().filter(|line| line.contains("> server: 40")).map(str::to_owned).collect();
+
+    assert_eq!(
+        connects,
+        [r#"0.020s alice > server: 40{"asked":1}"#, r#"1.130s alice > server: 40{"asked":2}"#]
+    );
+}
+
+#[test]
 fn a_retry_looks_like_a_new_event_and_the_next_one_waits() {
     let retrying = ManagerOptions {
         retries: Some(1),
@@ -314,7 +344,11 @@ fn a_pair_connects_asks_answers_and_parts() {
         heard[2..],
         [
             last_words,
-            HubEvent::Disconnected { socket: alice, reason: DisconnectReason::ClientNamespaceDisconnect }
+            HubEvent::Disconnected {
+                rooms: [RoomName::from(&alice)].into(),
+                socket: alice,
+                reason: DisconnectReason::ClientNamespaceDisconnect
+            }
         ]
     );
 }

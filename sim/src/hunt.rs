@@ -1,5 +1,7 @@
 //! Seeds of one scenario, run and judged on several cores: every seed is a world of its own on a thread of its own.
 
+mod watchdog;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -13,6 +15,10 @@ use crate::plan::Plan;
 use crate::report::{ExitCode, Failure, Touched};
 use crate::subject::Subject;
 use crate::world::{self, Outcome, RunOptions};
+use watchdog::Watchdog;
+
+/// How long the virtual time of a run may stand still, in real time: a tick takes milliseconds, on a busy machine too.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A seed, run and judged.
 #[derive(Debug)]
@@ -26,6 +32,11 @@ pub struct Judged {
 }
 
 impl Judged {
+    fn of(plan: Plan, outcome: Outcome) -> Self {
+        let judgement = judge(&plan, &outcome.history, &outcome.ending);
+        Self { plan, outcome, judgement }
+    }
+
     /// What is wrong with the harness itself: nothing a checker says about this seed counts then.
     pub fn harness_failure(&self) -> Option<String> {
         if !self.outcome.panics.is_empty() {
@@ -61,8 +72,19 @@ impl Judged {
 /// Runs one plan and judges its history.
 pub fn judged(plan: Plan, app: &dyn App, options: &RunOptions) -> Judged {
     let outcome = world::run(&plan, app, options);
-    let judgement = judge(&plan, &outcome.history, &outcome.ending);
-    Judged { plan, outcome, judgement }
+    Judged::of(plan, outcome)
+}
+
+/// As [`judged`]. `stuck` hears the seed, from another thread, where virtual time stands still for [`PATIENCE`]: this may
+/// never return then.
+pub fn judged_or_stuck(
+    plan: Plan,
+    app: &dyn App,
+    options: &RunOptions,
+    stuck: &(dyn Fn(u64) + Sync),
+) -> Judged {
+    let outcome = Watchdog::over(PATIENCE, stuck, |watchdog| watchdog.run(&plan, app, options));
+    Judged::of(plan, outcome)
 }
 
 /// What all seeds of a scenario came to.
@@ -137,18 +159,29 @@ impl Tally {
         self.failures.remove(&seed)
     }
 
-    /// The lowest failing seed as text, whatever the order in which seeds ended; and what else is wrong, a paragraph each.
-    pub fn complaints(&self, subject: &Subject, colour: bool) -> Vec<String> {
-        let expectations = subject.expectations();
+    /// The seeds that failed and were not to, in order.
+    fn wrong<'a>(&'a self, expectations: &'a Expectations) -> impl Iterator<Item = (u64, &'a Judged)> {
         let is_wrong = |judged: &Judged| {
             let violation = judged.judgement.violation();
             judged.harness_failure().is_some()
                 || violation.is_none_or(|violation| !expectations.expects_broken(violation.anomaly))
         };
-        let wrong: Vec<_> = self.failures.iter().filter(|(_, judged)| is_wrong(judged)).collect();
+        let failures = self.failures.iter().map(|(seed, judged)| (*seed, judged));
+        failures.filter(move |(_, judged)| is_wrong(judged))
+    }
+
+    /// The lowest seed that failed and was not to.
+    pub fn lowest_wrong<'a>(&'a self, expectations: &'a Expectations) -> Option<(u64, &'a Judged)> {
+        self.wrong(expectations).next()
+    }
+
+    /// The lowest failing seed as text, whatever the order in which seeds ended; and what else is wrong, a paragraph each.
+    pub fn complaints(&self, subject: &Subject, colour: bool) -> Vec<String> {
+        let expectations = subject.expectations();
+        let wrong: Vec<_> = self.wrong(&expectations).collect();
         let mut complaints = Vec::new();
         if let Some((seed, judged)) = wrong.first() {
-            complaints.push(judged.complaint(subject, **seed, colour));
+            complaints.push(judged.complaint(subject, *seed, colour));
         }
         if wrong.len() > 1 {
             let others: Vec<_> = wrong.iter().skip(1).take(10).map(|(seed, _)| seed.to_string()).collect();
@@ -166,6 +199,12 @@ impl Tally {
         complaints.extend(unmet.map(|unmet| format!("  nothing proven: {unmet}")));
         complaints
     }
+}
+
+/// What to say of a seed whose virtual time stands still, and the one command that repeats it.
+pub fn stuck_complaint(subject: &Subject, seed: u64, patience: Duration, colour: bool) -> String {
+    let path = subject.path.display().to_string();
+    Failure::stuck((&subject.name(), &path), seed, patience).render(colour)
 }
 
 /// The first record in which two runs of one plan differ.
@@ -186,14 +225,39 @@ fn divergence(subject: &Subject, seed: u64, [first, second]: &[History; 2]) -> S
     )
 }
 
-/// Runs seeds on `jobs` threads. The first seed runs twice, and the two digests are compared.
+/// What a hunt says while it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// A seed was run and judged.
+    Done(u64),
+    /// The virtual time of a seed has stood still for as long as it may. The hunt cannot end its thread: it goes on with
+    /// the other seeds and then waits for this one, for ever if need be.
+    Stuck(u64),
+}
+
+/// Runs seeds on `jobs` threads, each of which may stand still for `patience`. The first seed runs twice, and the two
+/// digests are compared.
 pub fn hunt(
     draw: &(dyn Fn(u64) -> Plan + Sync),
     app: &dyn App,
     seeds: Range<u64>,
     jobs: usize,
-    done: &(dyn Fn(u64) + Sync),
+    patience: Duration,
+    say: &(dyn Fn(Progress) + Sync),
 ) -> Tally {
+    let stuck = |seed| say(Progress::Stuck(seed));
+    Watchdog::over(patience, &stuck, |watchdog| hunt_watched(draw, app, seeds, jobs, say, watchdog))
+}
+
+fn hunt_watched(
+    draw: &(dyn Fn(u64) -> Plan + Sync),
+    app: &dyn App,
+    seeds: Range<u64>,
+    jobs: usize,
+    say: &(dyn Fn(Progress) + Sync),
+    watchdog: &Watchdog,
+) -> Tally {
+    let run = |plan: &Plan| watchdog.run(plan, app, &RunOptions::default());
     let next = AtomicU64::new(seeds.start);
     let tally = Mutex::new(Tally::default());
     let work = || {
@@ -202,15 +266,17 @@ pub fn hunt(
             if seed >= seeds.end {
                 return;
             }
-            let judged = judged(draw(seed), app, &RunOptions::default());
-            let diverged = if seed == seeds.start { run_again(&judged, app) } else { None };
+            let plan = draw(seed);
+            let outcome = run(&plan);
+            let judged = Judged::of(plan, outcome);
+            let diverged = if seed == seeds.start { diverged(&judged, run(&judged.plan)) } else { None };
             let mut tally = tally.lock().expect("a worker that panics ends the hunt");
             if let Some(histories) = diverged {
                 tally.diverged = Some((seed, histories));
             }
             tally.add(seed, judged);
             drop(tally);
-            done(seed);
+            say(Progress::Done(seed));
         }
     };
     std::thread::scope(|scope| {
@@ -221,8 +287,7 @@ pub fn hunt(
     tally.into_inner().expect("all workers have ended")
 }
 
-fn run_again(first: &Judged, app: &dyn App) -> Option<Box<[History; 2]>> {
-    let second = world::run(&first.plan, app, &RunOptions::default());
+fn diverged(first: &Judged, second: Outcome) -> Option<Box<[History; 2]>> {
     let same = second.history.digest == first.outcome.history.digest;
     (!same).then(|| Box::new([first.outcome.history.clone(), second.history]))
 }

@@ -1,12 +1,19 @@
 //! `cargo sim` as its caller sees it: exit codes and what is said, from the real program.
 
+use std::path::Path;
 use std::process::{Command, Output};
 
+use squall_sim::history::History;
+
 fn sim(args: &[&str]) -> Output {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    sim_in(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")), args)
+}
+
+/// The same in another folder.
+fn sim_in(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_squall-sim"))
         .args(args)
-        .current_dir(root)
+        .current_dir(folder)
         .output()
         .expect("cargo built it")
 }
@@ -116,4 +123,63 @@ fn logs_are_stamped_with_virtual_time_and_host() {
     let stamped =
         |line: &str| line.contains("server#1") && line.contains("DEBUG") && line.contains("squall::");
     assert!(stdout(&output).lines().any(stamped), "{}", stdout(&output));
+}
+
+/// A folder with a scenario that breaks its promise in its first seed.
+fn failing() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("the system has a place for it");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let reorders = std::fs::read_to_string(root.join("scenarios/guarantees/manual-retry-reorders.yaml"))
+        .expect("it is a scenario");
+    let promised: String = reorders
+        .lines()
+        .filter(|line| !line.starts_with("expect:"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    std::fs::create_dir(folder.path().join("scenarios")).expect("it is new");
+    std::fs::write(folder.path().join("scenarios/manual-retry-reorders.yaml"), promised).expect("it is new");
+    folder
+}
+
+/// Whose history it is: the seed.
+fn seed_of(file: &Path) -> u64 {
+    let (header, history) =
+        History::read_jsonl(std::fs::read(file).expect("it was written").as_slice()).expect("it is whole");
+    assert_eq!(header.scenario, "manual-retry-reorders");
+    assert!(history.records.len() > 100, "{}", history.records.len());
+    header.seed
+}
+
+#[test]
+fn a_broken_promise_is_exit_1_and_its_history_is_kept() {
+    let folder = failing();
+
+    let output = sim_in(folder.path(), &["run", "--no-shrink", "--seeds", "3"]);
+
+    assert_eq!(exit_code(&output), 1, "{}", stderr(&output));
+    let file = "target/squall/manual-retry-reorders-seed-0.jsonl";
+    assert!(stderr(&output).contains(&format!("all that happened is in {file}")), "{}", stderr(&output));
+    assert_eq!(seed_of(&folder.path().join(file)), 0);
+}
+
+#[test]
+fn a_replay_writes_its_history_where_it_is_told() {
+    let folder = failing();
+    let replay = ["replay", "scenarios/manual-retry-reorders.yaml", "--seed", "1"];
+    let told = [replay.as_slice(), &["--history", "here/one.jsonl"]].concat();
+
+    let output = sim_in(folder.path(), &told);
+    assert_eq!(exit_code(&output), 1, "{}", stderr(&output));
+    assert_eq!(seed_of(&folder.path().join("here/one.jsonl")), 1);
+    assert!(!folder.path().join("target").exists());
+
+    assert!(stderr(&sim_in(folder.path(), &replay)).contains("reorders-seed-1.jsonl"));
+    assert_eq!(seed_of(&folder.path().join("target/squall/manual-retry-reorders-seed-1.jsonl")), 1);
+}
+
+#[test]
+fn a_history_that_cannot_be_written_is_exit_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = sim(&["replay", SMOKE, "--history", folder.path().to_str().unwrap()]);
+    assert_eq!(exit_code(&output), 2, "{}", stderr(&output));
+    assert!(stderr(&output).contains("failed to save the history"), "{}", stderr(&output));
 }

@@ -17,11 +17,15 @@ mod server;
 mod tests;
 mod websocket;
 
-pub use client::{Client, ClientOptions, ConnectUrl, Event, Status, UrlError};
+pub use client::{Answer, Client, ClientOptions, ConnectUrl, Event, Received, Status, UrlError};
 pub use env::Env;
 pub use flags::{Timeout, Volatile};
 pub use hyper::http;
-pub use server::{Ack, Broadcast, ConnectError, Incoming, Server, ServerNamespace, ServerOptions, Socket};
+pub use server::{
+    Ack, AcksMissing, Broadcast, ConnectError, CorsOptions, CorsOrigins, EngineServer, EngineSocket,
+    EventError, Handshake, Incoming, IntoRooms, ParentNamespace, RequestInfo, Server, ServerNamespace,
+    ServerOptions, ServerService, Socket,
+};
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.
 fn assert_not_reserved(name: &str) {

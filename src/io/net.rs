@@ -67,6 +67,9 @@ pub trait Listener: Send + 'static {
     /// What it accepts.
     type Stream: Stream;
 
+    /// Whether what it accepts is encrypted.
+    const SECURE: bool = false;
+
     /// The next stream, and whom it comes from. An error that concerns one stream only (a peer that gave up while it
     /// waited) must be retried by the caller.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;

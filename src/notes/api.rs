@@ -30,21 +30,26 @@
 //!
 //! ```
 //! use squall::args;
-//! use squall::io::Event;
 //!
+//! # use squall::io::ClientOptions;
 //! # use squall::notes::stage::Stage;
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let (stage, io) = Stage::new();
+//! # let console = stage.console;
 //! // Server:
 //! io.on_connect(|socket| async move {
 //!     socket.emit("hello", args!["world"]);
 //! });
-//! # let (_socket, mut events) = stage.connect().await;
+//! # let (socket, _) = stage.client(ClientOptions::default())?;
 //! // Client:
-//! let Some(Event::Received { name, args, .. }) = events.recv().await else { panic!("nothing came") };
-//! assert_eq!(name, "hello");
-//! assert_eq!(args.get::<String>(0)?, "world");
+//! socket.on("hello", move |_socket, event| async move {
+//!     let Ok(arg) = event.args.get::<String>(0) else { return };
+//!     console.log(arg);
+//! });
+//! # socket.connect();
+//!
+//! assert_eq!(console.next().await, "world");
 //! # Ok(())
 //! # }
 //! ```

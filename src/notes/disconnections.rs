@@ -51,9 +51,9 @@
 //! let mut attempts = 0;
 //! loop {
 //!     match events.recv().await {
-//!         Some(Event::Reconnecting { .. }) => attempts += 1,
+//!         Some(Event::ReconnectAttempt { .. }) => attempts += 1,
 //!         Some(Event::ReconnectFailed) => break,
-//!         other => assert_eq!(other, Some(Event::ConnectFailed)),
+//!         other => assert!(matches!(other, Some(Event::ConnectFailed | Event::Reconnecting { .. }))),
 //!     }
 //! }
 //! assert_eq!(attempts, 5);

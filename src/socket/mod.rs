@@ -18,10 +18,12 @@ mod testing;
 mod unanswered;
 mod waiters;
 
-pub use arguments::{Args, ArgsError, NotSendable, args};
+pub use arguments::{Args, ArgsError, FromArgs, NotSendable, args};
 pub use backoff::{Backoff, ReconnectOptions};
 pub use codec::{Decoder, Encoded, RESERVED_EVENTS, encode};
-pub use hub::{Audience, ConnectionId, Hub, HubCommand, HubEvent, HubInput, HubOutput, RoomName};
+pub use hub::{
+    Audience, ConnectionId, Hub, HubCommand, HubEvent, HubInput, HubOutput, Recovered, Recovery, RoomName,
+};
 pub use manager::{
     Manager, ManagerCommand, ManagerEvent, ManagerInput, ManagerOptions, ManagerOutput, ManagerWaiting,
     OptionsError,

@@ -63,7 +63,8 @@ pub(crate) struct Server {
     /// Requests that were not answered.
     held: BTreeSet<(ConnectionId, RequestId)>,
     work: VecDeque<Work>,
-    asked: Vec<Sid>,
+    /// Who waits to be let in.
+    asking: BTreeSet<Sid>,
     connected: BTreeSet<Sid>,
     /// All that there ever were.
     sockets: Vec<Sid>,
@@ -82,7 +83,7 @@ impl Server {
             connections: BTreeMap::new(),
             held: BTreeSet::new(),
             work: VecDeque::new(),
-            asked: Vec::new(),
+            asking: BTreeSet::new(),
             connected: BTreeSet::new(),
             sockets: Vec::new(),
             waiting: BTreeSet::new(),
@@ -138,6 +139,7 @@ impl Server {
             self.pass(Duration::from_secs(60));
         }
         assert!(self.connected.is_empty(), "still connected: {:?}", self.connected);
+        assert!(self.asking.is_empty(), "neither let in nor sent away: {:?}", self.asking);
         assert!(self.waiting.is_empty(), "never settled: {:?}", self.waiting);
         assert!(self.connections.values().all(|connection| connection.over), "a session never ended");
         assert!(self.held.is_empty(), "requests were never answered: {:?}", self.held);
@@ -214,7 +216,8 @@ impl Server {
         let socket = pick(self.sockets.iter(), words).unwrap_or_else(|| Sid::from_peer("nobody"));
         let rooms = |word: usize| BTreeSet::from([RoomName::from(["a", "b", "c"][word % 3])]);
         let room = || RoomName::from("a");
-        let command = match words.number() % 12 {
+        let audience = |word: usize| Audience { to: rooms(word), ..Audience::all(Namespace::MAIN) };
+        let command = match words.number() % 14 {
             0 => HubCommand::Admit(socket),
             1 => HubCommand::Refuse { socket, error: json!({ "message": "no" }) },
             2..5 => {
@@ -228,8 +231,16 @@ impl Server {
             6 => HubCommand::Leave { socket, room: room() },
             7 => HubCommand::Ack { socket, id: AckId(words.number() as u64), args: args!["ok"] },
             8 => HubCommand::Disconnect { socket, close: words.coin() },
+            9 => HubCommand::DisconnectAll { audience: audience(words.number()), close: words.coin() },
+            10 | 11 => {
+                let emit = self.next();
+                self.waiting.insert(emit);
+                let timeout = words.coin().then(|| Duration::from_secs(words.number() as u64));
+                let (audience, name, args) = (audience(words.number()), "d".into(), args![2]);
+                HubCommand::BroadcastWithAck { audience, name, args, emit: EmitId(emit), timeout }
+            }
             _ => HubCommand::Broadcast {
-                audience: Audience { to: rooms(words.number()), ..Audience::all(Namespace::MAIN) },
+                audience: audience(words.number()),
                 name: "c".into(),
                 args: args![words.bytes()],
                 volatile: words.coin(),
@@ -341,19 +352,21 @@ impl Server {
     fn on_hub_event(&mut self, event: HubEvent) {
         match event {
             HubEvent::Asked { socket, .. } => {
-                self.sockets.push(socket.clone());
-                self.asked.push(socket);
+                assert!(self.asking.insert(socket.clone()), "asked twice");
+                self.sockets.push(socket);
             }
-            HubEvent::Abandoned { socket } => self.asked.retain(|asked| *asked != socket),
+            HubEvent::Abandoned { socket } => assert!(self.asking.remove(&socket), "abandoned by nobody"),
             HubEvent::Connected { socket, .. } => {
-                self.asked.retain(|asked| *asked != socket);
+                self.asking.remove(&socket);
                 self.sockets.push(socket.clone());
                 assert!(self.connected.insert(socket), "connected twice");
             }
             HubEvent::Received { socket, .. } => {
-                assert!(self.connected.contains(&socket), "heard from nobody")
+                assert!(self.connected.contains(&socket), "heard from nobody");
             }
-            HubEvent::Acked { emit, .. } => assert!(self.waiting.remove(&emit.0), "settled twice"),
+            HubEvent::Acked { emit, .. } | HubEvent::AllAcked { emit, .. } => {
+                assert!(self.waiting.remove(&emit.0), "settled twice")
+            }
             HubEvent::Disconnected { socket, .. } => {
                 assert!(self.connected.remove(&socket), "disconnected twice");
             }

@@ -1,19 +1,15 @@
 //! Scripts run by Node, each telling what happens as a JSON object a line.
 
-use std::env;
-use std::fs::{self, File};
+#[path = "npm.rs"]
+mod npm;
+
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::SystemTime;
+use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::process::{Deadline, Process};
-
-const LEAVE_OUT: &str = "SQUALL_NO_NODE";
-/// What to do where Node does not run.
-const CURE: &str = "install Node 20 with npm (Debian: `apt-get install nodejs npm`), or leave these tests out with SQUALL_NO_NODE=1";
 
 /// Node, with the packages of the scripts installed.
 pub(crate) struct Node {
@@ -24,19 +20,11 @@ impl Node {
     /// Makes it ready, or answers `None` where the user leaves it out. Installs the packages of these folders, the first of
     /// which has the scripts.
     pub(crate) fn ready(test: &str, folders: &[&str]) -> Option<Self> {
-        if env::var(LEAVE_OUT).is_ok_and(|value| value == "1") {
+        let Some(directory) = npm::ready(folders) else {
             // Straight to stderr: what a passing test prints is swallowed, and a test left out must not be silent.
-            let _unheard = writeln!(io::stderr(), "{test}: left out, because {LEAVE_OUT}=1");
+            let _unheard = writeln!(io::stderr(), "{test}: left out, because {}=1", npm::LEAVE_OUT);
             return None;
-        }
-        for program in ["node", "npm"] {
-            if let Err(error) = Command::new(program).arg("--version").output() {
-                panic!("`{program}` does not run ({error}): {CURE}");
-            }
-        }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        folders.iter().for_each(|folder| install(&root.join(folder)));
-        let directory = root.join(folders.first().expect("a folder with scripts"));
+        };
         Some(Self { directory })
     }
 
@@ -74,27 +62,4 @@ impl Script {
             }
         }
     }
-}
-
-/// `npm ci` where it has not run since the lock file changed; one at a time, for tests run in parallel.
-fn install(directory: &Path) {
-    let gate = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("npm.lock"))
-        .expect("target/tmp is writable");
-    gate.lock().expect("a file of our own can be locked");
-    // npm writes this file last, so that an installation that was broken off does not count.
-    let installed = changed(&directory.join("node_modules/.package-lock.json"));
-    if installed.is_some() && installed >= changed(&directory.join("package-lock.json")) {
-        return;
-    }
-    match Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(directory).output() {
-        Ok(output) if output.status.success() => {}
-        Ok(Output { stderr, .. }) => {
-            panic!("`npm ci` failed in {}: {CURE}\n{}", directory.display(), String::from_utf8_lossy(&stderr))
-        }
-        Err(error) => panic!("`npm` does not run ({error}): {CURE}"),
-    }
-}
-
-fn changed(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }

@@ -155,7 +155,8 @@ pub(crate) fn run_with(
     }
 }
 
+/// Fails a story that goes on for longer.
 #[expect(clippy::disallowed_methods, reason = "a real server answers in real time")]
-async fn within(patience: Duration, story: impl Future<Output = ()>) {
+pub(crate) async fn within(patience: Duration, story: impl Future<Output = ()>) {
     tokio::time::timeout(patience, story).await.expect("the client heard nothing more before the deadline");
 }

@@ -72,6 +72,8 @@ struct Client {
     name: &'static str,
     manager: Manager,
     events: Vec<(Time, ManagerEvent)>,
+    /// How often it was asked for `auth`.
+    asked: u32,
 }
 
 /// Both ends of one connection. An end that is `None` is over.
@@ -111,6 +113,7 @@ impl World {
             name,
             manager: Manager::new(options.clone(), entropy.clone()).expect("options go together"),
             events: Vec::new(),
+            asked: 0,
         };
         Self {
             now: Time::ZERO,
@@ -271,6 +274,12 @@ impl World {
                 ManagerOutput::Close => {
                     let connection = self.newest_link(client);
                     self.work.push_back(Work::ClientSession(connection, Input::Command(Command::Close)));
+                }
+                ManagerOutput::AskAuth(namespace) => {
+                    let asked = &mut self.clients[client].asked;
+                    *asked += 1;
+                    let answer = ManagerCommand::Auth(Some(serde_json::json!({ "asked": asked })));
+                    self.work.push_back(Work::Manager(client, ManagerInput::Command(namespace, answer)));
                 }
                 ManagerOutput::Event(_, event) => self.clients[client].events.push((self.now, event)),
                 ManagerOutput::Wait { until, .. } => return self.set_timer(Machine::Manager(client), until),

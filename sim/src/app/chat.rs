@@ -3,8 +3,6 @@
 //! What happens is recorded where the chat meets its world: at the message log's storage, at the outbox's storage, and
 //! where a user would see an event.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use squall::Server;
@@ -12,16 +10,17 @@ use squall::chat::{self, ChatConfig};
 use squall::engine::Heartbeat;
 use squall::io::ServerOptions;
 use squall::io::env::BoxFuture;
+use squall::socket::Recovery;
 use squall::store::{Log, MessageLog, SqliteLog};
 use tokio::sync::{mpsc, watch};
 
-use crate::history::Kind;
 use crate::plan::{Act, Plan};
 
-use super::client::{self, PORT, open};
+use super::client::{self, PORT, Resuming, open};
 use super::events;
+use super::peers::Peers;
 use super::recording::RecordingLog;
-use super::sabotage::{AcknowledgeFirst, HandlersEmit, Sabotage, SkipDuplicateCheck};
+use super::sabotage::{AcknowledgeFirst, HandlersEmit, Sabotage, Showing, SkipDuplicateCheck, Tutorial};
 use super::{App, Machine};
 
 /// How long a server that is asked to stop may take to drain; as `squall serve` gives it.
@@ -47,45 +46,36 @@ impl App for Chat {
                 ping_interval: plan.server.ping_interval.0,
                 ping_timeout: plan.server.ping_timeout.0,
             },
+            recovery: plan
+                .server
+                .recovery
+                .map(|recovery| Recovery { max_disconnection_duration: recovery.0, ..Recovery::default() }),
             ..ServerOptions::default()
         };
-        let (seed, sabotage) = (plan.seed, self.sabotage);
+        let (seed, sabotage, recovery) = (plan.seed, self.sabotage, plan.server.recovery);
         let events = events::are_in(plan).then(|| events::names(plan));
         Box::pin(async move {
             let server = Server::new(&machine.env, options);
-            record_sockets(&machine, &server);
+            let peers = Peers::of(&machine, &server);
             put_chat_on(&machine, &server, sabotage, seed).await;
             if let Some(events) = events {
-                events::serve(&machine, &server, events);
+                events::serve(&machine, &server, events, recovery.map(|recovery| recovery.0));
             }
             let listener = machine.net.listen(PORT).expect("a process listens once on its own machine");
             let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
             tokio::select! {
                 biased;
                 () = stopped => server.shutdown(GRACE).await,
-                served = server.serve(listener) => served.expect("a simulated listener does not fail"),
+                served = server.serve(peers.listener(listener)) => served.expect("a simulated listener does not fail"),
             }
         })
     }
 
     fn client(&self, machine: Machine, plan: &Plan, ops: mpsc::UnboundedReceiver<Act>) -> BoxFuture<()> {
-        let (options, has_events) = (plan.clients[&machine.name].clone(), events::are_in(plan));
-        Box::pin(client::run(machine, options, has_events, ops))
+        let events = events::are_in(plan).then(|| Resuming(plan.server.recovery.is_some()));
+        let options = plan.clients[&machine.name].clone();
+        Box::pin(client::run(machine, options, events, self.sabotage, ops))
     }
-}
-
-fn record_sockets(machine: &Machine, server: &Server) {
-    let machine = machine.clone();
-    let sessions = Arc::new(AtomicU32::new(0));
-    server.on_connect(move |socket| {
-        let machine = machine.clone();
-        let session = sessions.fetch_add(1, Ordering::Relaxed) + 1;
-        machine.record(session, Kind::Connected);
-        socket.on_disconnect(move |_, reason| async move {
-            machine.record(session, Kind::Disconnected { reason: reason.as_str() });
-        });
-        std::future::ready(())
-    });
 }
 
 async fn put_chat_on(machine: &Machine, server: &Server, sabotage: Option<Sabotage>, seed: u64) {
@@ -107,6 +97,18 @@ async fn put_chat_on(machine: &Machine, server: &Server, sabotage: Option<Sabota
         Some(Sabotage::HandlersEmit) => {
             let log = open_log(recording(Box::new(storage))).await;
             HandlersEmit::serve(env, server, &log, seed);
+        }
+        Some(Sabotage::ReplayOverlapsLive) => {
+            let log = open_log(recording(Box::new(storage))).await;
+            Tutorial::serve(env, server, &log, Showing::Overlapping);
+        }
+        Some(Sabotage::OffsetOverAHole) => {
+            let log = open_log(recording(Box::new(storage))).await;
+            Tutorial::serve(env, server, &log, Showing::Beside);
+        }
+        Some(Sabotage::UndefinedIds) => {
+            let log = open_log(recording(Box::new(storage))).await;
+            Tutorial::serve(env, server, &log, Showing::ByCursor);
         }
     }
 }

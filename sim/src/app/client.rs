@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::Machine;
 use super::events::Events;
 use super::recording::{RecordingOutbox, content_hash};
+use super::sabotage::{Page, Sabotage, UndefinedIds};
 use crate::history::Kind;
 use crate::plan::{Act, ClientPlan, Join, Name, Receive, SERVER, Say, Send, Transport};
 
@@ -35,15 +36,24 @@ pub(super) struct User {
     said: u64,
 }
 
+/// Events, and whether their sockets are taken up again.
+pub(super) struct Resuming(pub(super) bool);
+
 /// Runs until the process is gone.
 pub(super) async fn run(
     machine: Machine,
     plan: ClientPlan,
-    has_events: bool,
+    events: Option<Resuming>,
+    sabotage: Option<Sabotage>,
     ops: mpsc::UnboundedReceiver<Act>,
 ) {
-    let (chat, mut shown) = start(&machine, &plan).await;
-    let (events, heard) = match has_events.then(|| Events::new(&machine, chat.client(), &plan.rooms)) {
+    if sabotage == Some(Sabotage::ReplayOverlapsLive) {
+        let outbox = RecordingOutbox::new(open_outbox(&machine), machine.clone());
+        return Page::run(machine, server(), options(&plan).client, outbox, ops).await;
+    }
+    let (chat, mut shown) = start(&machine, &plan, sabotage).await;
+    let events = events.map(|Resuming(recovers)| Events::new(&machine, chat.client(), &plan.rooms, recovers));
+    let (events, heard) = match events {
         Some((events, heard)) => (Some(events), Some(heard)),
         None => (None, None),
     };
@@ -75,15 +85,30 @@ async fn next(heard: &mut Option<mpsc::UnboundedReceiver<Event>>) -> Event {
     std::future::pending().await
 }
 
-async fn start(machine: &Machine, plan: &ClientPlan) -> (ChatClient, mpsc::UnboundedReceiver<ChatEvent>) {
-    let env = &machine.env;
-    let url = ConnectUrl { host: SERVER.to_owned(), port: PORT };
+fn server() -> ConnectUrl {
+    ConnectUrl { host: SERVER.to_owned(), port: PORT }
+}
+
+fn open_outbox(machine: &Machine) -> SqliteOutbox {
+    let outbox = SqliteOutbox::with_connection(open(machine), machine.env.entropy.clone());
+    outbox.expect("one client has the outbox")
+}
+
+async fn start(
+    machine: &Machine,
+    plan: &ClientPlan,
+    sabotage: Option<Sabotage>,
+) -> (ChatClient, mpsc::UnboundedReceiver<ChatEvent>) {
+    let (env, url) = (&machine.env, server());
     let (net, options) = (machine.net.clone(), options(plan));
     let started = match plan.send {
-        Send::Outbox => {
-            let outbox = SqliteOutbox::with_connection(open(machine), env.entropy.clone());
-            let outbox = outbox.expect("one client has the outbox");
+        Send::Outbox if sabotage == Some(Sabotage::UndefinedIds) => {
+            let outbox = UndefinedIds::new(open_outbox(machine));
             ChatClient::new(env, net, url, options, RecordingOutbox::new(outbox, machine.clone())).await
+        }
+        Send::Outbox => {
+            let outbox = RecordingOutbox::new(open_outbox(machine), machine.clone());
+            ChatClient::new(env, net, url, options, outbox).await
         }
         Send::Plain | Send::Retry | Send::Manual => {
             let outbox = RecordingOutbox::new(MemoryOutbox::new(env.entropy.clone()), machine.clone());
@@ -154,7 +179,7 @@ impl User {
         let kind = match event {
             ChatEvent::Connected => {
                 self.session += 1;
-                Kind::Connected
+                Kind::Connected { peer: None }
             }
             ChatEvent::Disconnected(reason) => Kind::Disconnected { reason: reason.as_str() },
             ChatEvent::Message(shown) => Kind::Delivered {

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use squall::engine::Sid;
+use serde_json::{Value, json};
+use squall::engine::{Sid, Time};
 use squall::io::{Client, Event, Incoming, ServerNamespace};
-use squall::socket::Args;
+use squall::socket::{Args, DisconnectReason};
 use squall::store::MessageId;
 use squall::{Server, Socket};
 use tokio::sync::mpsc;
@@ -87,18 +88,33 @@ fn said(text: &str, bytes: Option<Bytes>) -> Option<Args> {
 struct Floor {
     machine: Machine,
     namespace: ServerNamespace,
-    members: Arc<Mutex<BTreeMap<Sid, Introduction>>>,
+    /// How long a socket that is away can be taken up again.
+    recovery: Option<Duration>,
+    members: Arc<Mutex<BTreeMap<Sid, Member>>>,
+}
+
+/// A socket, as far as the handlers know.
+struct Member {
+    introduction: Introduction,
+    /// Which connection of all.
+    connection: u64,
+    /// Without connection: until when it can be taken up again.
+    away: Option<Time>,
 }
 
 /// Puts the events of a plan on a server.
-pub(super) fn serve(machine: &Machine, server: &Server, events: BTreeSet<Name>) {
-    let namespace = server.of(NAMESPACE);
-    let floor = Floor { machine: machine.clone(), namespace: namespace.clone(), members: Arc::default() };
+pub(super) fn serve(machine: &Machine, server: &Server, events: BTreeSet<Name>, recovery: Option<Duration>) {
+    let (namespace, members) = (server.of(NAMESPACE), Arc::default());
+    let floor = Floor { machine: machine.clone(), namespace: namespace.clone(), recovery, members };
     let registered = floor.clone();
-    // Before the hub has the socket: whoever hears an event is known here by then.
     namespace.use_middleware(move |socket| {
-        registered.register(&socket);
-        ready(Ok(()))
+        let floor = registered.clone();
+        async move {
+            floor.think().await;
+            // Before the hub has the socket: whoever hears an event is known here by then.
+            floor.register(&socket);
+            Ok(())
+        }
     });
     namespace.on_connect(move |socket| {
         floor.welcome(&socket, &events);
@@ -113,15 +129,35 @@ pub(super) fn names(plan: &Plan) -> BTreeSet<Name> {
 }
 
 impl Floor {
-    fn register(&self, socket: &Socket) {
-        if let Ok(introduction) = serde_json::from_value::<Introduction>(socket.auth().clone()) {
-            self.with_members(|members| members.insert(socket.id().clone(), introduction));
+    /// What a look into a database would take, where what comes meanwhile must not be missed.
+    async fn think(&self) {
+        if self.recovery.is_some() {
+            let mut milliseconds = [0];
+            self.machine.env.entropy.fill(&mut milliseconds);
+            self.machine.env.sleep(Duration::from_millis(milliseconds[0].into())).await;
         }
     }
 
+    fn register(&self, socket: &Socket) {
+        let Ok(introduction) = serde_json::from_value::<Introduction>(socket.auth().clone()) else { return };
+        let rooms = introduction.rooms.clone();
+        let before = self.with_members(|members| {
+            if !socket.recovered() {
+                members.retain(|_, member| member.introduction.name != introduction.name);
+            }
+            let connection = 1 + members.values().map(|member| member.connection).max().unwrap_or_default();
+            let member = Member { introduction, connection, away: None };
+            members.insert(socket.id().clone(), member)
+        });
+        // What it said of its rooms while it was away.
+        let before = before.map(|member| member.introduction.rooms).unwrap_or_default();
+        before.difference(&rooms).for_each(|room| socket.leave(&**room));
+        rooms.iter().for_each(|room| socket.join(&**room));
+    }
+
     fn welcome(&self, socket: &Socket, events: &BTreeSet<Name>) {
-        let rooms = self.with_members(|members| members.get(socket.id()).map(|member| member.rooms.clone()));
-        rooms.into_iter().flatten().for_each(|room| socket.join(&*room));
+        let connection =
+            self.with_members(|members| members.get(socket.id()).map(|member| member.connection));
         self.on(socket, "enter", |floor, socket, args| {
             if let Ok(room) = args.get::<Name>(0) {
                 socket.join(&*room);
@@ -146,10 +182,31 @@ impl Floor {
                 }
             });
         }
-        let members = self.members.clone();
-        socket.on_disconnect(move |socket, _| {
-            members.lock().expect("no one panics while holding it").remove(socket.id());
+        let floor = self.clone();
+        socket.on_disconnect(move |socket, reason| {
+            floor.lose(&socket, connection, reason);
             ready(())
+        });
+    }
+
+    /// Who is away hears what it can, if its socket is taken up again. One that has been taken up already is not away.
+    fn lose(&self, socket: &Socket, connection: Option<u64>, reason: DisconnectReason) {
+        let now = self.machine.env.clock.monotonic();
+        let over = matches!(
+            reason,
+            DisconnectReason::ParseError
+                | DisconnectReason::ClientNamespaceDisconnect
+                | DisconnectReason::ServerNamespaceDisconnect
+        );
+        self.with_members(|members| {
+            let Some(member) = members.get_mut(socket.id()) else { return };
+            if Some(member.connection) != connection {
+                return;
+            }
+            match self.recovery {
+                Some(recovery) if !over => member.away = Some(now + recovery),
+                Some(_) | None => drop(members.remove(socket.id())),
+            }
         });
     }
 
@@ -172,7 +229,7 @@ impl Floor {
         let Arrival { id, content, said, address } = arrival;
         self.machine.record(0, Kind::Arrived { id: id.clone(), content });
         let audience = match &address.room {
-            Some(room) => self.names(|_, member| member.rooms.contains(room)),
+            Some(room) => self.names(|_, member| member.introduction.rooms.contains(room)),
             None => self.names(|sid, _| sid == socket.id()),
         };
         self.record_relayed(id, audience, Vec::new(), address.volatile);
@@ -188,11 +245,12 @@ impl Floor {
         let Arrival { id, content, said, address } = arrival;
         self.machine.record(0, Kind::Arrived { id: id.clone(), content });
         let is_excepted =
-            |member: &Introduction| address.except.iter().any(|room| member.rooms.contains(room));
-        let is_excluded = |sid: &Sid, member: &Introduction| sid == socket.id() || is_excepted(member);
+            |member: &Member| address.except.iter().any(|room| member.introduction.rooms.contains(room));
+        let is_excluded = |sid: &Sid, member: &Member| sid == socket.id() || is_excepted(member);
         let excluded = self.names(is_excluded);
-        let is_in =
-            |member: &Introduction| address.room.as_ref().is_none_or(|room| member.rooms.contains(room));
+        let is_in = |member: &Member| {
+            address.room.as_ref().is_none_or(|room| member.introduction.rooms.contains(room))
+        };
         let audience = self.names(|sid, member| is_in(member) && !is_excluded(sid, member));
         self.record_relayed(id, audience, excluded, address.volatile);
         let mut broadcast = match &address.room {
@@ -209,23 +267,33 @@ impl Floor {
     }
 
     fn record_relayed(&self, id: MessageId, audience: Vec<Name>, excluded: Vec<Name>, volatile: bool) {
+        let away =
+            self.names(|_, member| audience.contains(&member.introduction.name) && member.away.is_some());
+        let kept = (!away.is_empty() && !volatile).then(|| Kind::Kept { id: id.clone(), clients: away });
         self.machine.record(0, Kind::Relayed { id, audience, excluded, volatile });
+        if let Some(kept) = kept {
+            self.machine.record(0, kept);
+        }
     }
 
-    fn names(&self, is: impl Fn(&Sid, &Introduction) -> bool) -> Vec<Name> {
+    fn names(&self, is: impl Fn(&Sid, &Member) -> bool) -> Vec<Name> {
+        let now = self.machine.env.clock.monotonic();
         self.with_members(|members| {
+            members.retain(|_, member| member.away.is_none_or(|until| now < until));
             let chosen = members.iter().filter(|(sid, member)| is(sid, member));
-            let names: BTreeSet<Name> = chosen.map(|(_, member)| member.name.clone()).collect();
+            let names: BTreeSet<Name> = chosen.map(|(_, member)| member.introduction.name.clone()).collect();
             names.into_iter().collect()
         })
     }
 
-    fn with_members<T>(&self, change: impl FnOnce(&mut BTreeMap<Sid, Introduction>) -> T) -> T {
+    fn with_members<T>(&self, change: impl FnOnce(&mut BTreeMap<Sid, Member>) -> T) -> T {
         change(&mut self.members.lock().expect("no one panics while holding it"))
     }
 
     fn with_rooms<T>(&self, socket: &Socket, change: impl FnOnce(&mut BTreeSet<Name>) -> T) {
-        self.with_members(|members| members.get_mut(socket.id()).map(|member| change(&mut member.rooms)));
+        self.with_members(|members| {
+            members.get_mut(socket.id()).map(|member| change(&mut member.introduction.rooms))
+        });
     }
 }
 
@@ -234,6 +302,8 @@ pub(super) struct Events {
     machine: Machine,
     client: Client,
     rooms: BTreeSet<Name>,
+    /// Whether sockets are taken up again.
+    recovers: bool,
 }
 
 impl Events {
@@ -242,9 +312,11 @@ impl Events {
         machine: &Machine,
         chat: &Client,
         rooms: &[Name],
+        recovers: bool,
     ) -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (client, events) = chat.of(NAMESPACE);
-        let events_of = Self { machine: machine.clone(), client, rooms: rooms.iter().cloned().collect() };
+        let rooms = rooms.iter().cloned().collect();
+        let events_of = Self { machine: machine.clone(), client, rooms, recovers };
         events_of.introduce();
         (events_of, events)
     }
@@ -279,7 +351,7 @@ impl Events {
         self.client.volatile().emit(event, vec![json!(room)]);
     }
 
-    pub(super) fn emit(&self, session: u32, emit: Emit, ack_timeout: std::time::Duration) {
+    pub(super) fn emit(&self, session: u32, emit: Emit, ack_timeout: Duration) {
         let address = Address { room: emit.room, except: Vec::new(), volatile: emit.volatile };
         let (id, args) = self.say(session, &emit.content, emit.binary, &address);
         if !emit.ack {
@@ -320,6 +392,9 @@ impl Events {
 
     /// Takes what the namespace says.
     pub(super) fn hear(&self, session: u32, event: Event) {
+        if let (Event::Connected { recovered, .. }, true) = (&event, self.recovers) {
+            self.machine.record(session, Kind::Resumed { recovered: *recovered });
+        }
         if let Event::Received { name, args, .. } = event
             && name == HEARD
             && let (Ok(text), Some(content)) = (args.get::<String>(0), digest(&args))
@@ -330,6 +405,8 @@ impl Events {
 }
 
 fn digest(said: &Args) -> Option<u64> {
-    let bytes = said.get::<Bytes>(1).ok();
+    // What follows is an attachment or an offset, and text can be read as bytes.
+    let is_attached = said.values().get(1).is_some_and(Value::is_object);
+    let bytes = is_attached.then(|| said.get::<Bytes>(1).ok()).flatten();
     Some(content_digest(&said.get::<String>(0).ok()?, bytes.as_deref()))
 }

@@ -6,6 +6,7 @@
 pub mod chat;
 mod client;
 mod events;
+mod peers;
 mod recording;
 pub mod sabotage;
 

@@ -2,6 +2,7 @@
 //!
 //! *Checked:* when a client is told that the server has a message, the log has committed that message before, at the place
 //! that it is told, by this life of the server or an earlier one. A server that names no place need only have committed it.
+//! Where several messages were sent under one id, it is the client's own that the log must hold.
 //!
 //! *Not checked, because:* whether the log still has it after the power was lost: what is gone then is shown to nobody, and
 //! is *lost*.
@@ -12,14 +13,22 @@ use squall::store::{LogOffset, MessageId};
 
 use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
 use crate::history::{Kind, Record};
+use crate::plan::Name;
 
 /// Looks for [`Anomaly::AckWithoutCommit`].
 #[derive(Default)]
 pub(super) struct AckWithoutCommit {
-    committed: BTreeMap<MessageId, (BTreeSet<LogOffset>, Record)>,
+    committed: BTreeMap<MessageId, (BTreeSet<Commit>, Record)>,
+    /// Every content that was sent under an id.
+    sent: BTreeMap<MessageId, BTreeSet<u64>>,
+    /// What each client sent under an id, the last time that it gave it to a message.
+    own: BTreeMap<(Name, MessageId), u64>,
     examined: u64,
     found: Option<Violation>,
 }
+
+/// Where something was committed, and its content.
+type Commit = (LogOffset, u64);
 
 impl Checker for AckWithoutCommit {
     fn anomaly(&self) -> Anomaly {
@@ -27,10 +36,13 @@ impl Checker for AckWithoutCommit {
     }
 
     fn observe(&mut self, record: &Record) {
-        if let Kind::Committed { id: Some(id), offset, .. } = &record.kind {
-            let (offsets, _) =
+        if let Kind::Sent { id, content, .. } = &record.kind {
+            self.sent.entry(id.clone()).or_default().insert(*content);
+            self.own.insert((record.host.clone(), id.clone()), *content);
+        } else if let Kind::Committed { id: Some(id), offset, content, .. } = &record.kind {
+            let (commits, _) =
                 self.committed.entry(id.clone()).or_insert_with(|| (BTreeSet::new(), record.clone()));
-            offsets.insert(*offset);
+            commits.insert((*offset, *content));
         } else if let Kind::Acknowledged { id, offset } = &record.kind {
             self.examined += 1;
             self.judge(record, id, *offset);
@@ -45,13 +57,17 @@ impl Checker for AckWithoutCommit {
 impl AckWithoutCommit {
     fn judge(&mut self, record: &Record, id: &MessageId, offset: LogOffset) {
         let committed = self.committed.get(id);
-        let holds = |(offsets, _): &(BTreeSet<LogOffset>, Record)| {
-            offset == LogOffset::START || offsets.contains(&offset)
-        };
-        if committed.is_some_and(holds) {
+        let is_there = |(at, _): &&Commit| offset == LogOffset::START || *at == offset;
+        let there: Vec<&Commit> =
+            committed.into_iter().flat_map(|(commits, _)| commits).filter(is_there).collect();
+        if there.iter().any(|(_, content)| !self.is_anothers(record, id, *content)) {
             return;
         }
-        let but = committed.map_or("the log does not hold it", |_| "the log holds it at another place");
+        let but = match (committed, there.is_empty()) {
+            (None, _) => "the log does not hold it",
+            (Some(_), true) => "the log holds it at another place",
+            (Some(_), false) => "the log holds another message under this id",
+        };
         self.found.get_or_insert_with(|| Violation {
             anomaly: Anomaly::AckWithoutCommit,
             says: format!("{} was told that {id} is at offset {offset}, but {but}", record.host),
@@ -61,8 +77,19 @@ impl AckWithoutCommit {
     }
 }
 
+impl AckWithoutCommit {
+    /// Whether this is the content of another message than the one that the client sent under this id.
+    fn is_anothers(&self, record: &Record, id: &MessageId, content: u64) -> bool {
+        let own = self.own.get(&(record.host.clone(), id.clone()));
+        let is_sent = self.sent.get(id).is_some_and(|contents| contents.contains(&content));
+        is_sent && own.is_some_and(|own| *own != content)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use xxhash_rust::xxh3::xxh3_64;
+
     use super::*;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
@@ -84,6 +111,31 @@ mod tests {
         let violation = broken(Anomaly::AckWithoutCommit, planted, &Ending::Settled);
         assert!(violation.says.ends_with("but the log holds it at another place"), "{}", violation.says);
         assert_eq!(violation.witness.len(), 2);
+    }
+
+    #[test]
+    fn the_acknowledgement_of_another_message_with_the_same_id_is_found() {
+        let sent = |content| Kind::Sent {
+            id: MessageId("undefined-0".into()),
+            room: "general".into(),
+            n: 3,
+            content,
+        };
+        let both = |planted: Planted| {
+            let planted = planted.record(ALICE, sent(xxh3_64(b"undefined-0"))).record(BOB, sent(7));
+            let planted = planted.commit("undefined-0", 4).ack(ALICE, "undefined-0", 4);
+            planted.show(ALICE, "undefined-0", 4).show(BOB, "undefined-0", 4)
+        };
+        let planted = both(Planted::good()).ack(BOB, "undefined-0", 4);
+        let judgement = planted.judged(&Ending::Settled);
+        let violation = judgement.violation().unwrap();
+        assert_eq!(violation.anomaly, Anomaly::AckWithoutCommit, "{violation:?}");
+        assert_eq!(
+            violation.says,
+            "bob was told that undefined-0 is at offset 4, but the log holds another message under this id"
+        );
+        let refused = both(Planted::good()).judged(&Ending::Settled);
+        assert_eq!(refused.counts().get(&Anomaly::AckWithoutCommit), None);
     }
 
     #[test]

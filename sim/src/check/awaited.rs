@@ -7,7 +7,10 @@
 //! - **lost** when the connection that was to bring it has been replaced by another, or the run is over;
 //! - **excused** where a fault touched that connection, where the process at its end was gone, or where a sender that sends
 //!   again was told that sending failed;
-//! - **given up** where its reader wanted to disconnect, and **kept** where its sender never connected again: neither is a
+//! - **kept** by the server for a client whose socket can be taken up again, when the connection that was to bring it is
+//!   gone: where the client's next socket is that one, it is on its way again, and what happened before excuses nothing;
+//!   where it is not, it is lost;
+//! - **given up** where its reader wanted to disconnect, and **unsent** where its sender never connected again: neither is a
 //!   loss.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +37,12 @@ pub(super) struct Awaited {
     up: BTreeMap<MessageId, Thing>,
     /// On its way to a client.
     down: BTreeMap<(Name, Message), Thing>,
+    /// Whether sockets are taken up again.
+    recovers: bool,
+    /// What the server relayed, as far as it can be kept.
+    events: BTreeSet<MessageId>,
+    /// Kept for a client that may take up its socket.
+    kept: BTreeMap<(Name, Message), Thing>,
     /// Reported as failed, and not in the log.
     reported: BTreeMap<MessageId, Thing>,
     lost: Vec<Loss>,
@@ -75,6 +84,9 @@ impl Awaited {
             committed: BTreeSet::new(),
             up: BTreeMap::new(),
             down: BTreeMap::new(),
+            recovers: plan.server.recovery.is_some(),
+            events: BTreeSet::new(),
+            kept: BTreeMap::new(),
             reported: BTreeMap::new(),
             lost: Vec::new(),
             examined: 0,
@@ -98,13 +110,16 @@ impl Awaited {
             }
             Kind::Committed { id, room, offset, .. } => self.commit(record, id.as_ref(), room, *offset),
             Kind::Relayed { id, audience, volatile: false, .. } => {
+                self.events.insert(id.clone());
                 audience.iter().for_each(|client| self.relay(record, client, id));
             }
             Kind::Delivered { id, offset, .. } => {
                 self.down.remove(&(record.host.clone(), Message::seen(id.as_ref(), *offset)));
             }
             Kind::Heard { id, .. } => drop(self.down.remove(&(record.host.clone(), Message::Id(id.clone())))),
-            Kind::Connected => self.replace(record),
+            Kind::Kept { id, clients } => clients.iter().for_each(|client| self.keep(client, id)),
+            Kind::Resumed { recovered } => self.resume(record, *recovered),
+            Kind::Connected { .. } => self.replace(record),
             Kind::Did { act: "disconnect" } => self.give_up(record),
             Kind::Exited { .. } => self.exit(record),
             Kind::Touched { processes, .. } => self.touch(record, processes),
@@ -202,13 +217,55 @@ impl Awaited {
         let (gone, down) = std::mem::take(&mut self.down).into_iter().partition(|(_, thing)| replaced(thing));
         self.down = down;
         let gone: BTreeMap<(Name, Message), Thing> = gone;
+        let is_kept = |message: &Message| match message {
+            Message::Id(id) => self.recovers && self.events.contains(id),
+            Message::At(_) => false,
+        };
+        let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            gone.into_iter().partition(|((_, message), _)| is_kept(message));
+        self.kept.extend(kept);
         self.lost
             .extend(gone.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
+    }
+
+    /// What is relayed to a client whose socket is away waits until it is known whether that is taken up again.
+    fn keep(&mut self, client: &Name, id: &MessageId) {
+        let key = (client.clone(), Message::Id(id.clone()));
+        if let Some(thing) = self.down.remove(&key) {
+            self.kept.insert(key, thing);
+        }
+    }
+
+    /// The client knows whether its socket was taken up. If it was, nothing that was sent to it may be missing, whatever
+    /// touched its connections before.
+    fn resume(&mut self, record: &Record, recovered: bool) {
+        let Some(presence) = self.presences.of(&record.host) else { return };
+        let ours = |(client, _): &(Name, Message)| *client == record.host;
+        let (mut kept, others) = std::mem::take(&mut self.kept).into_iter().partition(|(key, _)| ours(key));
+        self.kept = others;
+        if recovered {
+            self.down.append(&mut kept);
+            for ((client, message), thing) in &mut self.down {
+                let is_event = matches!(message, Message::Id(id) if self.events.contains(id));
+                if *client == record.host && is_event {
+                    thing.connection = presence.connections;
+                    thing.excused = presence.touched.is_some();
+                    thing.evidence.truncate(1);
+                    thing.evidence.push(record.clone());
+                    thing.evidence.extend(presence.touched.clone());
+                }
+            }
+        } else {
+            let kept: BTreeMap<(Name, Message), Thing> = kept;
+            self.lost
+                .extend(kept.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
+        }
     }
 
     /// A user who leaves does not wait for what is on its way.
     fn give_up(&mut self, record: &Record) {
         self.down.retain(|_, thing| thing.client != record.host);
+        self.kept.retain(|_, thing| thing.client != record.host);
     }
 
     /// What a process had not yet handed to its kernel is gone with it.
@@ -234,7 +291,8 @@ impl Awaited {
 
     /// How much may still come.
     pub(super) fn open(&self) -> usize {
-        self.up.values().filter(|thing| self.returning.contains(&thing.client)).count() + self.down.len()
+        let waiting = self.up.values().chain(self.kept.values());
+        waiting.filter(|thing| self.returning.contains(&thing.client)).count() + self.down.len()
     }
 
     /// How much was ever on its way.
@@ -247,7 +305,8 @@ impl Awaited {
         let mut lines = Vec::new();
         for client in self.senders.keys() {
             let up = self.up.values().filter(|thing| thing.client == *client).count();
-            let down = self.down.values().filter(|thing| thing.client == *client).count();
+            let down =
+                self.down.values().chain(self.kept.values()).filter(|thing| thing.client == *client).count();
             if up > 0 {
                 lines.push(format!("{client}: {up} sent without acknowledgement have not arrived"));
             }
@@ -261,7 +320,9 @@ impl Awaited {
     /// All that did not come, now that the run is over.
     pub(super) fn losses(&self) -> Vec<Loss> {
         let mut losses = self.lost.clone();
-        losses.extend(self.down.iter().map(|((_, message), thing)| thing.not_shown(message, None)));
+        losses.extend(
+            self.down.iter().chain(&self.kept).map(|((_, message), thing)| thing.not_shown(message, None)),
+        );
         let sent = |thing: &&Thing| {
             self.presences.of(&thing.client).is_some_and(|presence| thing.connection <= presence.connections)
         };

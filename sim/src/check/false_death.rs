@@ -1,12 +1,13 @@
 //! *Promise:* a healthy connection does not end by ping timeout.
 //!
 //! *Checked:* where a client's connection ends by ping timeout, a fault touched a connection of that client since it was
-//! connected.
+//! connected. Where the server's end of one does, a fault touched a connection of its client since the session before it
+//! began, or the client's own end is gone.
 //!
-//! *Not checked, because:* the server's side of a connection, because its records do not say whose it is; where the server
-//! closes a healthy connection, the client comes back, and what it owes and is owed is judged as ever.
+//! *Not checked, because:* a session of the server that nobody was told of, because it was never connected for anyone.
 
 use super::presence::Presences;
+use super::sessions::Sessions;
 use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::Plan;
@@ -17,13 +18,35 @@ const PING_TIMEOUT: &str = "ping timeout";
 /// Looks for [`Anomaly::FalseDeath`].
 pub(super) struct FalseDeath {
     presences: Presences,
+    sessions: Sessions,
     connections: u64,
     found: Option<Violation>,
 }
 
 impl FalseDeath {
     pub(super) fn new(plan: &Plan) -> Self {
-        Self { presences: Presences::new(plan), connections: 0, found: None }
+        Self { presences: Presences::new(plan), sessions: Sessions::new(plan), connections: 0, found: None }
+    }
+}
+
+impl FalseDeath {
+    fn observe_server(&mut self, record: &Record) {
+        let Some(ended) = self.sessions.observe(record) else { return };
+        if let Kind::Disconnected { reason: PING_TIMEOUT } = &record.kind
+            && !ended.excused
+        {
+            let end = format!("the {}'s end of {}'s connection", record.host, ended.client);
+            self.find(record, format!("{end} {}, though no fault touched it", record.kind));
+        }
+    }
+
+    fn find(&mut self, record: &Record, says: String) {
+        self.found.get_or_insert_with(|| Violation {
+            anomaly: Anomaly::FalseDeath,
+            says,
+            step: record.step,
+            witness: vec![record.clone()],
+        });
     }
 }
 
@@ -34,18 +57,17 @@ impl Checker for FalseDeath {
 
     fn observe(&mut self, record: &Record) {
         self.presences.observe(record);
+        self.observe_server(record);
         let Some(presence) = self.presences.of(&record.host) else { return };
-        if let Kind::Connected = &record.kind {
+        if let Kind::Connected { .. } = &record.kind {
             self.connections += 1;
         } else if let Kind::Disconnected { reason: PING_TIMEOUT } = &record.kind
             && presence.touched.is_none()
         {
-            self.found.get_or_insert_with(|| Violation {
-                anomaly: Anomaly::FalseDeath,
-                says: format!("{} {}, though no fault touched its connection", record.host, record.kind),
-                step: record.step,
-                witness: vec![record.clone()],
-            });
+            self.find(
+                record,
+                format!("{} {}, though no fault touched its connection", record.host, record.kind),
+            );
         }
     }
 
@@ -57,7 +79,7 @@ impl Checker for FalseDeath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::planted::{BOB, Planted, broken, held};
+    use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
     const DEATH: Kind = Kind::Disconnected { reason: PING_TIMEOUT };
 
@@ -73,6 +95,36 @@ mod tests {
         held(Anomaly::FalseDeath, Planted::good().touch(BOB).record(BOB, DEATH).connect(BOB));
         let planted = Planted::good().disconnect(BOB).touch(BOB).connect(BOB).record(BOB, DEATH);
         held(Anomaly::FalseDeath, planted.connect(BOB));
+    }
+
+    #[test]
+    fn a_healthy_connection_that_the_server_gives_up_is_found() {
+        let planted = Planted::good().serve(BOB).hang_up(1, PING_TIMEOUT);
+        let violation = broken(Anomaly::FalseDeath, planted, &Ending::Settled);
+        assert_eq!(
+            violation.says,
+            "the server's end of bob's connection disconnected: ping timeout, though no fault touched it"
+        );
+        let another = Planted::good().serve(ALICE).serve(BOB).touch(ALICE).hang_up(2, PING_TIMEOUT);
+        broken(Anomaly::FalseDeath, another, &Ending::Settled);
+    }
+
+    #[test]
+    fn the_server_may_give_up_what_a_fault_touched_or_the_client_left() {
+        held(Anomaly::FalseDeath, Planted::good().serve(BOB).touch(BOB).hang_up(1, PING_TIMEOUT));
+        let while_made = Planted::good().serve(BOB).touch(BOB).serve(BOB);
+        held(Anomaly::FalseDeath, while_made.hang_up(2, PING_TIMEOUT));
+        held(
+            Anomaly::FalseDeath,
+            Planted::good().serve(BOB).disconnect(BOB).hang_up(1, PING_TIMEOUT).connect(BOB),
+        );
+        held(Anomaly::FalseDeath, Planted::good().serve(BOB).hang_up(1, "transport close"));
+    }
+
+    #[test]
+    fn what_touched_the_session_before_the_last_excuses_nothing_at_the_server() {
+        let planted = Planted::good().serve(BOB).touch(BOB).serve(BOB).serve(BOB);
+        broken(Anomaly::FalseDeath, planted.hang_up(3, PING_TIMEOUT), &Ending::Settled);
     }
 
     #[test]

@@ -1,17 +1,19 @@
-//! *Promise:* a client gives a silent connection up in time.
+//! *Promise:* neither side keeps a silent connection for longer than its heartbeat allows.
 //!
 //! *Checked:* where a fault of the plan keeps everything from a client that is connected when the fault begins, for longer
 //! than `ping_interval + ping_timeout` and what may still have been on its way, the client is disconnected before that time
-//! is over. The client may notice something else before.
+//! is over. Where a fault keeps everything of a client from the server, each session that the server has with it ends in
+//! the same time. Either may notice something else before.
 //!
-//! *Not checked, because:* the server's side, because its records do not say whose connection one is; a silence during
-//! which another fault begins or ends, or shortly before which one ended, because what the two hold and let go together is
-//! for the world to know.
+//! *Not checked, because:* a silence during which another fault begins or ends, or shortly before which one ended, because
+//! what the two hold and let go together is for the world to know.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use super::presence::Presences;
+use super::sessions::{SessionId, Sessions};
 use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::{FaultAct, Name, Pair, Path, Plan, SERVER, Transport};
@@ -20,28 +22,57 @@ use crate::scenario::limits::TICK;
 /// Looks for [`Anomaly::LateDeath`].
 pub(super) struct LateDeath {
     presences: Presences,
-    /// The client that each fault keeps everything from.
-    silences: BTreeMap<usize, Name>,
+    sessions: Sessions,
+    /// The client of each fault that silences connections, and whom it keeps in the dark.
+    silences: BTreeMap<usize, Silence>,
     half_open: BTreeSet<usize>,
-    /// How long a client may take to notice.
+    /// How long either side may take to notice.
     bound: Duration,
     /// The faults that go on.
     active: BTreeSet<usize>,
     /// When the last one ended.
     ended: Option<Duration>,
-    /// Clients to whom nothing comes, by the fault: the record with which it began.
-    watched: BTreeMap<usize, Record>,
+    /// What nothing comes to: the record with which that began.
+    watched: BTreeMap<End, Record>,
     examined: u64,
     found: Option<Violation>,
 }
 
+/// Between a client and the server.
+struct Silence {
+    client: Name,
+    /// Nothing comes to the client.
+    at_client: bool,
+    /// Nothing comes to the server.
+    at_server: bool,
+}
+
+/// One end of a connection to which nothing comes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Client(Name),
+    Server(Name, SessionId),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(client) => write!(f, "{client} is still connected, though nothing has reached it"),
+            Self::Server(client, _) => {
+                write!(f, "the server still has its connection to {client}, though nothing has come of it")
+            }
+        }
+    }
+}
+
 impl LateDeath {
     pub(super) fn new(plan: &Plan) -> Self {
-        let silenced = |(place, what)| Some((place, silenced(plan, what)?.clone()));
+        let silenced = |(place, what)| Some((place, silenced(plan, what)?));
         let is_half_open = |place: &usize| matches!(plan.faults[*place].what, FaultAct::HalfOpen(_));
         let on_its_way = plan.network.latency.high + TICK * 2;
         Self {
             presences: Presences::new(plan),
+            sessions: Sessions::new(plan),
             silences: plan.faults.iter().map(|fault| &fault.what).enumerate().filter_map(silenced).collect(),
             half_open: (0..plan.faults.len()).filter(is_half_open).collect(),
             bound: plan.server.ping_interval.0 + plan.server.ping_timeout.0 + on_its_way,
@@ -56,13 +87,12 @@ impl LateDeath {
     /// Time has passed: who is still connected is late.
     fn look(&mut self, record: &Record) {
         let late = self.watched.iter().find(|(_, began)| record.at > began.at + self.bound);
-        let Some((fault, began)) = late.map(|(fault, began)| (*fault, began.clone())) else { return };
-        self.watched.remove(&fault);
+        let Some((end, began)) = late.map(|(end, began)| (end.clone(), began.clone())) else { return };
+        self.watched.remove(&end);
         self.examined += 1;
-        let client = &self.silences[&fault];
         self.found.get_or_insert_with(|| Violation {
             anomaly: Anomaly::LateDeath,
-            says: format!("{client} is still connected, though nothing has reached it for {:?}", self.bound),
+            says: format!("{end} for {:?}", self.bound),
             step: record.step,
             witness: vec![began, record.clone()],
         });
@@ -73,9 +103,14 @@ impl LateDeath {
         let is_alone = is_calm && self.active.is_empty();
         self.active.insert(fault);
         self.watched.clear();
-        let Some(client) = self.silences.get(&fault).filter(|_| is_alone) else { return };
-        if self.presences.of(client).is_some_and(|presence| presence.connected) {
-            self.watched.insert(fault, record.clone());
+        let Some(silence) = self.silences.get(&fault).filter(|_| is_alone) else { return };
+        let client = &silence.client;
+        if silence.at_client && self.presences.of(client).is_some_and(|presence| presence.connected) {
+            self.watched.insert(End::Client(client.clone()), record.clone());
+        }
+        if silence.at_server {
+            let sessions = self.sessions.of(client).map(|id| End::Server(client.clone(), id));
+            self.watched.extend(sessions.map(|end| (end, record.clone())));
         }
     }
 
@@ -88,11 +123,16 @@ impl LateDeath {
         }
     }
 
-    /// Its user, its death, or its heartbeat has ended a connection.
-    fn on_ended(&mut self, client: &Name) {
+    /// Its user, its death, or its heartbeat has ended a connection; what the client does, the server cannot hear.
+    fn on_ended(&mut self, record: &Record) {
         let before = self.watched.len();
-        let silences = &self.silences;
-        self.watched.retain(|fault, _| silences.get(fault) != Some(client));
+        let dies = matches!(record.kind, Kind::Exited { .. });
+        self.watched.retain(|end, _| match end {
+            End::Client(client) => *client != record.host,
+            End::Server(_, (process, session)) => {
+                *record.host != *SERVER || *process != record.process || (!dies && *session != record.session)
+            }
+        });
         self.examined += (before - self.watched.len()) as u64;
     }
 }
@@ -106,12 +146,13 @@ impl Checker for LateDeath {
         // What happens after the time was over comes too late.
         self.look(record);
         self.presences.observe(record);
+        self.sessions.observe(record);
         if let Kind::FaultEnded { fault } = &record.kind {
             self.on_fault_ended(record, *fault);
         } else if let Kind::Disconnected { .. } | Kind::Exited { .. } | Kind::Did { act: "disconnect" } =
             &record.kind
         {
-            self.on_ended(&record.host);
+            self.on_ended(record);
         } else if let Kind::FaultBegan { fault, .. } = &record.kind {
             self.on_began(record, *fault);
         }
@@ -122,22 +163,24 @@ impl Checker for LateDeath {
     }
 }
 
-/// The client that a fault keeps everything from. Who polls makes new connections, and those are not half-open.
-fn silenced<'a>(plan: &Plan, what: &'a FaultAct) -> Option<&'a Name> {
+/// Whom a fault keeps in the dark. Who polls makes new connections, and those are not half-open.
+fn silenced(plan: &Plan, what: &FaultAct) -> Option<Silence> {
+    let both = |client: Name| Silence { client, at_client: true, at_server: true };
     if let FaultAct::Stall(Path::Between(ends)) | FaultAct::Partition(Pair { between: ends }) = what {
-        client_of(ends)
-    } else if let FaultAct::Stall(Path::OneWay([from, to])) = what {
-        (**from == *SERVER).then_some(to)
+        client_of(ends).map(both)
+    } else if let FaultAct::Stall(Path::OneWay([from, _])) = what {
+        let at_client = **from == *SERVER;
+        client_of(what.link()?).map(|client| Silence { client, at_client, at_server: !at_client })
     } else if let FaultAct::HalfOpen(Pair { between: ends }) = what {
-        let transports = |name: &&Name| plan.clients.get(*name).map(|client| client.transports.as_slice());
-        client_of(ends).filter(|name| transports(name) == Some(&[Transport::Websocket]))
+        let transports = |name: &Name| plan.clients.get(name).map(|client| client.transports.as_slice());
+        client_of(ends).filter(|name| transports(name) == Some(&[Transport::Websocket])).map(both)
     } else {
         None
     }
 }
 
-fn client_of(ends: &[Name; 2]) -> Option<&Name> {
-    ends.iter().find(|name| ***name != *SERVER)
+fn client_of(ends: &[Name; 2]) -> Option<Name> {
+    ends.iter().find(|name| ***name != *SERVER).cloned()
 }
 
 #[cfg(test)]
@@ -174,6 +217,47 @@ mod tests {
     fn who_notices_in_time_is_not() {
         let verdict = silence(|planted| planted.pass(seconds(44)).disconnect(BOB).pass(seconds(15)));
         assert_eq!(verdict, Verdict::Held { examined: 1 });
+    }
+
+    /// From a second on, nothing of Bob reaches the server, which has two sessions with him, for a minute.
+    fn silence_at_the_server(happens: impl FnOnce(Planted) -> Planted) -> Verdict {
+        let mut plan = plan();
+        let what = FaultAct::Stall(Path::OneWay([BOB.into(), SERVER.into()]));
+        plan.faults = vec![Fault { at: Span(seconds(1)), until: Some(Span(seconds(61))), what }];
+        let planted = Planted::good().serve(BOB).serve(ALICE).serve(BOB);
+        let planted = planted.record("world", Kind::FaultBegan { fault: 0, what: String::new() }).touch(BOB);
+        let planted = happens(planted).record("world", Kind::FaultEnded { fault: 0 });
+        let verdicts = judge(&plan, &planted.finish(), &Ending::Settled).verdicts;
+        verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::LateDeath).unwrap().1
+    }
+
+    #[test]
+    fn a_server_that_keeps_a_silent_connection_is_found() {
+        let one_of_two =
+            silence_at_the_server(|planted| planted.hang_up(1, "ping timeout").pass(seconds(59)));
+        let Verdict::Broken(violation) = one_of_two else { panic!("{one_of_two:?}") };
+        assert!(
+            violation.says.starts_with("the server still has its connection to bob"),
+            "{}",
+            violation.says
+        );
+        let deaf = silence_at_the_server(|planted| {
+            planted.disconnect(BOB).hang_up(2, "ping timeout").pass(seconds(59))
+        });
+        assert!(matches!(deaf, Verdict::Broken(_)), "{deaf:?}");
+    }
+
+    #[test]
+    fn a_server_that_notices_in_time_is_not() {
+        let both = silence_at_the_server(|planted| {
+            let planted = planted.pass(seconds(30)).hang_up(1, "transport error");
+            planted.pass(seconds(14)).hang_up(3, "ping timeout").pass(seconds(15))
+        });
+        assert_eq!(both, Verdict::Held { examined: 2 });
+        let killed = silence_at_the_server(|planted| {
+            planted.record(SERVER, Kind::Exited { how: "killed".to_owned() }).pass(seconds(59))
+        });
+        assert_eq!(killed, Verdict::Held { examined: 2 });
     }
 
     #[test]

@@ -14,6 +14,8 @@
 //! What else a client was not shown still waits, and is *no progress*. So the two names divide: lost will never come,
 //! no progress has not come yet. [`Anomaly::NoProgress`] leaves alone what is named here.
 //!
+//! What an outbox was told that the server will never take, and the log never held, is lost too.
+//!
 //! What may legally be lost is in `awaited`: a loss that is excused there is counted as allowed.
 //!
 //! *Not checked, because:* what was on its way to a reader who left its room, because its user does not wait for it; a hole
@@ -28,6 +30,7 @@ use super::awaited::Awaited;
 use super::ledger::Ledger;
 use super::message::Message;
 use super::owed::connected_at_the_end;
+use super::refused::Refused;
 use super::rooms::Rooms;
 use super::view::View;
 use super::{Anomaly, Checker, Ending, Finding, Violation, WITNESS_MAX, verdict};
@@ -39,6 +42,7 @@ pub(super) struct Lost {
     clients: BTreeMap<Name, Client>,
     rooms: Rooms,
     awaited: Awaited,
+    refused: Refused,
     /// What was sent, and the room it was sent to.
     sent: BTreeMap<MessageId, (Name, Record)>,
     ledger: Ledger,
@@ -99,6 +103,7 @@ impl Lost {
             clients: resuming.map(|(name, _)| (name.clone(), client(name))).collect(),
             rooms: Rooms::new(plan),
             awaited: Awaited::new(plan),
+            refused: Refused::default(),
             sent: BTreeMap::new(),
             ledger: Ledger::default(),
             known: BTreeMap::new(),
@@ -192,6 +197,7 @@ impl Checker for Lost {
         (self.last_step, self.last_at) = (record.step, record.at);
         self.rooms.observe(record);
         self.awaited.observe(record);
+        self.refused.observe(record);
         match &record.kind {
             Kind::Sent { id, room, .. } => {
                 self.sent.entry(id.clone()).or_insert_with(|| (room.clone(), record.clone()));
@@ -209,7 +215,7 @@ impl Checker for Lost {
             Kind::Delivered { id, room, offset, .. } => {
                 self.on_delivered(record, Message::seen(id.as_ref(), *offset), room, *offset);
             }
-            Kind::Connected => self.on_connection(record, Some(record.at)),
+            Kind::Connected { .. } => self.on_connection(record, Some(record.at)),
             Kind::Disconnected { .. } | Kind::Exited { .. } => self.on_connection(record, None),
             Kind::Joined { room, since: Some(_), .. } => self.on_joined_again(record, room),
             Kind::Joined { since: None, .. } | Kind::Left { .. } | Kind::Started => self.look_again(record),
@@ -223,6 +229,8 @@ impl Checker for Lost {
             | Kind::Relayed { .. }
             | Kind::Heard { .. }
             | Kind::Answered { .. }
+            | Kind::Kept { .. }
+            | Kind::Resumed { .. }
             | Kind::Did { .. }
             | Kind::FaultBegan { .. }
             | Kind::FaultEnded { .. }
@@ -234,7 +242,8 @@ impl Checker for Lost {
         let losses = self.losses(ending);
         let first = losses.iter().min_by_key(|loss| loss.step);
         let owed = first.map(|loss| self.violation(loss, losses.len() - 1));
-        let found = owed.into_iter().chain(self.unexcused()).min_by_key(|violation| violation.step);
+        let others = self.unexcused().into_iter().chain(self.refused.first());
+        let found = owed.into_iter().chain(others).min_by_key(|violation| violation.step);
         let allowed = self.awaited.losses().iter().filter(|loss| loss.excused).count() as u64;
         Finding { verdict: verdict(found, self.examined + self.awaited.examined()), allowed }
     }

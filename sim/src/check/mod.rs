@@ -29,8 +29,9 @@
 //! | `owed` | what is still owed, for who decides when a run is over |
 //! | `awaited` | what may legally be lost, and whether its loss is excused |
 //! | `expectations` | what all seeds of a scenario must show together |
+//! | `refused` | what the server would not take |
 //! | `rooms`, `strays` | who is entitled to which part of which room, and what came all the same |
-//! | `presence` | when clients were connected, and what touched their connections |
+//! | `presence`, `sessions` | when clients were connected and the server to them, and what touched their connections |
 //! | `ledger`, `view` | what there is to be read, and how far a reader is |
 //! | `senders` | whose messages may be repeated |
 //! | `message`, `naming` | which sightings are of one message |
@@ -62,10 +63,12 @@ mod phantom;
 pub(crate) mod planted;
 mod pre_join_leak;
 mod presence;
+mod refused;
 mod room_leak;
 mod rooms;
 mod sender_reorder;
 mod senders;
+mod sessions;
 mod skip;
 mod strays;
 mod total_order;

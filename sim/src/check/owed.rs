@@ -17,7 +17,7 @@ use super::message::Message;
 use super::naming::Naming;
 use super::rooms::Rooms;
 use crate::history::{Kind, Record, Word};
-use crate::plan::{Act, FaultAct, Name, Plan, Receive, Send};
+use crate::plan::{Act, Name, Plan, Receive, Send};
 
 /// What is still owed.
 #[derive(Debug, Clone)]
@@ -104,7 +104,9 @@ impl Owed {
             | Kind::Relayed { .. }
             | Kind::Heard { .. }
             | Kind::Answered { .. }
-            | Kind::Connected
+            | Kind::Kept { .. }
+            | Kind::Resumed { .. }
+            | Kind::Connected { .. }
             | Kind::Disconnected { .. }
             | Kind::Did { .. }
             | Kind::Exited { .. }
@@ -274,18 +276,7 @@ fn left_disconnected(plan: &Plan, client: &Name) -> bool {
 }
 
 fn left_dead(plan: &Plan, client: &Name) -> bool {
-    plan.faults.iter().any(|fault| match &fault.what {
-        FaultAct::Kill(name) | FaultAct::Shutdown(name) => name == client && fault.until.is_none(),
-        FaultAct::Delay(_)
-        | FaultAct::Loss(_)
-        | FaultAct::Slow(_)
-        | FaultAct::Stall(_)
-        | FaultAct::Partition(_)
-        | FaultAct::HalfOpen(_)
-        | FaultAct::Reset(_)
-        | FaultAct::Cut(_)
-        | FaultAct::Reload(_) => false,
-    })
+    plan.faults.iter().any(|fault| fault.what.stops() == Some(client) && fault.until.is_none())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use squall::store::{LogOffset, MessageId};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Anomaly, Ending, Judgement, Verdict, Violation, judge};
-use crate::history::{History, Kind, Recorder};
+use crate::history::{History, Kind, Recorder, Word};
 use crate::plan::{
     Act, AppKind, Backend, ClientPlan, Guarantee, Name, NetworkPlan, Op, Plan, Receive, SERVER, Say, Send,
     ServerPlan,
@@ -48,6 +48,7 @@ pub(crate) fn plan() -> Plan {
             ping_interval: Span(seconds(25)),
             ping_timeout: Span(seconds(20)),
             fsync: nothing,
+            recovery: None,
         },
         clients: [ALICE, BOB].into_iter().map(|name| (name.into(), client.clone())).collect(),
         network: NetworkPlan { latency: nothing },
@@ -144,7 +145,22 @@ impl Planted {
 
     pub(crate) fn connect(mut self, client: &str) -> Self {
         self.lives.entry(client.to_owned()).or_insert((1, 0)).1 += 1;
-        self.record(client, Kind::Connected)
+        self.record(client, Kind::Connected { peer: None })
+    }
+
+    /// A client is connected, and the server to it.
+    pub(crate) fn serve(mut self, client: &str) -> Self {
+        self.lives.entry(SERVER.to_owned()).or_insert((1, 0)).1 += 1;
+        self.record(SERVER, Kind::Connected { peer: Some(client.into()) }).connect(client)
+    }
+
+    /// The server's end of a connection, by number, ends.
+    pub(crate) fn hang_up(mut self, session: u32, reason: Word) -> Self {
+        let life = self.lives.get(SERVER).map_or(1, |life| life.0);
+        let latest = self.lives.insert(SERVER.to_owned(), (life, session));
+        let mut planted = self.record(SERVER, Kind::Disconnected { reason });
+        planted.lives.insert(SERVER.to_owned(), latest.unwrap_or((life, session)));
+        planted
     }
 
     pub(crate) fn disconnect(self, client: &str) -> Self {

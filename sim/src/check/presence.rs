@@ -63,7 +63,7 @@ impl Presences {
         let Some(presence) = self.clients.get_mut(&record.host) else { return };
         if let Kind::Started = &record.kind {
             presence.process = record.process;
-        } else if let Kind::Connected = &record.kind {
+        } else if let Kind::Connected { .. } = &record.kind {
             presence.connections += 1;
             presence.connected = true;
             presence.leaving = false;

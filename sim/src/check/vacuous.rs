@@ -77,7 +77,7 @@ impl Checker for VacuousRun {
 
     fn observe(&mut self, record: &Record) {
         self.last_step = record.step;
-        if let Kind::Connected = &record.kind {
+        if let Kind::Connected { .. } = &record.kind {
             self.unconnected.remove(&record.host);
         }
         for (_, happened, count) in &mut self.due {

@@ -114,7 +114,7 @@ impl Checker for VolatileMisuse {
 
     fn observe(&mut self, record: &Record) {
         self.presences.observe(record);
-        if let Kind::Connected = &record.kind {
+        if let Kind::Connected { .. } = &record.kind {
             self.connected.insert(record.host.clone(), record.at);
         } else if let Kind::Emitted { id, volatile: true, .. } = &record.kind {
             self.on_emitted(record, id);

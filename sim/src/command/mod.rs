@@ -3,13 +3,17 @@
 mod replay;
 mod run;
 mod sabotage;
+mod save;
 mod shrink;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::hunt::stuck_complaint;
 use crate::report::ExitCode;
+use crate::subject::Subject;
 use crate::world::{self, RunOptions};
 
 /// Runs the real Socket.IO server and clients in a simulated network and says which delivery promise broke.
@@ -62,6 +66,12 @@ impl Cli {
             Command::Sabotage(hunt) => hunt.execute(),
         }
     }
+}
+
+/// Says which seed stands still, and leaves the program: nothing else can end it.
+pub fn leave_stuck(subject: &Subject, seed: u64, patience: Duration) -> ! {
+    anstream::eprintln!("{}", stuck_complaint(subject, seed, patience, true));
+    std::process::exit(ExitCode::HarnessFailed.code().into());
 }
 
 /// Where scenarios are: the nearest `scenarios` folder, from here upwards.

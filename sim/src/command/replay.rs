@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::app::chat::Chat;
-use crate::hunt::{Judged, judged};
+use crate::hunt::{Judged, PATIENCE, judged_or_stuck};
 use crate::report::ExitCode;
 use crate::subject::{Subject, load};
 use crate::world::{self, RunOptions};
+
+use super::leave_stuck;
+use super::save::{save, save_failure};
 
 /// Run one seed again and print all that happened.
 #[derive(Debug, Args)]
@@ -26,6 +29,9 @@ pub(super) struct Replay {
     /// `squall::socket=trace`
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
+    /// Write all that happened here, a JSON object a line [default: under target/squall, where the seed fails]
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
 }
 
 impl Replay {
@@ -56,7 +62,23 @@ impl Replay {
             anstream::eprintln!("error: {why}");
             return ExitCode::Usage;
         }
-        report(&subject, seed, &judged(plan, &Chat::default(), &options))
+        let stuck = |_| leave_stuck(&subject, seed, PATIENCE);
+        let judged = judged_or_stuck(plan, &Chat::default(), &options, &stuck);
+        let exit = report(&subject, seed, &judged);
+        self.keep(&judged, seed).unwrap_or(exit)
+    }
+
+    /// Writes the history where it was asked for, or where failures are kept. Gives another exit code where it cannot.
+    fn keep(&self, judged: &Judged, seed: u64) -> Option<ExitCode> {
+        let Some(file) = &self.history else {
+            if !judged.held() {
+                anstream::eprintln!("{}", save_failure(judged, seed));
+            }
+            return None;
+        };
+        let error = save(judged, seed, file).err()?;
+        anstream::eprintln!("error: {error}");
+        Some(ExitCode::Usage)
     }
 }
 

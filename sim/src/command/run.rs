@@ -9,13 +9,14 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::app::chat::Chat;
-use crate::hunt::{Tally, hunt};
+use crate::hunt::{PATIENCE, Progress, Tally, hunt};
 use crate::report::{ExitCode, ScenarioLine, Status, Summary};
 use crate::shrink::CANDIDATES_MAX;
 use crate::subject::{Subject, load};
 
-use super::default_scenarios;
+use super::save::save_failure;
 use super::shrink::{regressions, shrink_and_save};
+use super::{default_scenarios, leave_stuck};
 
 /// Run scenarios and check every promise.
 #[derive(Debug, Args)]
@@ -87,6 +88,10 @@ impl Run {
         for complaint in tally.complaints(subject, true) {
             anstream::eprintln!("{complaint}");
         }
+        let expectations = subject.expectations();
+        if let Some((seed, judged)) = tally.lowest_wrong(&expectations) {
+            anstream::eprintln!("{}", save_failure(judged, seed));
+        }
     }
 
     /// Makes the lowest seed that broke a promise smaller.
@@ -107,7 +112,14 @@ impl Run {
             .jobs
             .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
         let bar = progress(&subject.name(), seeds.end - seeds.start);
-        let tally = hunt(&|seed| subject.plan(seed), &Chat::default(), seeds, jobs, &|_| bar.inc(1));
+        let say = |progress| match progress {
+            Progress::Done(_) => bar.inc(1),
+            Progress::Stuck(seed) => {
+                bar.finish_and_clear();
+                leave_stuck(subject, seed, PATIENCE)
+            }
+        };
+        let tally = hunt(&|seed| subject.plan(seed), &Chat::default(), seeds, jobs, PATIENCE, &say);
         bar.finish_and_clear();
         tally
     }

@@ -98,7 +98,11 @@ impl Fold {
                 self.text(&id.0);
                 self.number(offset.0);
             }
-            Kind::Connected => self.tag(7),
+            Kind::Connected { peer: None } => self.tag(7),
+            Kind::Connected { peer: Some(peer) } => {
+                self.tag(25);
+                self.text(peer);
+            }
             Kind::Disconnected { reason } => {
                 self.tag(8);
                 self.text(reason);
@@ -166,6 +170,16 @@ impl Fold {
             Kind::Heard { id, content } => {
                 self.tag(22);
                 self.event(id, *content);
+            }
+            Kind::Kept { id, clients } => {
+                self.tag(25);
+                self.text(&id.0);
+                self.number(clients.len() as u64);
+                clients.iter().for_each(|name| self.text(name));
+            }
+            Kind::Resumed { recovered } => {
+                self.tag(26);
+                self.number(u64::from(*recovered));
             }
             Kind::Answered { id, content } => {
                 self.tag(23);
@@ -280,7 +294,7 @@ mod tests {
             one(MOMENT, "alice", 1, 2, sent("alice-1")),
             one(MOMENT, "alice", 1, 1, sent("alice-2")),
             one(MOMENT, "alice", 1, 1, Kind::Started),
-            one(MOMENT, "alice", 1, 1, Kind::Connected),
+            one(MOMENT, "alice", 1, 1, Kind::Connected { peer: None }),
             digest(|_| {}),
         ];
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();

@@ -3,10 +3,11 @@
 //! | who | where | what |
 //! |---|---|---|
 //! | client | at the outbox's storage, or just before an emit | `Sent`, `Emitted` |
-//! | client | where a user would see an event | `Acknowledged`, `Failed`, `SendFailed`, `Delivered`, `Heard`, `Answered`, `Joined`, `Left`, `Connected`, `Disconnected`, `Trouble` |
+//! | client | where a user would see an event | `Acknowledged`, `Failed`, `SendFailed`, `Delivered`, `Heard`, `Answered`, `Joined`, `Left`, `Connected`, `Resumed`, `Disconnected`, `Trouble` |
 //! | client | where the plan's acts come in | `Did`, `Asked` |
 //! | server | at the log's storage | `Committed`, `Suppressed` |
-//! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Connected`, `Disconnected` |
+//! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Kept`, `Disconnected` |
+//! | server | where its bytes go to its kernel | `Connected` |
 //! | world | itself | `Started`, `Exited`, `FaultBegan`, `FaultEnded`, `Touched` |
 //!
 //! A *message* is what users say in chat rooms; an *event* is any other one, and its id is its text in the plan.
@@ -145,6 +146,19 @@ pub enum Kind {
         /// Whether it is to be dropped where it cannot be sent at once.
         volatile: bool,
     },
+    /// Server: of those to whom an event was relayed, these are away; it is kept for their sockets, which can be taken up
+    /// again. Written behind [`Kind::Relayed`], where connections are recovered.
+    Kept {
+        /// The event.
+        id: MessageId,
+        /// The clients.
+        clients: Vec<Name>,
+    },
+    /// Client: its socket of events is connected. Written where connections are recovered.
+    Resumed {
+        /// Whether the server took up the socket that was there before, and so promises that nothing is missed.
+        recovered: bool,
+    },
     /// Client: an event was handed to the user.
     Heard {
         /// The event.
@@ -161,8 +175,13 @@ pub enum Kind {
         #[serde(with = "log::hexadecimal")]
         content: u64,
     },
-    /// Client or server: a socket is connected.
-    Connected,
+    /// Client or server: a socket is connected. The server's end is, when its process has handed the answer to CONNECT to
+    /// its kernel.
+    Connected {
+        /// The client whose socket it is, where the server records it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<Name>,
+    },
     /// Client or server: a socket is disconnected.
     Disconnected {
         /// Why, in Socket.IO's words.

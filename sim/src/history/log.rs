@@ -234,7 +234,7 @@ mod tests {
         let kinds = [
             Kind::Started,
             Kind::Did { act: "connect" },
-            Kind::Connected,
+            Kind::Connected { peer: None },
             Kind::Sent { id: id(), room: Arc::clone(&room), n: 1, content },
             Kind::Committed { id: some.clone(), room: Arc::clone(&room), offset, content },
             Kind::Suppressed { id: id(), offset },
@@ -255,6 +255,8 @@ mod tests {
                 excluded: vec!["alice".into()],
                 volatile: false,
             },
+            Kind::Kept { id: id(), clients: vec!["bob".into()] },
+            Kind::Resumed { recovered: true },
             Kind::Heard { id: id(), content },
             Kind::Answered { id: id(), content },
             Kind::Trouble { what: "refused".to_owned() },
@@ -263,6 +265,7 @@ mod tests {
             Kind::FaultEnded { fault: 2 },
             Kind::Disconnected { reason: "ping timeout" },
             Kind::Exited { how: "killed".to_owned() },
+            Kind::Connected { peer: Some("alice".into()) },
         ];
         let recorder = Recorder::new();
         let alice: Name = "alice".into();
@@ -286,7 +289,7 @@ mod tests {
         let (header, read) = History::read_jsonl(written(&history).as_bytes()).unwrap();
 
         assert_eq!(read, history);
-        assert_eq!((header.scenario.as_str(), header.seed, header.records), ("burst", 7, 26));
+        assert_eq!((header.scenario.as_str(), header.seed, header.records), ("burst", 7, 29));
     }
 
     #[test]
@@ -303,7 +306,7 @@ mod tests {
     #[test]
     fn a_moment_keeps_its_nanoseconds() {
         let recorder = Recorder::new();
-        recorder.record(Duration::new(5, 123_456_789), &"alice".into(), 1, 1, Kind::Connected);
+        recorder.record(Duration::new(5, 123_456_789), &"alice".into(), 1, 1, Kind::Connected { peer: None });
         let history = recorder.finish();
 
         let (_, read) = History::read_jsonl(written(&history).as_bytes()).unwrap();
@@ -317,8 +320,8 @@ mod tests {
         let cut: String = text.lines().take(4).map(|line| format!("{line}\n")).collect();
         let cases = [
             (String::new(), "line 1 of the log: EOF while parsing"),
-            (cut, "line 4 of the log: the log ends after 3 of 26 records"),
-            (text.replace("ping timeout", "boredom"), "line 26 of the log: unknown word \"boredom\""),
+            (cut, "line 4 of the log: the log ends after 3 of 29 records"),
+            (text.replace("ping timeout", "boredom"), "line 28 of the log: unknown word \"boredom\""),
             (text.replace("\"step\":3", "\"step\":4"), "line 5 of the log: step 4 where step 3 belongs"),
             (text.replace("\"0.000000s\"", "\"0,0s\""), "line 2 of the log: \"0,0s\" is no time"),
             (

@@ -45,9 +45,13 @@ impl fmt::Display for Kind {
                 write!(f, "relayed {id}{} to {}", volatility(*volatile), list(audience))?;
                 if excluded.is_empty() { Ok(()) } else { write!(f, ", not to {}", list(excluded)) }
             }
+            Self::Kept { id, clients } => write!(f, "kept {id} for {}", list(clients)),
+            Self::Resumed { recovered: true } => f.write_str("resumed its socket of events"),
+            Self::Resumed { recovered: false } => f.write_str("got a new socket of events"),
             Self::Heard { id, .. } => write!(f, "heard {id}"),
             Self::Answered { id, .. } => write!(f, "answered {id}"),
-            Self::Connected => f.write_str("connected"),
+            Self::Connected { peer: None } => f.write_str("connected"),
+            Self::Connected { peer: Some(peer) } => write!(f, "connected to {peer}"),
             Self::Disconnected { reason } => write!(f, "disconnected: {reason}"),
             Self::Did { act } => write!(f, "did {act}"),
             Self::Trouble { what } => write!(f, "in trouble: {what}"),

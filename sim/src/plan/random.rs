@@ -49,6 +49,8 @@ pub fn random(seed: u64) -> Plan {
             ping_interval: Span(Duration::from_secs(interval)),
             ping_timeout: Span(Duration::from_secs(timeout)),
             fsync: millis(1, fsync_ms),
+            recovery: (dice.index(Stream::Work, "recovery", 0..=1) == 1)
+                .then_some(Span(Duration::from_secs(30))),
         },
         clients: names.iter().map(|name| (name.clone(), dice.client(name))).collect(),
         network: NetworkPlan { latency: millis(10, latency_ms) },

@@ -1,6 +1,7 @@
 //! A run that failed: what was broken, what shows it, what went on around it, and the one command that repeats it.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::style::{BAD, FAINT, STRONG, paint};
 use crate::check::{Ending, Violation};
@@ -64,6 +65,24 @@ impl Failure {
             witness: Vec::new(),
             step: None,
             context: context(history, last),
+            wait_chain: Vec::new(),
+        }
+    }
+
+    /// Virtual time stands still in the run of a scenario, read from `path`, with a seed: there is no history.
+    pub fn stuck((scenario, path): (&str, &str), seed: u64, patience: Duration) -> Self {
+        Self {
+            scenario: scenario.to_owned(),
+            path: path.to_owned(),
+            seed,
+            broken: "livelock".to_owned(),
+            says: format!(
+                "virtual time has stood still for {patience:?}: the program under test loops without yielding. Its thread \
+                 cannot be ended, so this program exits"
+            ),
+            witness: Vec::new(),
+            step: None,
+            context: Vec::new(),
             wait_chain: Vec::new(),
         }
     }

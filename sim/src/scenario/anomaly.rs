@@ -39,7 +39,7 @@ pub enum Anomaly {
     ExcludedEcho,
     /// A volatile event was kept for later, or heard twice.
     VolatileMisuse,
-    /// A client kept a connection on which nothing had come for longer than the heartbeat allows.
+    /// A client or the server kept a connection on which nothing had come for longer than the heartbeat allows.
     LateDeath,
     /// A connection that no fault touched ended by ping timeout.
     FalseDeath,

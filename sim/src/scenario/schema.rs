@@ -48,6 +48,7 @@ pub(super) struct ServerText {
     pub(super) ping_interval: Option<TimeText>,
     pub(super) ping_timeout: Option<TimeText>,
     pub(super) fsync: Option<TimeText>,
+    pub(super) recovery: Option<TimeText>,
 }
 
 #[derive(Default, serde::Deserialize)]

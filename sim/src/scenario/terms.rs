@@ -28,6 +28,9 @@ pub struct ServerPlan {
     pub ping_timeout: Span,
     /// How long a commit takes to become durable; drawn for each.
     pub fsync: SpanRange,
+    /// How long a socket of who lost its connection can be taken up again; absent where it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Span>,
 }
 
 /// The network.

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::kernel::Socket;
 use super::moment;
 use super::process::Process;
+use crate::plan::Name;
 
 /// Listens and connects for one life of one process.
 #[derive(Clone)]
@@ -99,6 +100,13 @@ impl Drop for ProcessListener {
 pub struct ProcessStream {
     process: Arc<Process>,
     socket: Arc<Socket>,
+}
+
+impl ProcessStream {
+    /// The process at the other end.
+    pub fn peer(&self) -> &Name {
+        self.process.network.name(self.socket.peer())
+    }
 }
 
 impl AsyncRead for ProcessStream {

@@ -142,7 +142,7 @@ impl<O: OutboxStorage> Task<O> {
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Connected { sid } => {
+            Event::Connected { sid, .. } => {
                 tracing::debug!(%sid, "connected");
                 self.link.connected = true;
                 self.resend_pause = None;
@@ -154,6 +154,7 @@ impl<O: OutboxStorage> Task<O> {
             Event::ReconnectFailed => self.tell(ChatEvent::GaveUp),
             Event::ConnectFailed => tracing::debug!("an attempt to connect failed"),
             Event::Reconnecting { attempt, at } => tracing::debug!(attempt, %at, "connecting again"),
+            Event::ReconnectAttempt { .. } | Event::Reconnected { .. } => {}
             Event::Received { name, args, ack: _ } => match name.as_str() {
                 CHAT_MESSAGE => self.on_message(&args),
                 JOINED => self.on_joined(&args),

@@ -5,6 +5,7 @@
 //! [`reader::Reader`], which reads it in the log.
 
 mod reader;
+mod recovery;
 pub(super) mod request;
 pub(super) mod rooms;
 
@@ -18,6 +19,7 @@ use crate::io::{Env, Incoming, Server, Socket};
 use crate::socket::Args;
 use crate::store::{Appended, Draft, LogOffset};
 use reader::{Reader, SharedRooms};
+use recovery::Replayed;
 use request::{Start, Submission, read_join, read_leave, read_start, read_submission};
 use rooms::Rooms;
 
@@ -85,7 +87,9 @@ impl<L: ChatLog> Chat<L> {
         let Start { rooms: starts, named } = read_start(socket.auth())?;
         let head = self.log.head();
         let mut rooms = Rooms::new(self.config.max_rooms);
+        let replayed = Replayed::new(socket.replayed());
         for (room, since) in starts {
+            let since = replayed.behind(&room, since);
             rooms.join(&room, since, head)?;
             if let Some(cursor) = since.filter(|since| *since < head) {
                 tracing::debug!(reached = "chat.catch_up", room, %cursor, %head, "a socket is behind the log");

@@ -227,6 +227,8 @@ impl Raw {
                 | Event::ConnectError(_)
                 | Event::ConnectFailed
                 | Event::Reconnecting { .. }
+                | Event::ReconnectAttempt { .. }
+                | Event::Reconnected { .. }
                 | Event::ReconnectFailed => {}
             }
         }

@@ -24,12 +24,17 @@ use polling::Polling;
 /// How long a session that was closed while no poll waits gives its client to poll once more, and hear of it.
 const CLOSE_GRACE: Duration = Duration::from_secs(30);
 
+/// How long an upgrade may take, where nothing else is said: the reference implementation's default.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A session as the server sees it.
 #[derive(Debug)]
 pub struct ServerSession {
     handshake: Handshake,
     state: State,
     carrier: Carrier,
+    /// How long an upgrade may take, where there may be one.
+    upgrade_timeout: Option<Duration>,
     outputs: VecDeque<Output>,
 }
 
@@ -67,7 +72,19 @@ enum EndedBy {
 impl ServerSession {
     /// A session that will open with `handshake`. Its `upgrades` are set by the session itself: a WebSocket has none.
     pub fn new(handshake: Handshake) -> Self {
-        Self { handshake, state: State::Transport, carrier: Carrier::WebSocket, outputs: VecDeque::new() }
+        Self {
+            handshake,
+            state: State::Transport,
+            carrier: Carrier::WebSocket,
+            upgrade_timeout: Some(UPGRADE_TIMEOUT),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// With another limit on how long an upgrade from polling to a WebSocket may take; `None`: there is none.
+    #[must_use]
+    pub fn with_upgrade(self, timeout: Option<Duration>) -> Self {
+        Self { upgrade_timeout: timeout, ..self }
     }
 
     /// Takes one input.
@@ -111,7 +128,7 @@ impl ServerSession {
         match (&self.carrier, self.state) {
             (_, State::Closed) => false,
             (Carrier::WebSocket, state) => state == State::Transport,
-            (Carrier::Polling(polling), _) => polling.probe.is_none(),
+            (Carrier::Polling(polling), _) => polling.probe.is_none() && self.upgrade_timeout.is_some(),
         }
     }
 

@@ -28,7 +28,8 @@ impl ServerSession {
     pub(super) fn on_request(&mut self, id: RequestId, request: Request, now: Time) {
         if self.state == State::Transport && request == Request::Polled {
             self.carrier = Carrier::Polling(Polling { poll: Some(id), ..Polling::default() });
-            return self.open(vec![Transport::WebSocket], now);
+            let upgrades = if self.upgrade_timeout.is_some() { vec![Transport::WebSocket] } else { vec![] };
+            return self.open(upgrades, now);
         }
         let Carrier::Polling(polling) = &mut self.carrier else {
             // The session has another transport.

@@ -10,9 +10,6 @@ use super::polling::Polling;
 use super::{Carrier, CloseReason, EndedBy, Frame, Output, Packet, ServerSession, State, Time, Waiting};
 use crate::engine::Response;
 
-/// How long an upgrade may take.
-const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How often a poll that waits is freed while the client wants to pause.
 const NOOP_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -36,8 +33,8 @@ impl Polling {
 impl ServerSession {
     /// A WebSocket names this session.
     pub(super) fn on_probe_opened(&mut self, now: Time) {
-        if let Carrier::Polling(polling) = &mut self.carrier {
-            polling.probe = Some(Probe { until: now + UPGRADE_TIMEOUT, noop: None });
+        if let (Carrier::Polling(polling), Some(timeout)) = (&mut self.carrier, self.upgrade_timeout) {
+            polling.probe = Some(Probe { until: now + timeout, noop: None });
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::io;
 
+use hyper::HeaderMap;
 use thiserror::Error;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::engine::{Sid, Transport};
 use crate::io::net::Connector;
@@ -31,12 +33,36 @@ pub(super) struct Endpoint<C> {
     connector: C,
     url: ConnectUrl,
     path: String,
+    /// The application's part of the query, each pair behind an `&`.
+    query: String,
+    headers: HeaderMap,
 }
 
 impl<C: Connector> Endpoint<C> {
-    pub(super) fn new(connector: C, url: ConnectUrl, path: &str) -> Self {
+    pub(super) fn new(
+        connector: C,
+        url: ConnectUrl,
+        path: &str,
+        pairs: &[(String, String)],
+        headers: HeaderMap,
+    ) -> Self {
         let slash = if path.starts_with('/') { "" } else { "/" };
-        Self { connector, url, path: format!("{slash}{path}") }
+        let mut query = String::new();
+        for (key, value) in pairs {
+            query.push('&');
+            percent_encode(key, &mut query);
+            query.push('=');
+            percent_encode(value, &mut query);
+        }
+        Self { connector, url, path: format!("{slash}{path}"), query, headers }
+    }
+
+    /// Adds what the application wants in every request; what the request needs itself stays as it is.
+    pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
+        let own = headers.clone();
+        for (name, value) in self.headers.iter().filter(|(name, _)| !own.contains_key(*name)) {
+            headers.append(name, value.clone());
+        }
     }
 
     /// The server's address.
@@ -46,7 +72,7 @@ impl<C: Connector> Endpoint<C> {
 
     /// The path and query of a request, with Engine.IO v4.
     pub(super) fn target(&self, transport: Transport, sid: Option<&Sid>) -> String {
-        let mut target = format!("{}?EIO=4&transport={transport}", self.path);
+        let mut target = format!("{}?EIO=4&transport={transport}{}", self.path, self.query);
         if let Some(sid) = sid {
             target.push_str("&sid=");
             percent_encode(sid.as_str(), &mut target);
@@ -63,7 +89,8 @@ impl<C: Connector> Endpoint<C> {
     pub(super) async fn dial(&self, sid: Option<Sid>) -> Result<WebSocket<C::Stream>, DialError> {
         let stream = self.connect().await?;
         let target = self.target(Transport::WebSocket, sid.as_ref());
-        let request = format!("ws://{}{target}", self.url.authority());
+        let mut request = format!("ws://{}{target}", self.url.authority()).into_client_request()?;
+        self.add_headers(request.headers_mut());
         let config = websocket::config(MESSAGE_BYTES_MAX);
         let (stream, _response) = client_async_with_config(request, stream, Some(config)).await?;
         Ok(WebSocket::new(stream))
@@ -88,7 +115,8 @@ mod tests {
 
     #[test]
     fn an_id_cannot_become_another_part_of_the_url() {
-        let endpoint = Endpoint::new(TcpNet, "http://localhost".parse().unwrap(), "socket.io/");
+        let endpoint =
+            Endpoint::new(TcpNet, "http://localhost".parse().unwrap(), "socket.io/", &[], HeaderMap::new());
 
         let target = endpoint.target(Transport::Polling, Some(&Sid::from_peer("a_-9&x=\u{e9} #")));
 

@@ -115,13 +115,15 @@ fn request<C: Connector>(
     let builder = Request::builder()
         .uri(endpoint.target(Transport::Polling, sid))
         .header(HOST, endpoint.url().authority());
-    match body {
+    let mut request = match body {
         None => builder.body(Full::default()),
         Some(body) => builder
             .method(Method::POST)
             .header(CONTENT_TYPE, "text/plain;charset=UTF-8")
             .body(Full::new(body.into_bytes())),
-    }
+    }?;
+    endpoint.add_headers(request.headers_mut());
+    Ok(request)
 }
 
 impl<S: Stream> Http1<S> {

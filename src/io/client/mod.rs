@@ -1,15 +1,18 @@
 //! The client: [`Client`] connects, connects again, and sends what was emitted meanwhile.
 
+mod auth;
 mod dial;
+mod handlers;
 mod lane;
 mod requests;
 mod task;
 mod url;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hyper::HeaderMap;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,8 +26,10 @@ use super::Env;
 use super::flags::{Timeout, Volatile};
 use super::net::Connector;
 
-use task::{ClientTask, Request};
+use handlers::Handlers;
+use task::{ClientTask, Inbox, Request};
 
+pub use handlers::{Answer, Received};
 pub use url::{ConnectUrl, UrlError};
 
 /// The options of a client. The names, defaults and meanings are the official client's.
@@ -34,6 +39,10 @@ pub struct ClientOptions {
     pub path: String,
     /// What to send along with CONNECT to the main namespace; see [`Client::set_auth`].
     pub auth: Option<Value>,
+    /// What stands in the query of every request, beside what the protocol needs; the server sees it in the handshake.
+    pub query: Vec<(String, String)>,
+    /// Headers of every request.
+    pub extra_headers: HeaderMap,
     /// How to reconnect.
     pub reconnect: ReconnectOptions,
     /// How long one attempt to connect may take; 20 s.
@@ -59,6 +68,8 @@ impl Default for ClientOptions {
         Self {
             path: "/socket.io/".to_owned(),
             auth: None,
+            query: Vec::new(),
+            extra_headers: HeaderMap::new(),
             reconnect: ReconnectOptions::default(),
             timeout: Duration::from_secs(20),
             transports: vec![Transport::Polling, Transport::WebSocket],
@@ -69,13 +80,28 @@ impl Default for ClientOptions {
     }
 }
 
-/// What a client hears.
+/// What a client hears, in order.
+///
+/// | the official client says | here |
+/// |---|---|
+/// | `connect` | [`Event::Connected`] |
+/// | `connect_error` | [`Event::ConnectError`] where the namespace refuses, [`Event::ConnectFailed`] where there is no session |
+/// | `disconnect` | [`Event::Disconnected`] |
+/// | `reconnect_attempt` | [`Event::ReconnectAttempt`] |
+/// | `reconnect_error` | [`Event::ConnectFailed`] after a [`Event::ReconnectAttempt`] |
+/// | `reconnect` | [`Event::Reconnected`] |
+/// | `reconnect_failed` | [`Event::ReconnectFailed`] |
+/// | an event of the server | [`Event::Received`] |
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The server answered. Comes before anything received on this connection.
+    /// The server answered. Comes before anything received on this connection, and before what waits in the send buffer
+    /// is sent; but it is sent without waiting for the application. What must come first is best emitted when it is
+    /// known that the connection is new: before [`Client::connect`], or with `auth`.
     Connected {
-        /// The socket's id, new for each connection.
+        /// The socket's id, new for each connection that is not recovered.
         sid: Sid,
+        /// Whether the server took up the socket where it was: what was missed follows, and nothing is lost.
+        recovered: bool,
     },
     /// The namespace refused, with `{ message, data }`. The client does not connect to it again by itself.
     ConnectError(Value),
@@ -88,7 +114,17 @@ pub enum Event {
         /// When it will be made.
         at: Time,
     },
-    /// All attempts failed: the client has given up.
+    /// Trying again, now.
+    ReconnectAttempt {
+        /// Which attempt, counted from one.
+        attempt: u32,
+    },
+    /// There is a session again; the namespace is asked for next.
+    Reconnected {
+        /// How many attempts it took.
+        attempts: u32,
+    },
+    /// All attempts failed: the client has given up, until [`Client::connect`].
     ReconnectFailed,
     /// The socket is disconnected.
     Disconnected(DisconnectReason),
@@ -108,6 +144,8 @@ pub enum Event {
 pub struct Status {
     /// Whether the socket is connected.
     pub connected: bool,
+    /// Whether the last time it connected, the server took it up where it was.
+    pub recovered: bool,
     /// What its connection waits for.
     pub waiting: ManagerWaiting,
 }
@@ -116,7 +154,19 @@ pub struct Status {
 #[derive(Debug)]
 struct Board {
     waiting: ManagerWaiting,
-    connected: BTreeSet<Namespace>,
+    connected: BTreeMap<Namespace, Sid>,
+    active: BTreeSet<Namespace>,
+    recovered: BTreeSet<Namespace>,
+}
+
+impl Board {
+    fn set_active(&mut self, namespace: &Namespace, active: bool) {
+        if !active {
+            self.active.remove(namespace);
+        } else if !self.active.contains(namespace) {
+            self.active.insert(namespace.clone());
+        }
+    }
 }
 
 /// A Socket.IO client in one namespace, the main one unless it is from [`Client::of`]. A handle: cheap to clone. When
@@ -125,14 +175,22 @@ struct Board {
 /// It takes messages of up to 16 MiB.
 #[derive(Clone)]
 pub struct Client {
+    env: Env,
     requests: mpsc::UnboundedSender<(Namespace, Request)>,
     namespace: Namespace,
     board: Arc<Mutex<Board>>,
+    handlers: Arc<Mutex<Handlers>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({})", self.namespace)
+    }
 }
 
 impl Client {
-    /// A client that has not connected, and what it will hear. Spawns its task. Events must be read: they are kept
-    /// without bound.
+    /// A client that has not connected, and what it will hear. Spawns its task. Events must be read, or their receiver
+    /// dropped, as by who has handlers ([`Client::on`]) instead: they are kept without bound.
     ///
     /// # Errors
     /// When options do not go together.
@@ -143,11 +201,18 @@ impl Client {
         options: ClientOptions,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), OptionsError> {
         let (requests, inbox) = mpsc::unbounded_channel();
+        let inbox = Inbox { requests: inbox, later: requests.downgrade() };
         let waiting = ManagerWaiting::Command;
-        let board = Arc::new(Mutex::new(Board { waiting, connected: BTreeSet::new() }));
+        let board = Arc::new(Mutex::new(Board {
+            waiting,
+            connected: BTreeMap::new(),
+            active: BTreeSet::new(),
+            recovered: BTreeSet::new(),
+        }));
         let task = ClientTask::new(env, connector, url, options, inbox, board.clone())?;
         env.spawn(task.run());
-        let client = Self { requests, namespace: Namespace::MAIN, board };
+        let (env, namespace, handlers) = (env.clone(), Namespace::MAIN, Arc::default());
+        let client = Self { env, requests, namespace, board, handlers };
         let events = client.listen();
         Ok((client, events))
     }
@@ -155,7 +220,7 @@ impl Client {
     /// Another namespace over the same connection, and what it will hear. It connects on its own, when
     /// [`Client::connect`] is called on it. A leading `/` is added where it is missing.
     pub fn of(&self, name: &str) -> (Self, mpsc::UnboundedReceiver<Event>) {
-        let client = Self { namespace: Namespace::new(name), ..self.clone() };
+        let client = Self { namespace: Namespace::new(name), handlers: Arc::default(), ..self.clone() };
         let events = client.listen();
         (client, events)
     }
@@ -169,11 +234,6 @@ impl Client {
     /// Connects now, and from then on by itself until [`Client::disconnect`].
     pub fn connect(&self) {
         self.request(Request::Connect);
-    }
-
-    /// Changes what is sent along at the next CONNECT.
-    pub fn set_auth(&self, auth: Option<Value>) {
-        self.request(Request::SetAuth(auth));
     }
 
     /// Sends an event; while the client is not connected it waits in the send buffer. With [`ClientOptions::retries`] it
@@ -192,6 +252,7 @@ impl Client {
 
     pub(super) fn send(&self, name: &str, args: Args, volatile: bool) {
         super::assert_not_reserved(name);
+        self.heed_outgoing(name, &args);
         self.command(ManagerCommand::Emit { name: name.into(), args, ack: None, volatile });
     }
 
@@ -210,8 +271,9 @@ impl Client {
         timeout: Option<Duration>,
     ) -> Result<Args, AckError> {
         super::assert_not_reserved(name);
-        let (answer, result) = oneshot::channel();
-        self.request(Request::EmitWithAck { name: name.into(), args: args.into(), timeout, answer });
+        let (args, (answer, result)) = (args.into(), oneshot::channel());
+        self.heed_outgoing(name, &args);
+        self.request(Request::EmitWithAck { name: name.into(), args, timeout, answer });
         // The client's task ends before its handles only with the process.
         result.await.unwrap_or(Err(AckError::Disconnected))
     }
@@ -232,10 +294,45 @@ impl Client {
         self.command(ManagerCommand::Disconnect);
     }
 
+    /// Closes the connection under all namespaces, as the official client's `io.engine.close()`: they are disconnected by
+    /// "forced close", and connect again by themselves.
+    pub fn close_connection(&self) {
+        self.request(Request::CloseConnection);
+    }
+
     /// How the client stands.
     pub fn status(&self) -> Status {
-        let board = self.board.lock().expect("no one panics while holding it");
-        Status { connected: board.connected.contains(&self.namespace), waiting: board.waiting }
+        let board = self.board();
+        Status {
+            connected: board.connected.contains_key(&self.namespace),
+            recovered: board.recovered.contains(&self.namespace),
+            waiting: board.waiting,
+        }
+    }
+
+    /// Whether the last time the socket connected, the server took it up where it was: connection state recovery.
+    pub fn recovered(&self) -> bool {
+        self.status().recovered
+    }
+
+    /// Whether the socket is connected.
+    pub fn connected(&self) -> bool {
+        self.board().connected.contains_key(&self.namespace)
+    }
+
+    /// The socket's id, while it is connected; new for each connection.
+    pub fn id(&self) -> Option<Sid> {
+        self.board().connected.get(&self.namespace).cloned()
+    }
+
+    /// Whether the socket connects by itself: from [`Client::connect`], once the client's task has heard it, until either
+    /// side disconnects it or the namespace refuses.
+    pub fn active(&self) -> bool {
+        self.board().active.contains(&self.namespace)
+    }
+
+    fn board(&self) -> std::sync::MutexGuard<'_, Board> {
+        self.board.lock().expect("no one panics while holding it")
     }
 
     fn command(&self, command: ManagerCommand) {

@@ -21,6 +21,7 @@ use crate::socket::{
     ManagerOutput, Namespace, OptionsError,
 };
 
+use super::auth::AuthFunction;
 use super::dial::Endpoint;
 use super::requests::Requests;
 use super::{Board, ClientOptions, ConnectUrl, Event};
@@ -36,6 +37,10 @@ pub(super) enum Request {
     Connect,
     /// Change `auth`.
     SetAuth(Option<Value>),
+    /// Ask a function for `auth`.
+    SetAuthFunction(AuthFunction),
+    /// Close the connection.
+    CloseConnection,
     /// Send an event, and give back its answer.
     EmitWithAck {
         name: ByteString,
@@ -45,6 +50,13 @@ pub(super) enum Request {
     },
     /// What the manager does alone.
     Command(ManagerCommand),
+}
+
+/// Where the application asks.
+pub(super) struct Inbox {
+    pub(super) requests: mpsc::UnboundedReceiver<(Namespace, Request)>,
+    /// For what the task asks of itself later. Keeps nobody connected.
+    pub(super) later: mpsc::WeakUnboundedSender<(Namespace, Request)>,
 }
 
 /// How a connection begins.
@@ -87,6 +99,7 @@ impl<C: Connector> Connection<C> {
 #[derive(Default)]
 struct Local {
     auth: Option<Value>,
+    auth_function: Option<AuthFunction>,
     listeners: Vec<mpsc::UnboundedSender<Event>>,
 }
 
@@ -101,6 +114,7 @@ pub(super) struct ClientTask<C: Connector> {
     alarm: Alarm,
     connection: Connection<C>,
     requests: mpsc::UnboundedReceiver<(Namespace, Request)>,
+    later: mpsc::WeakUnboundedSender<(Namespace, Request)>,
     namespaces: BTreeMap<Namespace, Local>,
     board: Arc<Mutex<Board>>,
     answers: BTreeMap<EmitId, oneshot::Sender<Result<Args, AckError>>>,
@@ -113,22 +127,23 @@ impl<C: Connector> ClientTask<C> {
         connector: C,
         url: ConnectUrl,
         options: ClientOptions,
-        requests: mpsc::UnboundedReceiver<(Namespace, Request)>,
+        Inbox { requests, later }: Inbox,
         board: Arc<Mutex<Board>>,
     ) -> Result<Self, OptionsError> {
-        let ClientOptions { path, auth, reconnect, timeout, transports, upgrade, retries, ack_timeout } =
-            options;
+        let ClientOptions { path, query, extra_headers, transports, upgrade, auth, .. } = options;
+        let ClientOptions { reconnect, timeout, retries, ack_timeout, .. } = options;
         let options = ManagerOptions { reconnect, timeout, retries, ack_timeout };
-        let main = Local { auth, listeners: Vec::new() };
+        let main = Local { auth, ..Local::default() };
         Ok(Self {
             env: env.clone(),
-            endpoint: Arc::new(Endpoint::new(connector, url, &path)),
+            endpoint: Arc::new(Endpoint::new(connector, url, &path, &query, extra_headers)),
             transports: Transports::new(&transports, upgrade),
             manager: Manager::new(options, env.entropy.clone())?,
             inputs: VecDeque::new(),
             alarm: Alarm::new(env.clock.clone()),
             connection: Connection::None,
             requests,
+            later,
             namespaces: BTreeMap::from([(Namespace::MAIN, main)]),
             board,
             answers: BTreeMap::new(),
@@ -174,8 +189,16 @@ impl<C: Connector> ClientTask<C> {
             Request::Connect => ManagerCommand::Connect { auth: local.auth.clone() },
             Request::SetAuth(auth) => {
                 local.auth.clone_from(&auth);
+                local.auth_function = None;
+                let asks_no_more = ManagerInput::Command(namespace.clone(), ManagerCommand::AskAuth(false));
+                self.inputs.push_back(asks_no_more);
                 ManagerCommand::SetAuth(auth)
             }
+            Request::SetAuthFunction(function) => {
+                local.auth_function = Some(function);
+                ManagerCommand::AskAuth(true)
+            }
+            Request::CloseConnection => return self.close(),
             Request::EmitWithAck { name, args, timeout, answer } => {
                 let emit = EmitId(self.emits);
                 self.emits += 1;
@@ -242,10 +265,16 @@ impl<C: Connector> ClientTask<C> {
                     }
                 }
                 ManagerOutput::Close => self.close(),
+                ManagerOutput::AskAuth(namespace) => self.ask_auth(namespace),
                 ManagerOutput::Event(namespace, event) => self.tell(&namespace, event),
                 ManagerOutput::Wait { until, why } => {
                     self.alarm.set(until);
-                    self.update_board(|board| board.waiting = why);
+                    self.update_board(|board| {
+                        board.waiting = why;
+                        for namespace in self.namespaces.keys() {
+                            board.set_active(namespace, self.manager.is_active(namespace));
+                        }
+                    });
                     return;
                 }
             }
@@ -272,18 +301,39 @@ impl<C: Connector> ClientTask<C> {
         }
     }
 
+    /// The function runs in a task of its own: neither heartbeats nor other namespaces wait for it.
+    fn ask_auth(&mut self, namespace: Namespace) {
+        let Some(function) = self.namespaces.get(&namespace).and_then(|local| local.auth_function.clone())
+        else {
+            return;
+        };
+        let later = self.later.clone();
+        self.env.spawn(async move {
+            let auth = function.ask().await;
+            if let Some(requests) = later.upgrade() {
+                drop(requests.send((namespace, Request::Command(ManagerCommand::Auth(auth)))));
+            }
+        });
+    }
+
     fn tell(&mut self, namespace: &Namespace, event: ManagerEvent) {
         let event = match event {
-            ManagerEvent::Connected { sid } => {
-                self.update_board(|board| board.connected.extend([namespace.clone()]));
-                Event::Connected { sid }
+            ManagerEvent::Connected { sid, recovered } => {
+                self.update_board(|board| {
+                    board.connected.insert(namespace.clone(), sid.clone());
+                    board.recovered.remove(namespace);
+                    board.recovered.extend(recovered.then(|| namespace.clone()));
+                });
+                Event::Connected { sid, recovered }
             }
             ManagerEvent::ConnectError(error) => Event::ConnectError(error),
             ManagerEvent::ConnectFailed(_) => Event::ConnectFailed,
             ManagerEvent::Reconnecting { attempt, at } => Event::Reconnecting { attempt, at },
+            ManagerEvent::ReconnectAttempt { attempt } => Event::ReconnectAttempt { attempt },
+            ManagerEvent::Reconnected { attempts } => Event::Reconnected { attempts },
             ManagerEvent::ReconnectFailed => Event::ReconnectFailed,
             ManagerEvent::Disconnected(reason) => {
-                self.update_board(|board| board.connected.retain(|connected| connected != namespace));
+                self.update_board(|board| drop(board.connected.remove(namespace)));
                 Event::Disconnected(reason)
             }
             ManagerEvent::Received { name, args, ack } => Event::Received { name: name.into(), args, ack },

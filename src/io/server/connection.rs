@@ -1,20 +1,19 @@
 //! One connection of a client, from its first packet to its last: an engine session, on requests or a WebSocket.
 //!
-//! Takes packets from the peer and messages from the hub; gives packets to the hub and messages to the peer. Reading never
-//! stops, whatever the handlers or the peer's reading do, so a pong is heard when it comes.
+//! Takes messages from the peer for what lives above, and from there messages for the peer. Reading never stops, whatever
+//! the handlers or the peer's reading do, so a pong is heard when it comes.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::engine::{CloseReason, Event, Handshake, Message, ServerSession, Sid};
+use crate::engine::{CloseReason, Event, Handshake, Message, ServerSession, Sid, Transport};
 use crate::io::link::Link;
 use crate::io::net::BoxStream;
 use crate::io::websocket::WebSocket;
-use crate::socket::{ConnectionId, Decoder};
+use crate::socket::ConnectionId;
 
-use super::Shared;
-use super::hub_task::ToHub;
+use super::endpoint::{Host, Inlet};
 use super::outgoing::{self, Outgoing};
+use super::request::RequestInfo;
 use super::sessions::{Inbox, Mailbox};
 
 /// How many bytes are taken from the queue before they are flushed. What is not taken stays shared with others.
@@ -22,50 +21,52 @@ const BATCH: usize = 64 << 10;
 
 pub(super) struct Connection {
     id: ConnectionId,
-    shared: Arc<Shared>,
     link: Link<BoxStream, ServerSession, Inbox>,
-    decoder: Decoder,
+    inlet: Box<dyn Inlet>,
     outgoing: outgoing::Receiver,
 }
 
 impl Connection {
     /// A session on a WebSocket; to be run.
-    pub(super) fn on_websocket(shared: Arc<Shared>, socket: WebSocket<BoxStream>, peer: SocketAddr) -> Self {
-        let open = |session, inbox| Link::open(&shared.env, session, inbox, socket);
-        Self::new(shared.clone(), peer, open).0
+    pub(super) fn on_websocket(
+        host: Arc<dyn Host>,
+        socket: WebSocket<BoxStream>,
+        request: Arc<RequestInfo>,
+    ) -> Self {
+        let env = host.endpoint().env.clone();
+        Self::new(host, request, |session, inbox| Link::open(&env, session, inbox, socket)).0
     }
 
     /// A session that the next request to it opens. It outlives the HTTP connections that speak to it, in a task of its own.
-    pub(super) fn on_polling(shared: &Arc<Shared>, peer: SocketAddr) -> Mailbox {
-        let open = |session, inbox| Link::new(&shared.env, session, inbox);
-        let (connection, mailbox) = Self::new(shared.clone(), peer, open);
-        let task = shared.tasks.start();
-        shared.env.spawn(async move {
-            connection.run().await;
-            drop(task);
-        });
+    pub(super) fn on_polling(host: Arc<dyn Host>, request: Arc<RequestInfo>) -> Mailbox {
+        let env = host.endpoint().env.clone();
+        let (connection, mailbox) =
+            Self::new(host.clone(), request, |session, inbox| Link::new(&env, session, inbox));
+        host.endpoint().spawn(connection.run());
         mailbox
     }
 
     fn new(
-        shared: Arc<Shared>,
-        peer: SocketAddr,
+        host: Arc<dyn Host>,
+        request: Arc<RequestInfo>,
         open: impl FnOnce(ServerSession, Inbox) -> Link<BoxStream, ServerSession, Inbox>,
     ) -> (Self, Mailbox) {
-        let id = shared.next_connection();
-        let sid = Sid::generate(&*shared.env.entropy, id.0 as u32);
-        let (mailbox, inbox) = shared.sessions.register(sid.clone());
+        let endpoint = host.endpoint();
+        let id = endpoint.next_connection();
+        let sid = Sid::generate(&*endpoint.env.entropy, id.0 as u32);
+        let (mailbox, inbox) = endpoint.sessions.register(sid.clone());
         let handshake = Handshake {
             sid,
             upgrades: Vec::new(),
-            heartbeat: shared.options.heartbeat,
-            max_payload: shared.options.max_http_buffer_size as u64,
+            heartbeat: endpoint.options.heartbeat,
+            max_payload: endpoint.options.max_http_buffer_size as u64,
         };
-        tracing::debug!(connection = id.0, %peer, "connection is open");
-        let link = open(ServerSession::new(handshake), inbox);
-        let (sender, outgoing) = outgoing::channel(shared.options.max_outgoing_bytes);
-        shared.tell_hub(ToHub::Opened(id, sender));
-        (Self { id, shared, link, decoder: Decoder::default(), outgoing }, mailbox)
+        let upgrade = endpoint.options.transports.contains(&Transport::WebSocket);
+        let upgrade_timeout = upgrade.then_some(endpoint.options.upgrade_timeout);
+        let link = open(ServerSession::new(handshake).with_upgrade(upgrade_timeout), inbox);
+        let (sender, outgoing) = outgoing::channel(endpoint.options.max_outgoing_bytes);
+        let inlet = host.open(id, sender, request);
+        (Self { id, link, inlet, outgoing }, mailbox)
     }
 
     /// Runs until the session is over and its goodbye is said.
@@ -78,10 +79,7 @@ impl Connection {
             }
             tokio::select! {
                 biased;
-                () = meter.aborted() => {
-                    self.tell_closed(CloseReason::ForcedClose);
-                    return;
-                }
+                () = meter.aborted() => return closed(self.id, self.inlet, CloseReason::ForcedClose),
                 next = self.outgoing.next(), if self.link.is_flushed() => self.send_batch(next),
                 () = self.link.progress() => {}
             }
@@ -89,7 +87,7 @@ impl Connection {
                 self.outgoing.written();
             }
         };
-        self.tell_closed(reason);
+        closed(self.id, self.inlet, reason);
         // What still waits was for a session that is no more.
         drop(self.outgoing);
         self.link.finish().await;
@@ -99,20 +97,16 @@ impl Connection {
         while let Some(event) = self.link.next_event() {
             match event {
                 Event::Received(message) => self.receive(message),
-                // The hub knows it since it was made, and hears of its end from `run`.
+                // Who lives above knows it since it was made, and hears of its end from `run`.
                 Event::Opened(_) | Event::Closed(_) => {}
             }
         }
     }
 
     fn receive(&mut self, message: Message) {
-        match self.decoder.receive(message) {
-            Ok(Some(packet)) => self.shared.tell_hub(ToHub::Received(self.id, packet)),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::debug!(connection = self.id.0, %error, "peer does not speak Socket.IO");
-                self.link.close();
-            }
+        if let Err(why) = self.inlet.receive(message) {
+            tracing::debug!(connection = self.id.0, why, "what the peer says cannot be taken");
+            self.link.close();
         }
     }
 
@@ -129,9 +123,9 @@ impl Connection {
             next = if self.outgoing.taken() < BATCH { self.outgoing.try_next() } else { None };
         }
     }
+}
 
-    fn tell_closed(&self, reason: CloseReason) {
-        tracing::debug!(connection = self.id.0, %reason, "connection is over");
-        self.shared.tell_hub(ToHub::Closed(self.id, reason));
-    }
+fn closed(id: ConnectionId, inlet: Box<dyn Inlet>, reason: CloseReason) {
+    tracing::debug!(connection = id.0, %reason, "connection is over");
+    inlet.closed(reason);
 }

@@ -2,7 +2,7 @@
 //!
 //! Takes [`ToHub`] from everyone, gives messages to connections and events to sockets. It waits for no one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,17 +13,21 @@ use tokio::sync::{mpsc, oneshot};
 use crate::engine::{CloseReason, Sid};
 use crate::io::alarm::Alarm;
 use crate::socket::{
-    AckError, Args, ConnectionId, EmitId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput, Namespace,
-    Packet,
+    AckError, Args, Audience, ConnectionId, EmitId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput,
+    Namespace, Packet, Recovered, Recovery, RoomName,
 };
 
-use super::socket::Socket;
+use super::broadcast::AcksMissing;
+use super::handshake::Handshake;
+use super::registry::ParentId;
+use super::request::RequestInfo;
+use super::socket::{Birth, Socket};
 use super::{Shared, incoming, middleware, outgoing};
 
 /// What the hub's task is told.
 pub(super) enum ToHub {
-    /// An engine session was opened; what the hub has for it goes there.
-    Opened(ConnectionId, outgoing::Sender),
+    /// An engine session was opened by this request; what the hub has for it goes there.
+    Opened(ConnectionId, outgoing::Sender, Arc<RequestInfo>),
     /// A packet arrived on it.
     Received(ConnectionId, Packet),
     /// It is over.
@@ -38,12 +42,32 @@ pub(super) enum ToHub {
         timeout: Option<Duration>,
         answer: oneshot::Sender<Result<Args, AckError>>,
     },
+    /// Send an event to many sockets, and give back their answers.
+    BroadcastWithAck {
+        audience: Audience,
+        name: ByteString,
+        args: Args,
+        timeout: Option<Duration>,
+        answer: oneshot::Sender<Result<Vec<Args>, AcksMissing>>,
+    },
+    /// Who is meant?
+    FetchSockets(Audience, oneshot::Sender<Vec<Socket>>),
+    /// In which of these namespaces is someone?
+    FetchChildren(ParentId, oneshot::Sender<BTreeSet<Namespace>>),
+    /// In which rooms is it?
+    FetchRooms(Sid, oneshot::Sender<BTreeSet<RoomName>>),
     /// To be answered when all that was said before is done.
     Barrier(oneshot::Sender<()>),
-    /// End the connection of a socket at once, and say why in the log.
-    Abort(Sid, &'static str),
+    /// End a connection at once, and say why in the log.
+    Abort(ConnectionId, &'static str),
     /// End all of them at once.
     AbortAll,
+}
+
+/// A connection that is not over.
+struct Open {
+    outgoing: outgoing::Sender,
+    request: Arc<RequestInfo>,
 }
 
 /// A socket that is connected.
@@ -52,15 +76,26 @@ struct Member {
     events: incoming::Sender,
 }
 
+/// A socket that asks, or has just connected.
+struct Newcomer {
+    id: Sid,
+    connection: ConnectionId,
+    namespace: Namespace,
+    auth: Value,
+    /// Whether it is one that was there before.
+    recovers: bool,
+}
+
 /// The hub and all it speaks to.
 pub(super) struct HubTask {
     hub: Hub,
     inputs: mpsc::UnboundedReceiver<ToHub>,
-    connections: BTreeMap<ConnectionId, outgoing::Sender>,
+    connections: BTreeMap<ConnectionId, Open>,
     /// Sockets that asked for a guarded namespace and are not yet let in.
     asking: BTreeMap<Sid, Socket>,
     members: BTreeMap<Sid, Member>,
     answers: BTreeMap<EmitId, oneshot::Sender<Result<Args, AckError>>>,
+    surveys: BTreeMap<EmitId, oneshot::Sender<Result<Vec<Args>, AcksMissing>>>,
     emits: u64,
     alarm: Alarm,
     /// Weak, so that the task ends with the last who can say something to it.
@@ -70,13 +105,20 @@ pub(super) struct HubTask {
 impl HubTask {
     /// A hub without connections, for the server that `shared` is of.
     pub(super) fn new(shared: &Arc<Shared>, inputs: mpsc::UnboundedReceiver<ToHub>) -> Self {
+        let mut hub = Hub::new(shared.env.entropy.clone(), shared.options.connect_timeout);
+        if let Some(recovery) = &shared.options.recovery {
+            // What is replayed waits for its reader all at once.
+            let max_bytes = recovery.max_bytes.min(shared.options.max_outgoing_bytes);
+            hub.recover(Recovery { max_bytes, ..recovery.clone() });
+        }
         Self {
-            hub: Hub::new(shared.env.entropy.clone(), shared.options.connect_timeout),
+            hub,
             inputs,
             connections: BTreeMap::new(),
             asking: BTreeMap::new(),
             members: BTreeMap::new(),
             answers: BTreeMap::new(),
+            surveys: BTreeMap::new(),
             emits: 0,
             alarm: Alarm::new(shared.env.clock.clone()),
             shared: Arc::downgrade(shared),
@@ -99,8 +141,9 @@ impl HubTask {
 
     fn on_input(&mut self, input: ToHub) {
         match input {
-            ToHub::Opened(connection, outgoing) => {
-                self.connections.insert(connection, outgoing);
+            ToHub::Opened(connection, outgoing, request) => {
+                tracing::debug!(connection = connection.0, peer = ?request.peer, "connection is open");
+                self.connections.insert(connection, Open { outgoing, request });
                 self.hand_in(HubInput::Opened(connection));
             }
             ToHub::Received(connection, packet) => self.hand_in(HubInput::Received(connection, packet)),
@@ -110,27 +153,49 @@ impl HubTask {
             }
             ToHub::Command(command) => self.hand_in(HubInput::Command(command)),
             ToHub::EmitWithAck { socket, name, args, timeout, answer } => {
-                let emit = EmitId(self.emits);
-                self.emits += 1;
+                let emit = self.next_emit();
                 self.answers.insert(emit, answer);
                 let ack = Some((emit, timeout));
                 let command = HubCommand::Emit { socket, name, args, ack, volatile: false };
                 self.hand_in(HubInput::Command(command));
             }
-            // Who asked may have stopped waiting.
-            ToHub::Barrier(done) => drop(done.send(())),
-            ToHub::Abort(socket, why) => {
-                let member = self.members.get(&socket).map(|member| &member.socket);
-                if let Some(socket) = member.or(self.asking.get(&socket)) {
-                    self.abort(socket.connection(), why);
-                }
+            ToHub::BroadcastWithAck { audience, name, args, timeout, answer } => {
+                let emit = self.next_emit();
+                self.surveys.insert(emit, answer);
+                let command = HubCommand::BroadcastWithAck { audience, name, args, emit, timeout };
+                self.hand_in(HubInput::Command(command));
             }
+            // Who asked may have stopped waiting.
+            ToHub::FetchSockets(audience, answer) => drop(answer.send(self.sockets(&audience))),
+            ToHub::FetchChildren(parent, answer) => drop(answer.send(self.children(parent))),
+            ToHub::FetchRooms(socket, answer) => drop(answer.send(self.hub.rooms(&socket))),
+            ToHub::Barrier(done) => drop(done.send(())),
+            ToHub::Abort(connection, why) => self.abort(connection, why),
             ToHub::AbortAll => {
-                for outgoing in std::mem::take(&mut self.connections).into_values() {
-                    outgoing.abort();
+                for open in std::mem::take(&mut self.connections).into_values() {
+                    open.outgoing.abort();
                 }
             }
         }
+    }
+
+    fn next_emit(&mut self) -> EmitId {
+        let emit = EmitId(self.emits);
+        self.emits += 1;
+        emit
+    }
+
+    fn sockets(&self, audience: &Audience) -> Vec<Socket> {
+        let ids = self.hub.audience(audience);
+        ids.iter().filter_map(|id| self.members.get(id)).map(|member| member.socket.clone()).collect()
+    }
+
+    fn children(&self, parent: ParentId) -> BTreeSet<Namespace> {
+        let sockets = self.members.values().map(|member| &member.socket);
+        sockets
+            .filter(|socket| socket.parent() == Some(parent))
+            .map(|socket| Namespace::new(socket.namespace()))
+            .collect()
     }
 
     fn hand_in(&mut self, input: HubInput) {
@@ -140,12 +205,12 @@ impl HubTask {
             match self.hub.poll_output() {
                 HubOutput::Transmit(connection, messages) => self.transmit(connection, messages),
                 HubOutput::TransmitVolatile(connection, messages) => {
-                    if let Some(outgoing) = self.connections.get(&connection) {
+                    if let Some(Open { outgoing, .. }) = self.connections.get(&connection) {
                         outgoing.send_volatile(messages);
                     }
                 }
                 HubOutput::Close(connection) => {
-                    if let Some(outgoing) = self.connections.get(&connection) {
+                    if let Some(Open { outgoing, .. }) = self.connections.get(&connection) {
                         outgoing.close();
                     }
                 }
@@ -156,7 +221,7 @@ impl HubTask {
     }
 
     fn transmit(&mut self, connection: ConnectionId, messages: Encoded) {
-        let Some(outgoing) = self.connections.get(&connection) else { return };
+        let Some(Open { outgoing, .. }) = self.connections.get(&connection) else { return };
         if outgoing.send(messages).is_err() {
             tracing::debug!(reached = "hub.slow_reader", connection = connection.0);
             self.abort(connection, "its reader is slow: more than max_outgoing_bytes wait for it");
@@ -165,7 +230,7 @@ impl HubTask {
 
     /// The connection's task tells the hub that it is over, as it does of every end.
     fn abort(&mut self, connection: ConnectionId, why: &'static str) {
-        if let Some(outgoing) = self.connections.remove(&connection) {
+        if let Some(Open { outgoing, .. }) = self.connections.remove(&connection) {
             tracing::warn!(connection = connection.0, why, "connection is closed");
             outgoing.abort();
         }
@@ -173,16 +238,20 @@ impl HubTask {
 
     fn on_event(&mut self, event: HubEvent, shared: &Arc<Shared>) {
         match event {
-            HubEvent::Asked { socket, connection, namespace, auth } => {
-                self.on_asked(socket, connection, namespace, auth, shared);
+            HubEvent::Asked { socket, connection, namespace, auth, recovers } => {
+                let id = recovers.as_ref().unwrap_or(&socket).clone();
+                let newcomer = Newcomer { id, connection, namespace, auth, recovers: recovers.is_some() };
+                self.on_asked(socket, newcomer, shared);
             }
             HubEvent::Abandoned { socket } => {
                 if let Some(socket) = self.asking.remove(&socket) {
                     socket.abandon();
                 }
             }
-            HubEvent::Connected { socket, connection, namespace, auth } => {
-                self.on_connected(socket, connection, namespace, auth, shared);
+            HubEvent::Connected { socket, connection, namespace, auth, recovered } => {
+                let recovers = recovered.is_some();
+                let newcomer = Newcomer { id: socket, connection, namespace, auth, recovers };
+                self.on_connected(newcomer, recovered, shared);
             }
             HubEvent::Received { socket, name, args, ack } => {
                 let Some(member) = self.members.get_mut(&socket) else { return };
@@ -200,49 +269,57 @@ impl HubTask {
                     drop(answer.send(result));
                 }
             }
-            HubEvent::Disconnected { socket, reason } => {
+            HubEvent::AllAcked { emit, answers, missing } => {
+                if let Some(answer) = self.surveys.remove(&emit) {
+                    let result =
+                        if missing == 0 { Ok(answers) } else { Err(AcksMissing { answers, missing }) };
+                    drop(answer.send(result));
+                }
+            }
+            HubEvent::Disconnected { socket, reason, rooms } => {
                 let Some(member) = self.members.remove(&socket) else { return };
                 tracing::debug!(%socket, %reason, "socket is disconnected");
                 member.socket.set_gone();
-                member.events.disconnected(reason);
+                member.events.disconnected(incoming::Disconnection { reason, rooms });
             }
         }
     }
 
-    fn on_asked(
-        &mut self,
-        id: Sid,
-        connection: ConnectionId,
-        namespace: Namespace,
-        auth: Value,
-        shared: &Arc<Shared>,
-    ) {
+    fn on_asked(&mut self, asked: Sid, newcomer: Newcomer, shared: &Arc<Shared>) {
         // Without its connection it is about to be abandoned.
-        let Some(outgoing) = self.connections.get(&connection) else { return };
-        let middlewares = shared.registered(&namespace, |registered| registered.middlewares.clone());
-        let socket = Socket::new(shared.clone(), id.clone(), connection, namespace, auth, outgoing.meter());
-        socket.spawn(middleware::run(socket.clone(), middlewares));
-        self.asking.insert(id, socket);
+        let Some(open) = self.connections.get(&newcomer.connection) else { return };
+        let entrance = shared.registry().entrance(&newcomer.namespace);
+        let socket = open.socket(shared, newcomer);
+        socket.spawn(middleware::run(socket.clone(), asked.clone(), entrance));
+        self.asking.insert(asked, socket);
     }
 
-    fn on_connected(
-        &mut self,
-        id: Sid,
-        connection: ConnectionId,
-        namespace: Namespace,
-        auth: Value,
-        shared: &Arc<Shared>,
-    ) {
-        let asked = self.asking.remove(&id);
+    fn on_connected(&mut self, newcomer: Newcomer, recovered: Option<Recovered>, shared: &Arc<Shared>) {
+        let (asked, replayed) = match recovered {
+            Some(Recovered { asked, replayed }) => (asked, replayed),
+            None => (newcomer.id.clone(), Vec::new()),
+        };
+        let asked = self.asking.remove(&asked);
         // Without its connection it is about to be disconnected, and no one has heard of it.
-        let Some(outgoing) = self.connections.get(&connection) else { return };
+        let Some(open) = self.connections.get(&newcomer.connection) else { return };
+        let Newcomer { id, connection, namespace, .. } = &newcomer;
         tracing::debug!(socket = %id, connection = connection.0, %namespace, "socket is connected");
         let (events, inbox) = incoming::channel(shared.options.max_incoming_bytes);
-        let on_connect = shared.registered(&namespace, |registered| registered.on_connect.clone());
-        let socket = asked.unwrap_or_else(|| {
-            Socket::new(shared.clone(), id.clone(), connection, namespace, auth, outgoing.meter())
-        });
+        let parent = asked.as_ref().and_then(Socket::parent);
+        let on_connect = shared.registry().on_connect(namespace, parent);
+        let id = id.clone();
+        let socket = asked.unwrap_or_else(|| open.socket(shared, newcomer));
+        socket.set_replayed(replayed);
         socket.start(on_connect, inbox);
         self.members.insert(id, Member { socket, events });
+    }
+}
+
+impl Open {
+    fn socket(&self, shared: &Arc<Shared>, newcomer: Newcomer) -> Socket {
+        let Newcomer { id, connection, namespace, auth, recovers } = newcomer;
+        let handshake = Handshake { auth, request: self.request.clone() };
+        let birth = Birth { id, connection, namespace, handshake, recovers };
+        Socket::new(shared.clone(), birth, self.outgoing.meter())
     }
 }

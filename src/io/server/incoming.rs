@@ -2,6 +2,7 @@
 //!
 //! Promise: order is kept, the disconnect comes last, and what waits is bounded.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,7 +10,7 @@ use bytestring::ByteString;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::socket::{AckId, Args, DisconnectReason};
+use crate::socket::{AckId, Args, DisconnectReason, RoomName};
 
 /// An event on its way to its handler.
 #[derive(Debug)]
@@ -19,10 +20,17 @@ pub(super) struct Event {
     pub(super) ack: Option<AckId>,
 }
 
+/// Why a socket is gone, and what it was part of until then.
+#[derive(Debug, PartialEq)]
+pub(super) struct Disconnection {
+    pub(super) reason: DisconnectReason,
+    pub(super) rooms: BTreeSet<RoomName>,
+}
+
 #[derive(Debug)]
 enum Delivery {
     Event(Event, usize),
-    Disconnected(DisconnectReason),
+    Disconnected(Disconnection),
 }
 
 /// The hub's side.
@@ -65,28 +73,28 @@ impl Sender {
     }
 
     /// Says why the socket is gone, after all that came before.
-    pub(super) fn disconnected(self, reason: DisconnectReason) {
-        drop(self.queue.send(Delivery::Disconnected(reason)));
+    pub(super) fn disconnected(self, disconnection: Disconnection) {
+        drop(self.queue.send(Delivery::Disconnected(disconnection)));
     }
 }
 
 impl Receiver {
     /// The next event, or why there is none. `None` where the hub is no more.
-    pub(super) async fn next(&mut self) -> Option<Result<Event, DisconnectReason>> {
+    pub(super) async fn next(&mut self) -> Option<Result<Event, Disconnection>> {
         Some(match self.queue.recv().await? {
             Delivery::Event(event, cost) => {
                 self.waiting.fetch_sub(cost, Ordering::AcqRel);
                 Ok(event)
             }
-            Delivery::Disconnected(reason) => Err(reason),
+            Delivery::Disconnected(disconnection) => Err(disconnection),
         })
     }
 
     /// Why the socket is gone, whatever came before.
-    pub(super) async fn disconnected(&mut self) -> Option<DisconnectReason> {
+    pub(super) async fn disconnected(&mut self) -> Option<Disconnection> {
         loop {
-            if let Err(reason) = self.next().await? {
-                return Some(reason);
+            if let Err(disconnection) = self.next().await? {
+                return Some(disconnection);
             }
         }
     }
@@ -162,9 +170,12 @@ mod tests {
     fn the_disconnect_comes_after_the_events() {
         let (mut sender, mut receiver) = channel(1000);
         sender.send(event(1)).unwrap();
-        sender.disconnected(DisconnectReason::PingTimeout);
+        let disconnection =
+            || Disconnection { reason: DisconnectReason::PingTimeout, rooms: ["a".into()].into() };
+        sender.disconnected(disconnection());
 
         assert!(matches!(receiver.next().now_or_never(), Some(Some(Ok(_)))));
-        assert!(matches!(receiver.next().now_or_never(), Some(Some(Err(DisconnectReason::PingTimeout)))));
+        let last = receiver.next().now_or_never().flatten().expect("there is one more");
+        assert_eq!(last.expect_err("it is the last"), disconnection());
     }
 }

@@ -7,8 +7,10 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::engine::Sid;
 use crate::io::env::BoxFuture;
 
+use super::registry::{Entrance, Matcher, ParentId};
 use super::socket::Socket;
 
 /// Decides whether a socket may connect.
@@ -40,10 +42,10 @@ impl From<ConnectError> for Value {
     }
 }
 
-/// Asks all of them, and tells the hub. Dropped where the client has gone meanwhile.
-pub(super) async fn run(socket: Socket, middlewares: Vec<Middleware>) {
-    match AssertUnwindSafe(ask(&socket, middlewares)).catch_unwind().await {
-        Ok(decision) => socket.settle(decision.map_err(Value::from)),
+/// Asks all of them, and tells the hub of who asked. Dropped where the client has gone meanwhile.
+pub(super) async fn run(socket: Socket, asked: Sid, entrance: Entrance) {
+    match AssertUnwindSafe(ask(&socket, entrance)).catch_unwind().await {
+        Ok(decision) => socket.settle(asked, decision.map_err(Value::from)),
         Err(panic) => {
             socket.abort("a middleware panicked");
             resume_unwind(panic);
@@ -51,9 +53,27 @@ pub(super) async fn run(socket: Socket, middlewares: Vec<Middleware>) {
     }
 }
 
-async fn ask(socket: &Socket, middlewares: Vec<Middleware>) -> Result<(), ConnectError> {
+async fn ask(socket: &Socket, entrance: Entrance) -> Result<(), ConnectError> {
+    let middlewares = match entrance {
+        Entrance::Own(middlewares) => middlewares,
+        Entrance::Matching { parents, exists } => match first_match(socket, parents).await {
+            Some(parent) => socket.adopt(parent),
+            None if exists => Vec::new(),
+            // The hub's own words for a namespace that does not exist.
+            None => return Err(ConnectError::new("Invalid namespace")),
+        },
+    };
     for middleware in middlewares {
         middleware(socket.clone()).await?;
     }
     Ok(())
+}
+
+async fn first_match(socket: &Socket, parents: Vec<(ParentId, Matcher)>) -> Option<ParentId> {
+    for (parent, matches) in parents {
+        if matches(socket.namespace().to_owned(), socket.auth().clone()).await {
+            return Some(parent);
+        }
+    }
+    None
 }

@@ -1,89 +1,73 @@
 //! The server: [`Server`] for the application, [`Socket`] for its handlers.
 //!
-//! Streams come in at [`Server::serve`] and speak `http`; a session begins there, by poll or as a WebSocket, and gets a
-//! `connection`, whom later requests find in `sessions`. Its packets go to the one `hub_task`, which starts
-//! a task of `handlers` for each socket. What the application sends goes the same way back, through the hub's one queue.
+//! Streams come in at [`Server::serve`] and speak `http`; each request gets its `answer`. A session begins there, by poll or
+//! by an `upgrade`, and gets a `connection`, whom later requests find in the `sessions` of the `endpoint`. Up to here, all
+//! is shared with [`EngineServer`]. Behind the `inlet` packets go to the one `hub_task`, which starts a task of `handlers`
+//! for each socket: the `registry` knows whose, `listeners` are what they add to it. What the application sends goes the
+//! same way back, through the hub's one queue.
 
+mod accept;
+mod answer;
 mod broadcast;
 mod connection;
+mod cors;
+mod endpoint;
+mod engine;
 mod handlers;
+mod handshake;
 mod http;
 mod hub_task;
 mod incoming;
+mod inlet;
+mod listeners;
+mod main_namespace;
+mod matching;
 mod middleware;
 mod namespace;
+mod options;
 mod outgoing;
+mod registry;
+mod request;
 mod route;
+mod service;
 mod sessions;
 mod socket;
+mod state;
 mod tasks;
+mod upgrade;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{Request, Response};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use crate::engine::Heartbeat;
-use crate::socket::{Args, ConnectionId, HubCommand, Namespace, RoomName};
+use crate::socket::Namespace;
 
 use super::Env;
-use super::env::http_timer::HttpTimer;
-use super::net::{BoxStream, Listener};
+use super::net::Listener;
 
-use http::Fallback;
+use endpoint::{Endpoint, Host};
 use hub_task::{HubTask, ToHub};
-use namespace::Registered;
-use sessions::Sessions;
+use registry::Registry;
+use state::States;
 use tasks::Tasks;
 
-pub use broadcast::Broadcast;
+pub use broadcast::{AcksMissing, Broadcast, IntoRooms};
+pub use cors::{CorsOptions, CorsOrigins};
+pub use engine::{EngineServer, EngineSocket};
+pub use handlers::EventError;
+pub use handshake::Handshake;
+pub use matching::ParentNamespace;
 pub use middleware::ConnectError;
 pub use namespace::ServerNamespace;
+pub use options::ServerOptions;
+pub use request::RequestInfo;
+pub use service::ServerService;
 pub use socket::{Ack, Incoming, Socket};
-
-/// How long to wait after a stream could not be accepted.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
-
-/// The options of a server. The names, defaults and meanings are the official server's where it has them.
-#[derive(Debug, Clone)]
-pub struct ServerOptions {
-    /// The path of the endpoint, with or without a slash at its end; `/socket.io/`.
-    pub path: String,
-    /// How it notices that a client is gone; 25 s and 20 s.
-    pub heartbeat: Heartbeat,
-    /// The largest message it takes, in bytes, and the largest body of a POST; 1,000,000. A larger message ends its
-    /// connection with "transport error", a larger body with "transport close".
-    pub max_http_buffer_size: usize,
-    /// How long a connection may stay without joining a namespace; 45 s.
-    pub connect_timeout: Duration,
-    /// How many bytes may wait for one slow reader before its connection is dropped, with "forced close" as the reason its
-    /// socket sees; 1 MiB. Each message counts 64 bytes more than it has. Not in the official server, which buffers
-    /// without bound.
-    pub max_outgoing_bytes: usize,
-    /// How many bytes of events may wait for the handlers of one socket before its connection is dropped, with "forced
-    /// close" as the reason; 1 MiB. What arrived before is still dispatched. Not in the official server, which buffers
-    /// without bound.
-    pub max_incoming_bytes: usize,
-}
-
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self {
-            path: "/socket.io/".to_owned(),
-            heartbeat: Heartbeat::default(),
-            max_http_buffer_size: 1_000_000,
-            connect_timeout: Duration::from_secs(45),
-            max_outgoing_bytes: 1 << 20,
-            max_incoming_bytes: 1 << 20,
-        }
-    }
-}
 
 /// A Socket.IO server. A handle: cheap to clone, usable from any task.
 ///
@@ -128,13 +112,10 @@ struct Shared {
     env: Env,
     options: ServerOptions,
     hub: mpsc::UnboundedSender<ToHub>,
-    namespaces: Mutex<BTreeMap<Namespace, Registered>>,
-    connections: AtomicU64,
-    sessions: Sessions,
+    registry: Mutex<Registry>,
     tasks: Tasks,
-    stopping: watch::Sender<bool>,
-    http_timer: HttpTimer,
-    fallback: Mutex<Option<Fallback>>,
+    states: States,
+    endpoint: Endpoint,
 }
 
 impl Shared {
@@ -143,24 +124,8 @@ impl Shared {
         drop(self.hub.send(input));
     }
 
-    fn next_connection(&self) -> ConnectionId {
-        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Ends when the server shuts down.
-    async fn stopped(&self) {
-        // The sender lives as long as `self`.
-        drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
-    }
-
-    fn fallback(&self) -> std::sync::MutexGuard<'_, Option<Fallback>> {
-        self.fallback.lock().expect("no one panics while holding it")
-    }
-
-    /// Looks at, or adds to, what is registered for a namespace.
-    fn registered<T>(&self, namespace: &Namespace, look: impl FnOnce(&mut Registered) -> T) -> T {
-        let mut namespaces = self.namespaces.lock().expect("no one panics while holding it");
-        look(namespaces.entry(namespace.clone()).or_default())
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().expect("no one panics while holding it")
     }
 }
 
@@ -168,17 +133,16 @@ impl Server {
     /// A server that listens nowhere yet. Spawns its hub.
     pub fn new(env: &Env, options: ServerOptions) -> Self {
         let (hub, inputs) = mpsc::unbounded_channel();
+        let endpoint = Endpoint::new(env, options.clone());
+        let tasks = endpoint.tasks.clone();
         let shared = Arc::new(Shared {
             env: env.clone(),
             options,
             hub,
-            namespaces: Mutex::default(),
-            connections: AtomicU64::new(0),
-            sessions: Sessions::default(),
-            tasks: Tasks::default(),
-            stopping: watch::Sender::new(false),
-            http_timer: HttpTimer::new(env.clock.clone()),
-            fallback: Mutex::default(),
+            registry: Mutex::default(),
+            tasks,
+            states: States::default(),
+            endpoint,
         });
         env.spawn(HubTask::new(&shared, inputs).run());
         Self { shared }
@@ -191,27 +155,14 @@ impl Server {
         ServerNamespace::new(&self.shared, Namespace::new(name))
     }
 
-    fn main(&self) -> ServerNamespace {
-        ServerNamespace::new(&self.shared, Namespace::MAIN)
-    }
-
-    /// As [`ServerNamespace::use_middleware`].
-    pub fn use_middleware<F, Fut>(&self, middleware: F)
+    /// Decides for each request that would open a session whether it may. What it refuses hears "Forbidden" and the
+    /// message; an empty message becomes "Forbidden" too. A later function replaces an earlier one.
+    pub fn allow_request<F, Fut>(&self, decide: F)
     where
-        F: Fn(Socket) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), ConnectError>> + Send + 'static,
+        F: Fn(Request<()>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.main().use_middleware(middleware);
-    }
-
-    /// Runs for each socket that connects, before any event of it: the place to register its handlers. Several
-    /// registered functions run one after another, in order.
-    pub fn on_connect<F, Fut>(&self, handler: F)
-    where
-        F: Fn(Socket) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.main().on_connect(handler);
+        self.shared.endpoint.set_allow_request(decide);
     }
 
     /// Answers GET and HEAD requests to every path but the endpoint's own: the place for a page and its script. A later
@@ -223,65 +174,29 @@ impl Server {
     where
         F: Fn(Request<()>) -> Response<Bytes> + Send + Sync + 'static,
     {
-        *self.shared.fallback() = Some(Arc::new(handler));
-    }
-
-    /// Sends an event to every socket.
-    ///
-    /// # Panics
-    /// When the name is reserved by Socket.IO, such as `connect`.
-    pub fn emit(&self, name: &str, args: impl Into<Args>) {
-        self.main().emit(name, args);
-    }
-
-    /// To every socket in a room.
-    pub fn to(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.main().to(room)
-    }
-
-    /// To every socket but those in a room.
-    pub fn except(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.main().except(room)
-    }
-
-    /// To every socket for which nothing waits to be written.
-    pub fn volatile(&self) -> Broadcast {
-        self.main().volatile()
+        *self.shared.endpoint.fallback() = Some(Arc::new(handler));
     }
 
     /// Accepts connections until [`Server::shutdown`] or an error of the listener itself.
     ///
     /// # Errors
     /// When the listener fails for good.
-    pub async fn serve<L: Listener>(&self, mut listener: L) -> io::Result<()> {
-        loop {
-            tokio::select! {
-                biased;
-                () = self.shared.stopped() => return Ok(()),
-                () = self.shared.hub.closed() => return Err(io::Error::other("the server's hub has failed")),
-                accepted = self.accept(&mut listener) => {
-                    let (stream, peer) = accepted?;
-                    let task = self.shared.tasks.start();
-                    let connection = http::serve(self.shared.clone(), BoxStream::new(stream), peer);
-                    self.shared.env.spawn(async move {
-                        connection.await;
-                        drop(task);
-                    });
-                }
-            }
+    pub async fn serve<L: Listener>(&self, listener: L) -> io::Result<()> {
+        tokio::select! {
+            biased;
+            () = self.shared.hub.closed() => Err(io::Error::other("the server's hub has failed")),
+            served = accept::serve(self.shared.clone(), listener) => served,
         }
     }
 
-    async fn accept<L: Listener>(&self, listener: &mut L) -> io::Result<(L::Stream, std::net::SocketAddr)> {
-        loop {
-            match listener.accept().await {
-                Err(error) if is_transient(&error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    self.shared.env.sleep(ACCEPT_RETRY).await;
-                }
-                accepted => return accepted,
-            }
-        }
+    /// The server as a service, for those who serve HTTP by themselves.
+    pub fn service(&self) -> ServerService {
+        ServerService::new(self.shared.clone())
+    }
+
+    /// Serves another endpoint beside this server's, on every listener of this server. It shuts down with this one.
+    pub fn attach(&self, engine: &EngineServer) {
+        self.shared.endpoint.attached().push(engine.host());
     }
 
     /// Disconnects every socket with [`DisconnectReason::ServerShuttingDown`], after what was sent before, and ends
@@ -291,40 +206,7 @@ impl Server {
     ///
     /// [`DisconnectReason::ServerShuttingDown`]: crate::socket::DisconnectReason::ServerShuttingDown
     pub async fn shutdown(&self, grace: Duration) {
-        self.shared.stopping.send_replace(true);
-        self.shared.tell_hub(ToHub::Command(HubCommand::Shutdown));
-        tokio::select! {
-            biased;
-            () = self.shared.tasks.idle() => {}
-            () = self.shared.env.sleep(grace) => {
-                tracing::warn!("connections or handlers are left after {grace:?}");
-                self.shared.tell_hub(ToHub::AbortAll);
-            }
-        }
-        // They may hold this server, which holds them.
-        self.shared.namespaces.lock().expect("no one panics while holding it").clear();
-        *self.shared.fallback() = None;
+        let host: Arc<dyn Host> = self.shared.clone();
+        endpoint::shutdown(&host, grace).await;
     }
-}
-
-/// Whether an error of `accept` concerns one stream, or will pass: the peer gave up while it waited, the network had an
-/// error for it (which Linux reports here), or there are no more files or buffers until others are closed.
-fn is_transient(error: &io::Error) -> bool {
-    use io::ErrorKind as Kind;
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    let kinds = [
-        Kind::ConnectionAborted,
-        Kind::ConnectionReset,
-        Kind::ConnectionRefused,
-        Kind::BrokenPipe,
-        Kind::NotConnected,
-        Kind::TimedOut,
-        Kind::Interrupted,
-        Kind::NetworkDown,
-        Kind::NetworkUnreachable,
-        Kind::HostUnreachable,
-        Kind::OutOfMemory,
-    ];
-    kinds.contains(&error.kind()) || matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }

@@ -3,22 +3,16 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::socket::{Args, HubCommand, Namespace, RoomName};
+use crate::socket::{Args, HubCommand, Namespace};
 
 use super::Shared;
-use super::broadcast::Broadcast;
+use super::broadcast::{AcksMissing, Broadcast, IntoRooms};
 use super::handlers::ConnectHandler;
 use super::hub_task::ToHub;
 use super::middleware::{ConnectError, Middleware};
 use super::socket::Socket;
-
-/// What the application registered for a namespace.
-#[derive(Default)]
-pub(super) struct Registered {
-    pub(super) middlewares: Vec<Middleware>,
-    pub(super) on_connect: Vec<ConnectHandler>,
-}
 
 /// A namespace of a server, from [`Server::of`](super::Server::of). A handle: cheap to clone, usable from any task.
 #[derive(Clone)]
@@ -37,8 +31,15 @@ impl ServerNamespace {
     /// Lets clients in; those of the main namespace always are.
     pub(super) fn new(shared: &Arc<Shared>, name: Namespace) -> Self {
         if name != Namespace::MAIN {
+            // First, so that whoever asks after the hub knows it finds it here.
+            shared.registry().named(&name);
             shared.tell_hub(ToHub::Command(HubCommand::Create(name.clone())));
         }
+        Self::existing(shared, name)
+    }
+
+    /// One that exists, or did.
+    pub(super) fn existing(shared: &Arc<Shared>, name: Namespace) -> Self {
         Self { shared: shared.clone(), name }
     }
 
@@ -57,7 +58,7 @@ impl ServerNamespace {
         Fut: Future<Output = Result<(), ConnectError>> + Send + 'static,
     {
         let middleware: Middleware = Arc::new(move |socket| Box::pin(middleware(socket)));
-        self.shared.registered(&self.name, |registered| registered.middlewares.push(middleware));
+        self.shared.registry().named(&self.name).middlewares.push(middleware);
         self.shared.tell_hub(ToHub::Command(HubCommand::Guard(self.name.clone())));
     }
 
@@ -69,7 +70,7 @@ impl ServerNamespace {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let handler: ConnectHandler = Arc::new(move |socket| Box::pin(handler(socket)));
-        self.shared.registered(&self.name, |registered| registered.on_connect.push(handler));
+        self.shared.registry().named(&self.name).on_connect.push(handler);
     }
 
     /// Sends an event to every socket of this namespace.
@@ -80,19 +81,65 @@ impl ServerNamespace {
         self.everyone().emit(name, args);
     }
 
-    /// To every socket in a room.
-    pub fn to(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.everyone().to(room)
+    /// As [`Broadcast::emit_with_ack`], to every socket of this namespace.
+    ///
+    /// # Errors
+    /// When not everyone answered in time.
+    ///
+    /// # Panics
+    /// When the name is reserved by Socket.IO, such as `connect`.
+    pub async fn emit_with_ack(&self, name: &str, args: impl Into<Args>) -> Result<Vec<Args>, AcksMissing> {
+        self.everyone().emit_with_ack(name, args).await
     }
 
-    /// To every socket but those in a room.
-    pub fn except(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.everyone().except(room)
+    /// To every socket in a room, or in any of several.
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.everyone().to(rooms)
+    }
+
+    /// As [`ServerNamespace::to`].
+    pub fn r#in(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.to(rooms)
+    }
+
+    /// To every socket but those in a room, or in any of several.
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.everyone().except(rooms)
     }
 
     /// To every socket for which nothing waits to be written.
     pub fn volatile(&self) -> Broadcast {
         self.everyone().volatile()
+    }
+
+    /// To every socket of this process; see [`Broadcast::local`].
+    pub fn local(&self) -> Broadcast {
+        self.everyone().local()
+    }
+
+    /// To every socket, whose answers are waited for so long.
+    pub fn timeout(&self, timeout: Duration) -> Broadcast {
+        self.everyone().timeout(timeout)
+    }
+
+    /// Every socket that is connected, in the order in which they connected.
+    pub async fn fetch_sockets(&self) -> Vec<Socket> {
+        self.everyone().fetch_sockets().await
+    }
+
+    /// Puts every socket into a room, or into several.
+    pub fn sockets_join(&self, rooms: impl IntoRooms) {
+        self.everyone().sockets_join(rooms);
+    }
+
+    /// Takes every socket out of a room, or out of several.
+    pub fn sockets_leave(&self, rooms: impl IntoRooms) {
+        self.everyone().sockets_leave(rooms);
+    }
+
+    /// Disconnects every socket; with `close`, their connections too.
+    pub fn disconnect_sockets(&self, close: bool) {
+        self.everyone().disconnect_sockets(close);
     }
 
     fn everyone(&self) -> Broadcast {

@@ -91,7 +91,7 @@ impl Sender {
     }
 
     /// Ends the session at once, whatever waits.
-    pub(super) fn abort(self) {
+    pub(super) fn abort(&self) {
         self.meter.abort.notify_one();
     }
 

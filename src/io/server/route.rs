@@ -1,17 +1,17 @@
 //! What an HTTP request to the endpoint wants: to open a session, to join one, or to be refused as Engine.IO refuses.
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{
     CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
     UPGRADE,
 };
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use serde_json::json;
 use thiserror::Error;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::engine::Transport;
+
+use super::answer::{Answer, response};
 
 /// What a request wants. A session is named as the client names it.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) enum Route<'request> {
 }
 
 /// Why a request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum Refusal {
     #[error("Transport unknown")]
     TransportUnknown,
@@ -37,36 +37,62 @@ pub(super) enum Refusal {
     BadMethod,
     #[error("Bad request")]
     BadRequest,
+    /// The application says so.
+    #[error("{0}")]
+    Forbidden(String),
     #[error("Unsupported protocol version")]
     UnsupportedProtocolVersion,
 }
 
 impl Refusal {
     /// The code of Engine.IO.
-    fn code(self) -> u8 {
+    fn code(&self) -> u8 {
         match self {
             Self::TransportUnknown => 0,
             Self::SessionUnknown => 1,
             Self::BadMethod => 2,
             Self::BadRequest => 3,
+            Self::Forbidden(_) => 4,
             Self::UnsupportedProtocolVersion => 5,
         }
     }
 
-    pub(super) fn response(self) -> Response<Full<Bytes>> {
+    /// What the application says; without a word, the reference implementation's.
+    pub(super) fn forbidden(message: String) -> Self {
+        Self::Forbidden(if message.is_empty() { "Forbidden".to_owned() } else { message })
+    }
+
+    /// The answer to a request.
+    pub(super) fn response(&self) -> Answer {
         let body = json!({ "code": self.code(), "message": self.to_string() }).to_string();
-        let mut response = Response::new(Full::new(body.into()));
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let status = match self {
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::TransportUnknown
+            | Self::SessionUnknown
+            | Self::BadMethod
+            | Self::BadRequest
+            | Self::UnsupportedProtocolVersion => StatusCode::BAD_REQUEST,
+        };
+        response(status, "application/json", body)
+    }
+
+    /// The answer to a request for a WebSocket: no client can read it but a person, and nothing comes after it.
+    pub(super) fn of_upgrade(&self) -> Answer {
+        let mut response = response(StatusCode::BAD_REQUEST, "text/html", self.to_string());
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         response
     }
 }
 
 /// The checks of the reference implementation, in its order, but for the one whether the session is known.
-pub(super) fn route<B>(request: &Request<B>) -> Result<Route<'_>, Refusal> {
+pub(super) fn route<'request, B>(
+    request: &'request Request<B>,
+    transports: &[Transport],
+) -> Result<Route<'request>, Refusal> {
     let query = request.uri().query().unwrap_or_default();
-    let transport: Transport =
-        parameter(query, "transport").and_then(|name| name.parse().ok()).ok_or(Refusal::TransportUnknown)?;
+    let transport = parameter(query, "transport").and_then(|name| name.parse().ok());
+    let transport =
+        transport.filter(|transport| transports.contains(transport)).ok_or(Refusal::TransportUnknown)?;
     let sid = parameter(query, "sid");
     if sid.is_none() && request.method() != Method::GET {
         return Err(Refusal::BadMethod);
@@ -105,16 +131,26 @@ fn is_binary(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream")
 }
 
+/// Whether a request asks for another protocol (RFC 9110 §7.8).
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(UPGRADE) && names(headers, CONNECTION, "upgrade")
+}
+
 /// The answer to the opening handshake of a WebSocket (RFC 6455 §4.2.1), if the request is one.
 fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
-    let names = |header: HeaderName, token: &str| {
-        let tokens = headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
-        tokens.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(token))
-    };
-    if !names(CONNECTION, "upgrade") || !names(UPGRADE, "websocket") || !names(SEC_WEBSOCKET_VERSION, "13") {
+    if !names(headers, CONNECTION, "upgrade")
+        || !names(headers, UPGRADE, "websocket")
+        || !names(headers, SEC_WEBSOCKET_VERSION, "13")
+    {
         return None;
     }
     HeaderValue::from_str(&derive_accept_key(headers.get(SEC_WEBSOCKET_KEY)?.as_bytes())).ok()
+}
+
+/// Whether a header that lists tokens has this one.
+fn names(headers: &HeaderMap, header: HeaderName, token: &str) -> bool {
+    let values = headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(token))
 }
 
 #[cfg(test)]
@@ -138,6 +174,8 @@ mod tests {
         request
     }
 
+    const BOTH: [Transport; 2] = [Transport::Polling, Transport::WebSocket];
+
     #[test]
     fn requests_find_their_way() {
         let accept = || HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
@@ -148,7 +186,7 @@ mod tests {
             (upgrade("EIO=4&transport=websocket"), Route::WebSocket(None, accept())),
             (upgrade("EIO=4&transport=websocket&sid=a"), Route::WebSocket(Some("a"), accept())),
         ] {
-            assert_eq!(route(&request), Ok(route_expected), "{request:?}");
+            assert_eq!(route(&request, &BOTH), Ok(route_expected), "{request:?}");
         }
     }
 
@@ -169,7 +207,17 @@ mod tests {
             (request(Method::GET, "EIO=3&transport=polling"), 5),
             (upgrade("EIO=abc&transport=websocket"), 5),
         ] {
-            assert_eq!(route(&request).map_err(Refusal::code), Err(code), "{request:?}");
+            assert_eq!(route(&request, &BOTH).map_err(|refusal| refusal.code()), Err(code), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_transport_that_is_not_offered_is_unknown() {
+        for (request, transports) in [
+            (upgrade("EIO=4&transport=websocket"), [Transport::Polling]),
+            (request(Method::GET, "EIO=4&transport=polling"), [Transport::WebSocket]),
+        ] {
+            assert_eq!(route(&request, &transports), Err(Refusal::TransportUnknown));
         }
     }
 }

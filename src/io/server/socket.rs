@@ -1,26 +1,32 @@
 //! What handlers hold: [`Socket`], and the events it gets.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-use serde_json::Value;
+use bytestring::ByteString;
+use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 
 use crate::engine::Sid;
 use crate::io::flags::{Timeout, Volatile};
-use crate::socket::{AckError, AckId, Args, ConnectionId, DisconnectReason, HubCommand, Namespace, RoomName};
+use crate::socket::{AckError, AckId, Args, ConnectionId, HubCommand, Namespace, RoomName};
 
-use super::broadcast::Broadcast;
+use super::broadcast::{Broadcast, IntoRooms};
 use super::handlers::{self, ConnectHandler, Handlers};
+use super::handshake::Handshake;
 use super::hub_task::ToHub;
 use super::incoming;
+use super::middleware::Middleware;
+use super::namespace::ServerNamespace;
 use super::outgoing::Meter;
+use super::registry::ParentId;
 use super::{Server, Shared};
 
 /// An event as a handler receives it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Incoming {
     /// Its name.
     pub name: String,
@@ -30,8 +36,9 @@ pub struct Incoming {
     pub ack: Ack,
 }
 
-/// The answer to an event. Dropped unused, the client gets none.
-#[derive(Debug)]
+/// The answer to an event. Only the first one reaches the client, whichever handler gives it; where all are dropped
+/// unused, the client gets none.
+#[derive(Debug, Clone)]
 pub struct Ack(Option<(Socket, AckId)>);
 
 impl Ack {
@@ -47,35 +54,54 @@ impl Ack {
 #[derive(Clone)]
 pub struct Socket(Arc<Inner>);
 
+/// What a socket is from its first moment on.
+pub(super) struct Birth {
+    pub(super) id: Sid,
+    pub(super) connection: ConnectionId,
+    pub(super) namespace: Namespace,
+    pub(super) handshake: Handshake,
+    /// Whether it is one that was there before.
+    pub(super) recovers: bool,
+}
+
 struct Inner {
     shared: Arc<Shared>,
-    id: Sid,
-    connection: ConnectionId,
-    namespace: Namespace,
-    auth: Value,
+    birth: Birth,
+    /// Whose namespaces it is in one of, once that is found.
+    parent: OnceLock<ParentId>,
+    data: Mutex<Value>,
+    replayed: OnceLock<Vec<(String, Args)>>,
     outgoing: Arc<Meter>,
     gone: watch::Sender<bool>,
-    handlers: Mutex<Handlers>,
+    /// `None` once they have run for the last time.
+    handlers: Mutex<Option<Handlers>>,
 }
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Socket({})", self.0.id)
+        write!(f, "Socket({})", self.0.birth.id)
     }
 }
 
 impl Socket {
     /// A socket that has just connected, or asks whether it may.
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        id: Sid,
-        connection: ConnectionId,
-        namespace: Namespace,
-        auth: Value,
-        outgoing: Arc<Meter>,
-    ) -> Self {
-        let (gone, handlers) = (watch::Sender::new(false), Mutex::default());
-        Self(Arc::new(Inner { shared, id, connection, namespace, auth, outgoing, gone, handlers }))
+    pub(super) fn new(shared: Arc<Shared>, birth: Birth, outgoing: Arc<Meter>) -> Self {
+        Self(Arc::new(Inner {
+            shared,
+            birth,
+            parent: OnceLock::new(),
+            data: Mutex::new(json!({})),
+            replayed: OnceLock::new(),
+            outgoing,
+            gone: watch::Sender::new(false),
+            handlers: Mutex::new(Some(Handlers::default())),
+        }))
+    }
+
+    /// Says what its client had missed. Once, before its handlers run.
+    pub(super) fn set_replayed(&self, events: Vec<(ByteString, Args)>) {
+        let events = events.into_iter().map(|(name, args)| (name.into(), args)).collect();
+        drop(self.0.replayed.set(events));
     }
 
     /// Spawns the task of its handlers.
@@ -84,11 +110,34 @@ impl Socket {
     }
 
     pub(super) fn connection(&self) -> ConnectionId {
-        self.0.connection
+        self.0.birth.connection
     }
 
-    pub(super) fn handlers(&self) -> MutexGuard<'_, Handlers> {
-        self.0.handlers.lock().expect("no one panics while holding it")
+    /// Looks at, or adds to, what is registered here; not any more once it has run for the last time. What `look` gives
+    /// back is dropped by the caller, whose code may come here again.
+    pub(super) fn handlers<T>(&self, look: impl FnOnce(&mut Handlers) -> T) -> Option<T> {
+        let mut handlers = self.0.handlers.lock().expect("no one panics while holding it");
+        let handlers = handlers.as_mut()?;
+        Some(look(handlers))
+    }
+
+    /// What is registered, for the last time: handlers that hold their socket would keep it, and themselves, for ever.
+    pub(super) fn take_handlers(&self) -> Handlers {
+        self.0.handlers.lock().expect("no one panics while holding it").take().unwrap_or_default()
+    }
+
+    pub(super) fn parent(&self) -> Option<ParentId> {
+        self.0.parent.get().copied()
+    }
+
+    /// Says whose it is; the middlewares that are to be asked for it.
+    pub(super) fn adopt(&self, parent: ParentId) -> Vec<Middleware> {
+        let parent = *self.0.parent.get_or_init(|| parent);
+        self.0.shared.registry().parent(parent).map(|parent| parent.middlewares.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn noted(&self) -> MutexGuard<'_, Value> {
+        self.0.data.lock().expect("no one panics while holding it")
     }
 
     pub(super) fn incoming(&self, event: incoming::Event) -> Incoming {
@@ -103,17 +152,17 @@ impl Socket {
 
     /// Says that it will never connect.
     pub(super) fn abandon(&self) {
-        // Handlers that hold their socket would keep it, and themselves, for ever.
-        drop(std::mem::take(&mut *self.handlers()));
+        drop(self.take_handlers());
         self.set_gone();
     }
 
     /// Lets it in, or not.
-    pub(super) fn settle(&self, decision: Result<(), Value>) {
-        self.tell_hub(|socket| match decision {
-            Ok(()) => HubCommand::Admit(socket),
-            Err(error) => HubCommand::Refuse { socket, error },
-        });
+    pub(super) fn settle(&self, asked: Sid, decision: Result<(), Value>) {
+        let command = match decision {
+            Ok(()) => HubCommand::Admit(asked),
+            Err(error) => HubCommand::Refuse { socket: asked, error },
+        };
+        self.0.shared.tell_hub(ToHub::Command(command));
     }
 
     async fn gone(&self) {
@@ -123,11 +172,11 @@ impl Socket {
 
     /// Drops its connection, and says why in the log. The client may come back.
     pub(super) fn abort(&self, why: &'static str) {
-        self.0.shared.tell_hub(ToHub::Abort(self.0.id.clone(), why));
+        self.0.shared.tell_hub(ToHub::Abort(self.connection(), why));
     }
 
     fn tell_hub(&self, command: impl FnOnce(Sid) -> HubCommand) {
-        self.0.shared.tell_hub(ToHub::Command(command(self.0.id.clone())));
+        self.0.shared.tell_hub(ToHub::Command(command(self.0.birth.id.clone())));
     }
 
     fn spawn_counted(&self, future: impl Future<Output = ()> + Send + 'static) {
@@ -138,9 +187,10 @@ impl Socket {
         });
     }
 
-    /// Its id, new for each connection.
+    /// Its id, new for each connection; but a socket that [`recovered`](Self::recovered) keeps its own. What is asked for
+    /// by a handle concerns the socket that now has the id.
     pub fn id(&self) -> &Sid {
-        &self.0.id
+        &self.0.birth.id
     }
 
     /// The server it is connected to.
@@ -150,33 +200,29 @@ impl Socket {
 
     /// The name of its namespace, `/` for the main one.
     pub fn namespace(&self) -> &str {
-        self.0.namespace.as_str()
+        self.0.birth.namespace.as_str()
     }
 
-    /// What the client sent along with CONNECT; `{}` where it sent nothing.
-    pub fn auth(&self) -> &Value {
-        &self.0.auth
+    /// Its namespace.
+    pub fn nsp(&self) -> ServerNamespace {
+        ServerNamespace::existing(&self.0.shared, self.0.birth.namespace.clone())
     }
 
-    /// Runs for each event of that name, in this socket's own task: one handler at a time, in the order in which the
-    /// events arrived, and none after a disconnect that arrived before it. What arrived before a disconnect is still
-    /// dispatched. A later registration for the same name replaces the earlier one. An event without a handler is
-    /// ignored. A handler that panics loses its socket the connection; no other socket is touched.
-    pub fn on<F, Fut>(&self, name: &str, handler: F)
-    where
-        F: Fn(Self, Incoming) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.handlers().on(name, Arc::new(move |socket, event| Box::pin(handler(socket, event))));
+    /// Whether this is a socket that was there before its connection broke, with its id and its rooms. Its handlers are to
+    /// be registered as for a new one. See [`ServerOptions::recovery`](super::ServerOptions::recovery).
+    pub fn recovered(&self) -> bool {
+        self.0.birth.recovers
     }
 
-    /// Runs when the socket is gone, after the last event was handled. Several registered functions run one after another.
-    pub fn on_disconnect<F, Fut>(&self, handler: F)
-    where
-        F: FnOnce(Self, DisconnectReason) -> Fut + Send + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.handlers().on_disconnect(Box::new(move |socket, reason| Box::pin(handler(socket, reason))));
+    /// The events that its client had missed and that were sent to it, names and arguments, in order. Empty unless it
+    /// [`recovered`](Self::recovered), and as long as middlewares run.
+    pub fn replayed(&self) -> &[(String, Args)] {
+        self.0.replayed.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// How its client came.
+    pub fn handshake(&self) -> &Handshake {
+        &self.0.birth.handshake
     }
 
     /// Sends an event. Does nothing where the socket is gone.
@@ -185,6 +231,18 @@ impl Socket {
     /// When the name is reserved by Socket.IO, such as `connect`.
     pub fn emit(&self, name: &str, args: impl Into<Args>) {
         self.send(name, args.into(), false);
+    }
+
+    /// As [`Socket::emit`], but does nothing where the socket was taken up by another connection meanwhile: for what each
+    /// connection sends for itself, such as what a client that connects is shown first. Until then, what is emitted is kept
+    /// for the client that comes back.
+    ///
+    /// # Panics
+    /// When the name is reserved by Socket.IO, such as `connect`.
+    pub fn emit_here(&self, name: &str, args: impl Into<Args>) {
+        crate::io::assert_not_reserved(name);
+        let (connection, args) = (self.connection(), args.into());
+        self.tell_hub(|socket| HubCommand::EmitOn { connection, socket, name: name.into(), args });
     }
 
     /// What is emitted so is dropped where it could not leave at once: where something waits to be written for this
@@ -214,7 +272,7 @@ impl Socket {
     ) -> Result<Args, AckError> {
         crate::io::assert_not_reserved(name);
         let (answer, result) = oneshot::channel();
-        let (socket, name, args) = (self.0.id.clone(), name.into(), args.into());
+        let (socket, name, args) = (self.0.birth.id.clone(), name.into(), args.into());
         self.0.shared.tell_hub(ToHub::EmitWithAck { socket, name, args, timeout, answer });
         // Without a hub there is no socket any more.
         result.await.unwrap_or(Err(AckError::Disconnected))
@@ -225,29 +283,52 @@ impl Socket {
         Timeout { on: self, timeout }
     }
 
-    /// Puts it into a room. It leaves all its rooms when it is gone.
-    pub fn join(&self, room: impl Into<RoomName>) {
-        self.tell_hub(|socket| HubCommand::Join { socket, room: room.into() });
+    /// Puts it into a room, or into several. It leaves all its rooms when it is gone; then this does nothing.
+    pub fn join(&self, rooms: impl IntoRooms) {
+        for room in rooms.into_rooms() {
+            self.tell_hub(|socket| HubCommand::Join { socket, room });
+        }
     }
 
-    /// Takes it out of a room.
-    pub fn leave(&self, room: impl Into<RoomName>) {
-        self.tell_hub(|socket| HubCommand::Leave { socket, room: room.into() });
+    /// Takes it out of a room, or out of several.
+    pub fn leave(&self, rooms: impl IntoRooms) {
+        for room in rooms.into_rooms() {
+            self.tell_hub(|socket| HubCommand::Leave { socket, room });
+        }
+    }
+
+    /// The rooms it is in after all that was asked for before, the one that is named as its id among them; none once it
+    /// is gone.
+    pub async fn rooms(&self) -> BTreeSet<RoomName> {
+        let (answer, rooms) = oneshot::channel();
+        self.0.shared.tell_hub(ToHub::FetchRooms(self.0.birth.id.clone(), answer));
+        // Without a hub there is no socket any more.
+        rooms.await.unwrap_or_default()
     }
 
     /// To every socket of this namespace but this one.
     pub fn broadcast(&self) -> Broadcast {
-        Broadcast::new(&self.0.shared, &self.0.namespace).except(&self.0.id)
+        Broadcast::new(&self.0.shared, &self.0.birth.namespace).except(&self.0.birth.id)
     }
 
-    /// To every socket in a room but this one.
-    pub fn to(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.broadcast().to(room)
+    /// To every socket in a room, or in any of several, but this one.
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().to(rooms)
     }
 
-    /// To every socket of this namespace but this one and those in a room.
-    pub fn except(&self, room: impl Into<RoomName>) -> Broadcast {
-        self.broadcast().except(room)
+    /// As [`Socket::to`].
+    pub fn r#in(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.to(rooms)
+    }
+
+    /// To every socket of this namespace but this one and those in a room, or in any of several.
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().except(rooms)
+    }
+
+    /// To every socket of this namespace and process but this one; see [`Broadcast::local`].
+    pub fn local(&self) -> Broadcast {
+        self.broadcast().local()
     }
 
     /// Runs a future beside the handlers, in a task of its own that ends when the socket is gone.
@@ -283,5 +364,10 @@ impl Socket {
     /// Disconnects the socket, after what was sent before; with `close`, its connection too.
     pub fn disconnect(&self, close: bool) {
         self.tell_hub(|socket| HubCommand::Disconnect { socket, close });
+    }
+    /// Closes the connection under it, after what was sent before, and with it what other sockets it has: their reason is
+    /// "forced close". Other than after [`Socket::disconnect`], a client that may reconnect does.
+    pub fn close_connection(&self) {
+        self.tell_hub(HubCommand::Close);
     }
 }

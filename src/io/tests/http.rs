@@ -3,6 +3,8 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::engine::Transport;
+use crate::io::CorsOptions;
 
 const HANDSHAKE: &str = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -42,48 +44,50 @@ async fn a_websocket_request_is_accepted_with_and_without_the_last_slash() {
 #[tokio::test(start_paused = true)]
 async fn refusals_have_the_codes_of_engine_io() {
     let world = world(ServerOptions::default());
-    let websocket = "transport=websocket";
-    for (line, headers, body) in [
-        ("GET /socket.io/?EIO=4".to_owned(), HANDSHAKE, r#"{"code":0,"message":"Transport unknown"}"#),
-        ("GET /socket.io/".to_owned(), "", r#"{"code":0,"message":"Transport unknown"}"#),
-        (
-            "GET /socket.io/?EIO=4&transport=polling&sid=x".to_owned(),
-            "",
-            r#"{"code":1,"message":"Session ID unknown"}"#,
-        ),
-        (
-            format!("GET /socket.io/?EIO=4&{websocket}&sid=x"),
-            HANDSHAKE,
-            r#"{"code":1,"message":"Session ID unknown"}"#,
-        ),
-        (
-            format!("POST /socket.io/?EIO=4&{websocket}"),
-            HANDSHAKE,
-            r#"{"code":2,"message":"Bad handshake method"}"#,
-        ),
-        (format!("GET /socket.io/?EIO=4&{websocket}"), "", r#"{"code":3,"message":"Bad request"}"#),
-        (
-            format!("GET /socket.io/?EIO=4&{websocket}"),
-            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-            r#"{"code":3,"message":"Bad request"}"#,
-        ),
-        (
-            format!("GET /socket.io/?EIO=3&{websocket}"),
-            HANDSHAKE,
-            r#"{"code":5,"message":"Unsupported protocol version"}"#,
-        ),
-        (
-            format!("GET /socket.io/?{websocket}"),
-            HANDSHAKE,
-            r#"{"code":5,"message":"Unsupported protocol version"}"#,
-        ),
+    for (line, code, message) in [
+        ("GET /socket.io/", 0, "Transport unknown"),
+        ("GET /socket.io/?EIO=4&transport=abc", 0, "Transport unknown"),
+        ("GET /socket.io/?EIO=4&transport=polling&sid=x", 1, "Session ID unknown"),
+        ("POST /socket.io/?EIO=4&transport=polling&sid=x", 1, "Session ID unknown"),
+        ("POST /socket.io/?EIO=4&transport=polling", 2, "Bad handshake method"),
+        ("OPTIONS /socket.io/?EIO=4&transport=polling", 2, "Bad handshake method"),
+        ("GET /socket.io/?EIO=4&transport=websocket", 3, "Bad request"),
+        ("GET /socket.io/?EIO=3&transport=polling", 5, "Unsupported protocol version"),
+        ("GET /socket.io/?transport=polling", 5, "Unsupported protocol version"),
     ] {
-        let answer = request(&world, &line, headers).await;
+        let answer = request(&world, line, "").await;
         assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{line}: {answer}");
         assert!(answer.contains("content-type: application/json\r\n"), "{line}: {answer}");
-        assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{line}: {answer}");
+        let body = format!("\r\n\r\n{{\"code\":{code},\"message\":\"{message}\"}}");
+        assert!(answer.ends_with(&body), "{line}: {answer}");
         assert!(!answer.to_lowercase().contains("\r\ndate:"), "{line}: {answer}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_upgrade_is_told_in_words_and_closed() {
+    let world = world(ServerOptions::default());
+    let without_key = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    let before = world.env.clock.monotonic();
+    for (line, headers, message) in [
+        ("GET /socket.io/?EIO=4", HANDSHAKE, "Transport unknown"),
+        ("GET /socket.io/?EIO=4&transport=websocket&sid=x", HANDSHAKE, "Session ID unknown"),
+        ("POST /socket.io/?EIO=4&transport=websocket", HANDSHAKE, "Bad handshake method"),
+        ("GET /socket.io/?EIO=4&transport=websocket", without_key, "Bad request"),
+        ("GET /socket.io/?EIO=3&transport=websocket", HANDSHAKE, "Unsupported protocol version"),
+        ("GET /socket.io/?transport=websocket", HANDSHAKE, "Unsupported protocol version"),
+    ] {
+        let length = message.len();
+        assert_eq!(
+            request(&world, line, headers).await,
+            format!(
+                "HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\nconnection: close\r\n\
+                 content-length: {length}\r\n\r\n{message}"
+            ),
+            "{line}"
+        );
+    }
+    assert_eq!(world.env.clock.monotonic(), before, "the streams were closed at once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,4 +129,55 @@ async fn who_does_not_finish_a_request_is_closed() {
 
         assert_eq!(world.env.clock.monotonic().since(before).as_secs(), 10);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_allowed_hears_why() {
+    let world = world(ServerOptions::default());
+    world.server.allow_request(|request| async move {
+        match request.headers().get("authorization") {
+            Some(token) if token == "good" => Ok(()),
+            Some(_) => Err("Wrong token".to_owned()),
+            None => Err(String::new()),
+        }
+    });
+    let polling = "GET /socket.io/?EIO=4&transport=polling";
+    let websocket = "GET /socket.io/?EIO=4&transport=websocket";
+    let with_token = format!("{HANDSHAKE}Authorization: bad\r\n");
+    for (line, headers, begins, ends) in [
+        (polling, "Authorization: bad\r\n", "HTTP/1.1 403 ", r#"{"code":4,"message":"Wrong token"}"#),
+        (polling, "", "HTTP/1.1 403 ", r#"{"code":4,"message":"Forbidden"}"#),
+        (websocket, &*with_token, "HTTP/1.1 400 ", "\r\n\r\nWrong token"),
+    ] {
+        let answer = request(&world, line, headers).await;
+        assert!(answer.starts_with(begins) && answer.ends_with(ends), "{answer}");
+    }
+
+    let answer = request(&world, polling, "Authorization: good\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_other_origins_are_told_whether_they_may() {
+    let world = world(ServerOptions { cors: Some(CorsOptions::default()), ..ServerOptions::default() });
+    for (line, begins) in [
+        ("OPTIONS /socket.io/?EIO=4&transport=polling", "HTTP/1.1 204 No Content\r\n"),
+        ("GET /socket.io/?EIO=4&transport=polling", "HTTP/1.1 200 OK\r\n"),
+        ("GET /socket.io/?EIO=4", "HTTP/1.1 400 Bad Request\r\n"),
+    ] {
+        let answer = request(&world, line, "Origin: http://page\r\n").await;
+        assert!(answer.starts_with(begins), "{answer}");
+        assert!(answer.contains("\r\naccess-control-allow-origin: *\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_only_polls_offers_no_upgrade() {
+    let transports = vec![Transport::Polling];
+    let world = world(ServerOptions { transports, ..ServerOptions::default() });
+
+    let answer = request(&world, "GET /socket.io/?EIO=4&transport=polling", "").await;
+    assert!(answer.contains(r#""upgrades":[]"#), "{answer}");
+    let answer = request(&world, "GET /socket.io/?EIO=4&transport=websocket", HANDSHAKE).await;
+    assert!(answer.ends_with("\r\n\r\nTransport unknown"), "{answer}");
 }

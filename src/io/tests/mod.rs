@@ -1,16 +1,24 @@
 //! Claims about servers and clients together, in virtual time and over streams in memory.
 
+mod audiences;
 mod binary;
+mod client;
+mod client_reasons;
 mod events;
 mod http;
 mod lifecycle;
 mod limits;
+mod listeners;
 mod namespaces;
 mod net;
 mod polling;
+mod reasons;
+mod recovery;
 mod retries;
 mod rooms;
 pub(super) mod script;
+mod service;
+mod sockets;
 
 use std::time::Duration;
 

@@ -177,3 +177,161 @@ async fn an_answer_that_does_not_come_is_an_error() {
     assert_eq!(errors.recv().await, Some(Err(AckError::Disconnected)));
     assert_eq!(errors.recv().await, Some(Err(AckError::Disconnected)), "nor is there anyone to ask");
 }
+
+/// Clients may ask for `/tenant-<name>` if they bring that name.
+fn tenants(world: &World) -> crate::io::ParentNamespace {
+    let env = world.env.clone();
+    world.server.of_matching(move |name, auth| {
+        let sleep = env.sleep(SECOND);
+        async move {
+            sleep.await;
+            name.strip_prefix("/tenant-").is_some_and(|name| auth["name"] == name)
+        }
+    })
+}
+
+/// A client that asks for a namespace, and what it hears.
+async fn ask_for(
+    world: &World,
+    name: &str,
+    auth: serde_json::Value,
+) -> (Client, Event, mpsc::UnboundedReceiver<Event>) {
+    let (client, _events) = world.client();
+    let (inside, mut events) = client.of(name);
+    inside.set_auth(Some(auth));
+    inside.connect();
+    let first = events.recv().await.expect("the client lives");
+    (inside, first, events)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_matches_comes_to_be_when_a_client_asks_for_it() {
+    let world = world(ServerOptions::default());
+    let tenants = tenants(&world);
+    tenants.use_middleware(|socket| async move {
+        if socket.auth()["banned"] == true { Err(ConnectError::new("banned")) } else { Ok(()) }
+    });
+    tenants.on_connect(|socket| async move {
+        socket.on("where", |socket, event| async move { event.ack.send(args![socket.namespace()]) });
+        socket.nsp().emit("came", number(7));
+    });
+
+    let (a, connected, mut a_events) = ask_for(&world, "/tenant-a", json!({"name": "a"})).await;
+    assert!(matches!(connected, Event::Connected { .. }));
+    assert_eq!(a.emit_with_ack("where", Args::none(), None).await, Ok(args!["/tenant-a"]));
+    let (b, connected, mut b_events) = ask_for(&world, "/tenant-b", json!({"name": "b"})).await;
+    assert!(matches!(connected, Event::Connected { .. }));
+
+    let children = tenants.children().await;
+    assert_eq!(children.iter().map(|child| child.name()).collect::<Vec<_>>(), ["/tenant-a", "/tenant-b"]);
+    children[0].emit("to a", number(1));
+    children[1].emit("to b", number(2));
+    for (events, own) in [(&mut a_events, 1), (&mut b_events, 2)] {
+        assert_eq!((next_number(events).await, next_number(events).await), (7, own));
+    }
+
+    for (name, auth, error) in [
+        ("/tenant-a", json!({"name": "b"}), "Invalid namespace"),
+        ("/elsewhere", json!({"name": "a"}), "Invalid namespace"),
+        ("/tenant-a", json!({"name": "a", "banned": true}), "banned"),
+    ] {
+        let (_client, heard, _events) = ask_for(&world, name, auth).await;
+        assert_eq!(heard, Event::ConnectError(json!({ "message": error })));
+    }
+    drop((a, b));
+    world.env.sleep(SECOND).await;
+    assert_eq!(tenants.children().await.len(), 0, "they went with the last who was in them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_with_handlers_of_its_own_is_not_matched_and_one_that_was_only_named_is() {
+    let world = world(ServerOptions::default());
+    let say = |what: u64| move |socket: crate::io::Socket| async move { socket.emit("hello", number(what)) };
+    world.server.of("/own").on_connect(say(1));
+    let named = world.server.of("/named");
+    let first = world.server.of_matching(|name, _auth| async move { name == "/named" });
+    let second = world.server.of_matching(|_name, auth| async move { auth["key"] == true });
+    first.on_connect(say(2));
+    second.on_connect(say(3));
+    let silent = world.server.of("/silent");
+
+    let key = json!({"key": true});
+    for (name, auth, hello) in [("/own", &key, 1), ("/named", &key, 2), ("/other", &key, 3)] {
+        let (_client, _connected, mut events) = ask_for(&world, name, auth.clone()).await;
+        assert_eq!(next_number(&mut events).await, hello);
+    }
+    let (_client, connected, mut events) = ask_for(&world, silent.name(), json!({})).await;
+    assert!(matches!(connected, Event::Connected { .. }), "it exists, though no one matches it");
+    named.emit("for others", number(8));
+    silent.emit("for it", number(9));
+    assert_eq!(next_number(&mut events).await, 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_while_a_namespace_is_matched_leaves_nothing_behind() {
+    let world = world(ServerOptions::default());
+    let tenants = tenants(&world);
+    let (sender, mut connected) = mpsc::unbounded_channel();
+    tenants.on_connect(move |_socket| {
+        sender.send(()).unwrap();
+        async {}
+    });
+    let mut raw = world.raw_engine().await;
+    raw.send(r#"40/tenant-a,{"name":"a"}"#).await;
+    drop(raw);
+
+    world.env.sleep(5 * SECOND).await;
+
+    assert!(connected.try_recv().is_err());
+    assert!(tenants.children().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_being_asked_about_does_not_hear_what_is_sent_to_all() {
+    let world = world(ServerOptions::default());
+    let env = world.env.clone();
+    world.server.use_middleware(move |socket| {
+        let env = env.clone();
+        async move {
+            socket.join("lobby");
+            socket.emit("for it", number(1));
+            env.sleep(3 * SECOND).await;
+            socket.emit("for it", number(2));
+            Ok(())
+        }
+    });
+    let (client, mut events) = world.client();
+    client.connect();
+    world.env.sleep(SECOND).await;
+
+    world.server.emit("too early", number(7));
+    world.server.to("lobby").emit("too early", number(8));
+    assert!(world.server.fetch_sockets().await.is_empty());
+    until_connected(&mut events).await;
+    world.server.to("lobby").emit("in time", number(3));
+
+    for expected in 1..=3 {
+        assert_eq!(next_number(&mut events).await, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_what_a_middleware_asked_comes_after_its_decision() {
+    let world = world(ServerOptions::default());
+    let (sender, mut answers) = mpsc::unbounded_channel();
+    world.server.use_middleware(move |socket| {
+        let (sender, asking) = (sender.clone(), socket.clone());
+        async move {
+            socket.spawn(async move {
+                sender.send(asking.emit_with_ack("?", Args::none(), None).await).unwrap();
+            });
+            Ok(())
+        }
+    });
+    let (client, mut events) = world.connected().await;
+    let Some(Event::Received { ack: Some(id), .. }) = events.recv().await else { panic!("asked") };
+
+    client.ack(id, number(7));
+
+    assert_eq!(answers.recv().await, Some(Ok(args![7])));
+}

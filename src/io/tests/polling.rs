@@ -36,14 +36,14 @@ async fn client_on(
 }
 
 /// A keep-alive connection whose requests the test writes itself.
-struct RawHttp(DuplexStream);
+pub(super) struct RawHttp(DuplexStream);
 
 impl RawHttp {
-    async fn open(world: &World) -> Self {
+    pub(super) async fn open(world: &World) -> Self {
         Self(world.net.connect("server", 3000).await.unwrap())
     }
 
-    async fn start(&mut self, method: &str, sid: &str, body: &str) {
+    pub(super) async fn start(&mut self, method: &str, sid: &str, body: &str) {
         let request = format!(
             "{method} /socket.io/?EIO=4&transport=polling{sid} HTTP/1.1\r\nHost: server\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
@@ -70,14 +70,14 @@ impl RawHttp {
         (status, body)
     }
 
-    async fn post(&mut self, sid: &str, body: &str) -> (u16, String) {
+    pub(super) async fn post(&mut self, sid: &str, body: &str) -> (u16, String) {
         self.start("POST", sid, body).await;
         let (status, body, _) = self.answer().await;
         (status, body)
     }
 
     /// Opens a session with a socket in the main namespace; its id as a parameter.
-    async fn join(&mut self) -> String {
+    pub(super) async fn join(&mut self) -> String {
         let (status, open) = self.get("").await;
         assert_eq!(status, 200);
         let open: serde_json::Value = serde_json::from_str(open.strip_prefix('0').unwrap()).unwrap();
@@ -232,7 +232,7 @@ async fn a_request_that_breaks_off_ends_the_session() {
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_takes_too_long_is_closed_and_polling_goes_on() {
-    let world = world(ServerOptions::default());
+    let world = world(ServerOptions { upgrade_timeout: 3 * SECOND, ..ServerOptions::default() });
     let mut http = RawHttp::open(&world).await;
     let sid = http.join().await;
     let before = world.env.clock.monotonic();
@@ -243,7 +243,7 @@ async fn a_probe_that_takes_too_long_is_closed_and_polling_goes_on() {
     assert_eq!(http.get(&sid).await, (200, "6".to_owned()));
     assert_eq!(probe.next().await, None);
 
-    assert_eq!(world.env.clock.monotonic().since(before).as_secs(), 10);
+    assert_eq!(world.env.clock.monotonic().since(before).as_secs(), 3);
     world.server.emit("news", number(1));
     assert_eq!(http.get(&sid).await, (200, r#"42["news",1]"#.to_owned()));
 }

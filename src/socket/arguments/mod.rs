@@ -9,6 +9,7 @@
 
 mod attach;
 mod detach;
+mod from_args;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -17,6 +18,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use detach::Detaching;
+
+pub use from_args::FromArgs;
 
 /// How many attachments a packet may have: the official parser closes the connection on which more are announced.
 pub(super) const ATTACHMENTS_MAX: usize = 10;
@@ -128,6 +131,12 @@ impl Args {
     /// The attachments that were announced.
     pub(super) fn attach(&mut self, attachments: Vec<Bytes>) {
         self.attachments = attachments;
+    }
+
+    /// These, but for the last value. What is attached stays: it is no one's that is taken away but text.
+    pub(super) fn without_last(mut self) -> Self {
+        self.values.pop();
+        self
     }
 
     /// Reads an argument, counted from zero.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::engine::{CloseReason, Time};
 
 use super::super::{AckError, DisconnectReason};
-use super::{Connection, ConnectionId, Hub, HubEvent, HubOutput};
+use super::recovery::Sessions;
+use super::{Connection, ConnectionId, Hub, HubOutput};
 
 impl Hub {
     pub(super) fn on_opened(&mut self, connection: ConnectionId, now: Time) {
@@ -27,8 +28,10 @@ impl Hub {
 
     pub(super) fn on_timed_out(&mut self, now: Time) {
         for (_, emit) in self.waiters.expire(now) {
-            self.event(HubEvent::Acked { emit, result: Err(AckError::TimedOut) });
+            self.settle(emit, Err(AckError::TimedOut));
         }
+        let over = self.sessions.as_mut().map(Sessions::expire);
+        over.into_iter().flatten().for_each(|socket| self.forget_session(&socket));
         while let Some(&(until, connection)) = self.deadlines.first()
             && until <= now
         {

@@ -1,17 +1,21 @@
 //! The server's machine: namespaces, sockets, rooms, and one order for everything sent.
 //!
 //! Takes what happens on all engine connections and what the application asks, gives packets in their wire form, events
-//! and the next deadline. A namespace exists once it was created; the main one always does.
+//! and the next deadline. A namespace exists once it was created; the main one always does. One that came to be because
+//! someone was let in is gone with the last who is in it.
 //!
 //! Promise: each `Connected` has exactly one `Disconnected`, all that is `Received` from a socket lies between the two;
 //! each `Asked` has exactly one `Connected` or `Abandoned`; each [`EmitId`] is settled exactly once, or waits while it
 //! can still be answered; nothing is sent to a socket before it is connected, nor on a connection that was told to close.
+//! Where connections are recovered, a socket may connect again after it was disconnected; see `recovery`.
 //! Knows no transport and nothing of what an event means.
 
+mod audiences;
 mod commands;
 mod connections;
 mod members;
 mod packets;
+mod recovery;
 mod roster;
 #[cfg(test)]
 mod tests;
@@ -29,8 +33,12 @@ use crate::engine::{CloseReason, Entropy, Sid, Time};
 use super::waiters::Waiters;
 use super::{AckError, AckId, Args, DisconnectReason, EmitId, Encoded, Namespace, Packet};
 
+use audiences::Survey;
 use members::Member;
+use recovery::Sessions;
 use roster::Roster;
+
+pub use recovery::Recovery;
 
 /// An engine connection, numbered by the driver; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,6 +121,9 @@ pub enum HubCommand {
     /// Let clients into a namespace, but from now on only those that are admitted: of each that asks, the application is
     /// told by [`HubEvent::Asked`].
     Guard(Namespace),
+    /// Ask the application about every namespace but the main one from now on, as if it were guarded: about those that do
+    /// not exist, too, which come to be when someone is let in.
+    GuardOthers,
     /// Let in who asked.
     Admit(Sid),
     /// Do not let in who asked.
@@ -136,6 +147,17 @@ pub enum HubCommand {
         /// Only if the socket can take it at once.
         volatile: bool,
     },
+    /// Send an event to one socket, unless it was taken up by another connection than this.
+    EmitOn {
+        /// Which.
+        connection: ConnectionId,
+        /// To whom.
+        socket: Sid,
+        /// The event's name.
+        name: ByteString,
+        /// Its arguments.
+        args: Args,
+    },
     /// Send an event to many sockets, each at most once, in the order in which they connected.
     Broadcast {
         /// To whom.
@@ -146,6 +168,40 @@ pub enum HubCommand {
         args: Args,
         /// Only to those who can take it at once.
         volatile: bool,
+    },
+    /// Send an event to many sockets, one packet for all, and wait for their acknowledgements: [`HubEvent::AllAcked`].
+    BroadcastWithAck {
+        /// To whom.
+        audience: Audience,
+        /// The event's name.
+        name: ByteString,
+        /// Its arguments.
+        args: Args,
+        /// Which.
+        emit: EmitId,
+        /// How long to wait from now; `None`: as long as a socket is there that has not answered.
+        timeout: Option<Duration>,
+    },
+    /// Put many sockets into rooms.
+    JoinAll {
+        /// Whom.
+        audience: Audience,
+        /// Where.
+        rooms: Vec<RoomName>,
+    },
+    /// Take many sockets out of rooms.
+    LeaveAll {
+        /// Whom.
+        audience: Audience,
+        /// From where.
+        rooms: Vec<RoomName>,
+    },
+    /// As [`HubCommand::Disconnect`], of many sockets.
+    DisconnectAll {
+        /// Whom.
+        audience: Audience,
+        /// Whether to close their connections too.
+        close: bool,
     },
     /// Answer an event. Only the first answer to an id is sent.
     Ack {
@@ -177,6 +233,9 @@ pub enum HubCommand {
         /// Whether to close the connection too, and with it what other sockets it has.
         close: bool,
     },
+    /// Close the connection under a socket, after what was sent before. Its sockets are not told DISCONNECT, so that the
+    /// client comes back.
+    Close(Sid),
     /// Disconnect every socket with [`DisconnectReason::ServerShuttingDown`] and close every connection, after what was
     /// sent before; refuse new ones.
     Shutdown,
@@ -195,6 +254,8 @@ pub enum HubEvent {
         namespace: Namespace,
         /// What the client sent along (`{}` where it sent nothing).
         auth: Value,
+        /// The socket that it takes up again, if it is let in: that of the session it asks for.
+        recovers: Option<Sid>,
     },
     /// Who asked will not connect: refused, or the connection is gone. The last thing said of it.
     Abandoned {
@@ -211,6 +272,8 @@ pub enum HubEvent {
         namespace: Namespace,
         /// What the client sent along (`{}` where it sent nothing).
         auth: Value,
+        /// What it took up again, where it did.
+        recovered: Option<Recovered>,
     },
     /// An event arrived.
     Received {
@@ -230,13 +293,33 @@ pub enum HubEvent {
         /// The answer, or why there is none.
         result: Result<Args, AckError>,
     },
+    /// A broadcast that waited for acknowledgements is settled: everyone has answered, is gone, or had time enough.
+    AllAcked {
+        /// Which.
+        emit: EmitId,
+        /// The answers, in the order in which they came.
+        answers: Vec<Args>,
+        /// How many did not answer in time. Who was disconnected meanwhile is not among them.
+        missing: usize,
+    },
     /// A socket is gone. Only what waits for its acknowledgements is told after it.
     Disconnected {
         /// Which.
         socket: Sid,
         /// Why.
         reason: DisconnectReason,
+        /// In which rooms it was, the one of its own among them.
+        rooms: BTreeSet<RoomName>,
     },
+}
+
+/// A socket that goes on where it was when its connection broke: with its id and its rooms.
+#[derive(Debug, PartialEq)]
+pub struct Recovered {
+    /// The id under which it asked, where the application was told of that.
+    pub asked: Sid,
+    /// The events that it had missed and that were sent now, names and arguments (without the offset), in order.
+    pub replayed: Vec<(ByteString, Args)>,
 }
 
 /// What the driver must do, in order.
@@ -267,11 +350,17 @@ pub struct Hub {
     /// When which connection without a connected socket is closed, earliest first.
     deadlines: BTreeSet<(Time, ConnectionId)>,
     namespaces: BTreeMap<Namespace, NamespaceState>,
+    /// Whether every namespace but the main one is guarded, those that do not exist included.
+    others_guarded: bool,
     /// The sockets of all namespaces, those that asked included.
     members: BTreeMap<Sid, Member>,
     sids: u32,
     places: u64,
+    /// `None` where connections are not recovered.
+    sessions: Option<Sessions>,
     waiters: Waiters<(Sid, AckId), EmitId>,
+    /// The broadcasts among those who wait. Each has as many waiters as it has sockets to hear of.
+    surveys: BTreeMap<EmitId, Survey>,
     acks: u64,
     shutting_down: bool,
     outputs: VecDeque<HubOutput>,
@@ -281,6 +370,8 @@ pub struct Hub {
 #[derive(Debug, Default)]
 struct NamespaceState {
     guarded: bool,
+    /// Whether it goes with the last who is in it.
+    passing: bool,
     roster: Roster,
 }
 
@@ -306,19 +397,30 @@ impl Hub {
             connections: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             namespaces: BTreeMap::from([(Namespace::MAIN, NamespaceState::default())]),
+            others_guarded: false,
             members: BTreeMap::new(),
             sids: 0,
             places: 0,
+            sessions: None,
             waiters: Waiters::default(),
+            surveys: BTreeMap::new(),
             acks: 0,
             shutting_down: false,
             outputs: VecDeque::new(),
         }
     }
 
+    /// From now on, sockets whose connection breaks can be taken up again. To be asked for before anything connects.
+    pub fn recover(&mut self, options: Recovery) {
+        self.sessions = Some(Sessions::new(options, self.entropy.clone()));
+    }
+
     /// Takes one input.
     pub fn handle(&mut self, input: HubInput, now: Time) {
         debug_assert!(self.outputs.is_empty(), "outputs are drained before the next input");
+        if let Some(sessions) = &mut self.sessions {
+            sessions.set_now(now);
+        }
         match input {
             HubInput::Opened(connection) => self.on_opened(connection, now),
             HubInput::Received(connection, packet) => self.on_packet(connection, packet, now),
@@ -335,7 +437,8 @@ impl Hub {
 
     fn wait(&self) -> HubOutput {
         let closes = self.deadlines.first().map(|&(until, _)| until);
-        HubOutput::Wait { until: [closes, self.waiters.deadline()].into_iter().flatten().min() }
+        let ends = self.sessions.as_ref().and_then(Sessions::deadline);
+        HubOutput::Wait { until: [closes, self.waiters.deadline(), ends].into_iter().flatten().min() }
     }
 
     fn event(&mut self, event: HubEvent) {

@@ -7,6 +7,10 @@ use crate::engine::{Sid, Time};
 use super::super::{DisconnectReason, Kind, Packet};
 use super::{Connection, ConnectionId, Hub, HubEvent};
 
+/// How many namespaces one connection may be in, or ask for, at once. Where names are matched, a client makes them up,
+/// and each costs memory. The official server has no such limit.
+pub(super) const NAMESPACES_MAX: usize = 1000;
+
 impl Hub {
     pub(super) fn on_packet(&mut self, connection: ConnectionId, packet: Packet, now: Time) {
         match self.connections.get(&connection) {
@@ -26,7 +30,11 @@ impl Hub {
     /// Who has no socket in a namespace may ask for one, and nothing else.
     fn on_stranger(&mut self, connection: ConnectionId, Packet { namespace, kind }: Packet) {
         match kind {
-            Kind::Connect(auth) if self.namespaces.contains_key(&namespace) => {
+            Kind::Connect(_) if self.is_full(connection) => {
+                let error = json!({ "message": "Too many namespaces" });
+                self.transmit(connection, namespace, Kind::ConnectError(error));
+            }
+            Kind::Connect(auth) if self.others_guarded || self.namespaces.contains_key(&namespace) => {
                 self.ask(connection, namespace, auth.unwrap_or_else(|| json!({})));
             }
             Kind::Connect(_) => {
@@ -37,6 +45,11 @@ impl Hub {
                 self.close(connection, DisconnectReason::ForcedClose);
             }
         }
+    }
+
+    fn is_full(&self, connection: ConnectionId) -> bool {
+        let connection = self.connections.get(&connection);
+        matches!(connection, Some(Connection::Open { sockets, .. }) if sockets.len() >= NAMESPACES_MAX)
     }
 
     fn on_member(&mut self, connection: ConnectionId, socket: Sid, kind: Kind, now: Time) {
@@ -50,7 +63,7 @@ impl Hub {
             Kind::Ack { id, args } => {
                 // Late, repeated or invented answers have nobody who waits for them.
                 if let Some(emit) = self.waiters.settle(&(socket, id)) {
-                    self.event(HubEvent::Acked { emit, result: Ok(args) });
+                    self.settle(emit, Ok(args));
                 }
             }
             Kind::Disconnect => {

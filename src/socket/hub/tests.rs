@@ -1,8 +1,10 @@
 //! Claims about the hub and one namespace; [`contract`] has those about any inputs whatever.
 
 mod acks;
+mod audiences;
 mod contract;
 mod namespaces;
+mod recovery;
 mod rooms;
 
 use serde_json::json;
@@ -69,7 +71,8 @@ fn join(hub: &mut Hub, connection: ConnectionId) -> Sid {
 }
 
 fn disconnected(socket: &Sid, reason: DisconnectReason) -> HubOutput {
-    HubOutput::Event(HubEvent::Disconnected { socket: socket.clone(), reason })
+    let rooms = BTreeSet::from([RoomName::from(socket)]);
+    HubOutput::Event(HubEvent::Disconnected { socket: socket.clone(), reason, rooms })
 }
 
 /// What is transmitted, as text.
@@ -103,7 +106,8 @@ fn a_client_that_connects_is_answered_with_its_id_and_then_announced() {
             socket,
             connection: ONE,
             namespace: Namespace::MAIN,
-            auth: json!({"token": 1})
+            auth: json!({"token": 1}),
+            recovered: None,
         })]
     );
     assert_eq!(until(&mut hub), None, "the connect timeout is off");
@@ -250,8 +254,12 @@ fn commands_for_sockets_that_are_gone_do_nothing() {
         HubCommand::Admit(socket.clone()),
         HubCommand::Refuse { socket: socket.clone(), error: json!({}) },
         HubCommand::Ack { socket: socket.clone(), id: AckId(0), args: Args::none() },
+        HubCommand::Close(socket.clone()),
         HubCommand::Disconnect { socket, close: true },
         broadcast(Args::none()),
+        HubCommand::JoinAll { audience: Audience::all(Namespace::MAIN), rooms: vec!["a".into()] },
+        HubCommand::LeaveAll { audience: Audience::all(Namespace::MAIN), rooms: vec!["a".into()] },
+        HubCommand::DisconnectAll { audience: Audience::all(Namespace::MAIN), close: true },
     ] {
         assert_eq!(command(&mut hub, gone), []);
     }
@@ -270,6 +278,16 @@ fn a_disconnect_follows_what_was_sent_before() {
         assert_eq!(outputs[2..], left);
         assert_eq!(until(&mut hub).is_some(), !close);
     }
+}
+
+#[test]
+fn a_connection_is_closed_under_its_sockets_without_a_goodbye() {
+    let mut hub = hub();
+    let socket = join(&mut hub, ONE);
+
+    let outputs = command(&mut hub, HubCommand::Close(socket.clone()));
+
+    assert_eq!(outputs, [disconnected(&socket, DisconnectReason::ForcedClose), HubOutput::Close(ONE)]);
 }
 
 #[test]

@@ -15,6 +15,12 @@ impl Manager {
                 self.connect(&namespace, now);
             }
             ManagerCommand::SetAuth(auth) => socket.auth = auth,
+            ManagerCommand::AskAuth(asks) => socket.asks_auth = asks,
+            ManagerCommand::Auth(auth) => {
+                if let Standing::Asking = socket.standing {
+                    self.request(&namespace, auth);
+                }
+            }
             ManagerCommand::Emit { ack, volatile: true, .. } if !socket.is_connected() => {
                 let unsent = ack.map(|(emit, _)| (emit, Err(AckError::Disconnected)));
                 self.settled(&namespace, unsent);
@@ -55,6 +61,9 @@ impl Manager {
     fn disconnect(&mut self, namespace: &Namespace) {
         let socket = self.socket(namespace);
         socket.wanted = false;
+        if let Standing::Asking = socket.standing {
+            socket.standing = Standing::Away;
+        }
         let was_connected = socket.is_connected();
         if was_connected {
             self.transmit(namespace, Kind::Disconnect);

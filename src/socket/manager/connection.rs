@@ -1,5 +1,7 @@
 //! The life of a session: dialled, joined, lost, and tried again.
 
+use serde_json::Value;
+
 use crate::engine::{CloseReason, Time};
 
 use super::super::{DisconnectReason, Kind, Namespace, Packet, encode};
@@ -10,15 +12,32 @@ impl Manager {
         // Told to close meanwhile, the session is not used: its end is on its way.
         if let Connection::Dialing { .. } = self.connection {
             self.connection = Connection::Open;
-            self.wanted().iter().for_each(|namespace| self.join(namespace));
+            let (wanted, attempts) = (self.wanted(), self.backoff.attempts());
+            if attempts > 0 {
+                wanted
+                    .iter()
+                    .for_each(|namespace| self.event(namespace, ManagerEvent::Reconnected { attempts }));
+            }
+            wanted.iter().for_each(|namespace| self.join(namespace));
         }
     }
 
-    /// Asks for a namespace.
+    /// Asks for a namespace, once it is known what to send along.
     pub(super) fn join(&mut self, namespace: &Namespace) {
         let socket = self.socket(namespace);
+        if socket.asks_auth {
+            socket.standing = Standing::Asking;
+            self.outputs.push_back(ManagerOutput::AskAuth(namespace.clone()));
+        } else {
+            let auth = socket.auth.clone();
+            self.request(namespace, auth);
+        }
+    }
+
+    pub(super) fn request(&mut self, namespace: &Namespace, auth: Option<Value>) {
+        let socket = self.socket(namespace);
         socket.standing = Standing::Joining { early: Vec::new() };
-        let auth = socket.auth.clone();
+        let auth = socket.session.ask(auth);
         self.transmit(namespace, Kind::Connect(auth));
     }
 
@@ -44,7 +63,12 @@ impl Manager {
         }
         match self.connection {
             Connection::Dialing { until } if now >= until => self.fail(CloseReason::ForcedClose),
-            Connection::Backoff { at, .. } if now >= at => self.dial(now),
+            Connection::Backoff { attempt, at } if now >= at => {
+                for namespace in self.wanted() {
+                    self.event(&namespace, ManagerEvent::ReconnectAttempt { attempt });
+                }
+                self.dial(now);
+            }
             // The driver woke too early, or for an acknowledgement.
             Connection::Dialing { .. }
             | Connection::Backoff { .. }

@@ -13,6 +13,7 @@ mod commands;
 mod connection;
 mod emits;
 mod packets;
+mod recovery;
 #[cfg(test)]
 mod tests;
 
@@ -96,6 +97,10 @@ pub enum ManagerCommand {
     },
     /// Change what is sent along at the next CONNECT.
     SetAuth(Option<Value>),
+    /// Whether [`ManagerOutput::AskAuth`] asks what to send along at each CONNECT, in place of what was set.
+    AskAuth(bool),
+    /// The answer to [`ManagerOutput::AskAuth`]. One that comes late, or a second time, is ignored.
+    Auth(Option<Value>),
     /// Send an event. While the socket is not connected it waits in the send buffer. Its name is none of
     /// [`super::RESERVED_EVENTS`].
     Emit {
@@ -126,8 +131,10 @@ pub enum ManagerCommand {
 pub enum ManagerEvent {
     /// The namespace answered. Comes before anything received on this connection.
     Connected {
-        /// The socket's id, new for each connection.
+        /// The socket's id, new for each connection that is not recovered.
         sid: Sid,
+        /// Whether the server took up the socket where it was: what was missed follows, and nothing is lost.
+        recovered: bool,
     },
     /// The namespace refused, with `{ message, data }`. The socket does not reconnect by itself.
     ConnectError(Value),
@@ -139,6 +146,16 @@ pub enum ManagerEvent {
         attempt: u32,
         /// When it will be made.
         at: Time,
+    },
+    /// Trying again, now.
+    ReconnectAttempt {
+        /// Which attempt, counted from one.
+        attempt: u32,
+    },
+    /// There is a session again; the namespaces are asked for next.
+    Reconnected {
+        /// How many attempts it took.
+        attempts: u32,
     },
     /// All attempts failed: the client has given up.
     ReconnectFailed,
@@ -171,6 +188,8 @@ pub enum ManagerOutput {
     Transmit(Encoded),
     /// Close the engine session, after what was sent before, or drop the attempt; answer `Closed`.
     Close,
+    /// Ask the application what to send along with CONNECT; CONNECT waits for [`ManagerCommand::Auth`].
+    AskAuth(Namespace),
     /// Tell the application what happened in a namespace.
     Event(Namespace, ManagerEvent),
     /// Nothing more to do before `until` (`None`: before the next input).
@@ -243,10 +262,12 @@ struct Socket {
     /// Whether the application asked to connect, and neither side has ended that.
     wanted: bool,
     auth: Option<Value>,
+    asks_auth: bool,
     standing: Standing,
     emits: Emits,
     /// What the server asked on this connection.
     unanswered: Unanswered,
+    session: recovery::Session,
 }
 
 /// How a namespace stands.
@@ -254,6 +275,8 @@ struct Socket {
 enum Standing {
     /// Nothing was asked of the server.
     Away,
+    /// The application was asked what to send along with CONNECT.
+    Asking,
     /// CONNECT was sent. A server may emit before it answers; the application hears that after the answer. Where the
     /// socket is not wanted any more, it leaves when it is answered.
     Joining { early: Vec<Packet> },
@@ -323,15 +346,22 @@ impl Manager {
         self.sockets.entry(namespace.clone()).or_insert_with(|| Socket {
             wanted: false,
             auth: None,
+            asks_auth: false,
             standing: Standing::Away,
             emits: Emits::new(EmitOptions { retries, ack_timeout }),
             unanswered: Unanswered::default(),
+            session: recovery::Session::default(),
         })
     }
 
     /// The namespaces whose application waits for a connection or has one.
     fn wanted(&self) -> Vec<Namespace> {
         self.sockets.iter().filter(|(_, socket)| socket.wanted).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether a namespace connects by itself: from [`ManagerCommand::Connect`] until either side has ended that.
+    pub fn is_active(&self, namespace: &Namespace) -> bool {
+        self.sockets.get(namespace).is_some_and(|socket| socket.wanted)
     }
 
     fn is_wanted(&self) -> bool {

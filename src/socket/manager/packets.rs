@@ -14,7 +14,7 @@ impl Manager {
         // Nothing was asked of another namespace; ignored, as in the reference implementation.
         let Some(socket) = self.sockets.get_mut(&packet.namespace) else { return };
         match &mut socket.standing {
-            Standing::Away => {}
+            Standing::Away | Standing::Asking => {}
             Standing::Joining { early } => {
                 if matches!(packet.kind, Kind::Event { .. }) {
                     early.push(packet);
@@ -30,7 +30,11 @@ impl Manager {
         let wanted = self.socket(namespace).wanted;
         match kind {
             Kind::Connect(payload) => match payload.as_ref().and_then(|payload| payload["sid"].as_str()) {
-                Some(sid) if wanted => self.on_connected(namespace, Sid::from_peer(sid), now),
+                Some(sid) if wanted => {
+                    let pid = payload.as_ref().and_then(|payload| payload["pid"].as_str());
+                    let recovered = self.socket(namespace).session.answered(pid);
+                    self.on_connected(namespace, Sid::from_peer(sid), recovered, now);
+                }
                 // The application left while it waited.
                 Some(_) => {
                     self.socket(namespace).standing = Standing::Away;
@@ -49,7 +53,7 @@ impl Manager {
 
     /// The application hears of the connection before anything of it is received or sent. (The reference implementation
     /// flushes first, so that a handler of `connect` runs after what was buffered has left.)
-    fn on_connected(&mut self, namespace: &Namespace, sid: Sid, now: Time) {
+    fn on_connected(&mut self, namespace: &Namespace, sid: Sid, recovered: bool, now: Time) {
         if self.backoff.attempts() > 0 {
             tracing::debug!(
                 reached = "client.reconnect",
@@ -58,7 +62,7 @@ impl Manager {
             );
         }
         self.backoff.reset();
-        self.event(namespace, ManagerEvent::Connected { sid });
+        self.event(namespace, ManagerEvent::Connected { sid, recovered });
         let joining = std::mem::replace(&mut self.socket(namespace).standing, Standing::Connected);
         if let Standing::Joining { early } = joining {
             early.into_iter().for_each(|packet| self.on_traffic(namespace, packet.kind, now));
@@ -84,6 +88,7 @@ impl Manager {
                 if let Some(id) = ack {
                     socket.unanswered.asked(id);
                 }
+                socket.session.heard(&args, ack);
                 self.event(namespace, ManagerEvent::Received { name, args, ack });
             }
             Kind::Ack { id, args } => {

@@ -1,5 +1,6 @@
 //! Claims about the manager and one namespace; [`contract`] has those about any inputs whatever.
 
+mod asked;
 mod contract;
 mod namespaces;
 mod retries;
@@ -136,7 +137,10 @@ fn connecting_dials_then_asks_for_the_namespace_then_is_connected() {
     assert_eq!(wait(&mut manager), (None, ManagerWaiting::Namespace));
 
     let outputs = receive(&mut manager, welcome(), at(2));
-    assert_eq!(outputs, [happened(ManagerEvent::Connected { sid: Sid::from_peer("socket") })]);
+    assert_eq!(
+        outputs,
+        [happened(ManagerEvent::Connected { sid: Sid::from_peer("socket"), recovered: false })]
+    );
     assert_eq!(wait(&mut manager), (None, ManagerWaiting::Traffic));
 }
 
@@ -178,7 +182,12 @@ fn an_attempt_that_takes_too_long_is_closed_and_made_again() {
     assert_eq!(give(&mut manager, ManagerInput::Opened, at(20)), [], "too late");
     assert_eq!(close(&mut manager, at(20)), [reconnecting(1, 21)], "failed once");
     assert_eq!(wait(&mut manager), (Some(at(21)), ManagerWaiting::Backoff { attempt: 1, at: at(21) }));
-    assert_eq!(give(&mut manager, ManagerInput::TimedOut, at(21)), [ManagerOutput::Dial]);
+    let again = ManagerEvent::ReconnectAttempt { attempt: 1 };
+    assert_eq!(give(&mut manager, ManagerInput::TimedOut, at(21)), [happened(again), ManagerOutput::Dial]);
+    assert_eq!(
+        give(&mut manager, ManagerInput::Opened, at(22))[0],
+        happened(ManagerEvent::Reconnected { attempts: 1 })
+    );
 }
 
 #[test]
@@ -284,7 +293,10 @@ fn emits_wait_for_the_connection_and_keep_their_order() {
 
     let outputs = join(&mut manager, at(1));
 
-    assert_eq!(outputs[0], happened(ManagerEvent::Connected { sid: Sid::from_peer("socket") }));
+    assert_eq!(
+        outputs[0],
+        happened(ManagerEvent::Connected { sid: Sid::from_peer("socket"), recovered: false })
+    );
     assert_eq!(wire(&outputs[1..]), [r#"2["first"]"#, r#"20["second"]"#]);
     assert_eq!(wire(&command(&mut manager, emit_with_ack("third", 2, None), at(1))), [r#"21["third"]"#]);
 }

@@ -42,6 +42,44 @@ fn a_fault_excuses_only_what_goes_over_the_connection_that_it_touched() {
     assert_eq!(outcome(&plain(buffered)), (None, 1), "what waits goes over the next one");
 }
 
+/// Alice broadcasts to Bob, whose connection is touched by a fault and replaced; whether his socket of events is taken up.
+fn resumed(planted: Planted, recovered: bool) -> Planted {
+    let planted = planted.touch(BOB).disconnect(BOB).connect(BOB);
+    planted.record(BOB, Kind::Resumed { recovered })
+}
+
+fn with_recovery(planted: Planted) -> Judgement {
+    let mut plan = crate::check::planted::plan();
+    plan.server.recovery = Some(crate::units::Span(crate::check::planted::seconds(120)));
+    judge(&plan, &planted.finish(), &Ending::Settled)
+}
+
+#[test]
+fn who_takes_up_its_socket_is_owed_what_was_sent_to_it_whatever_touched_its_connection() {
+    let sent = || Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false);
+    assert_eq!(outcome(&with_recovery(resumed(sent(), false))), (None, 1));
+    let judgement = with_recovery(resumed(sent(), true));
+    assert_eq!(outcome(&judgement), (Some(Anomaly::Lost), 0));
+    assert_eq!(outcome(&with_recovery(resumed(sent(), true).hear(BOB, "alice broadcast 1"))), (None, 0));
+    assert_eq!(outcome(&with_recovery(resumed(resumed(sent(), true), true))), (Some(Anomaly::Lost), 0));
+}
+
+#[test]
+fn what_was_kept_for_who_was_away_comes_or_was_not_recovered() {
+    let kept = |clients: &[&str]| Kind::Kept {
+        id: MessageId("alice broadcast 1".to_owned()),
+        clients: clients.iter().map(|&name| name.into()).collect(),
+    };
+    let away = |recovered| {
+        let planted = Planted::good().touch(BOB).disconnect(BOB);
+        let planted = planted.broadcast(ALICE, &[BOB], &[ALICE], false).record("server", kept(&[BOB]));
+        planted.connect(BOB).record(BOB, Kind::Resumed { recovered })
+    };
+    assert_eq!(outcome(&with_recovery(away(true))), (Some(Anomaly::Lost), 0));
+    assert_eq!(outcome(&with_recovery(away(true).hear(BOB, "alice broadcast 1"))), (None, 0));
+    assert_eq!(outcome(&with_recovery(away(false))), (None, 1));
+}
+
 #[test]
 fn what_waits_for_a_connection_that_never_comes_is_kept_and_not_lost() {
     assert_eq!(outcome(&plain(Planted::good().disconnect(ALICE).say(ALICE))), (None, 0));

@@ -210,7 +210,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         6 => (maybe_id(), room(), offset(), content())
             .prop_map(|(id, room, offset, content)| Kind::Delivered { id, room, offset, content }),
         1 => (id(), offset()).prop_map(|(id, offset)| Kind::Suppressed { id, offset }),
-        1 => Just(Kind::Connected),
+        1 => Just(Kind::Connected { peer: None }),
         1 => Just(Kind::Disconnected { reason: "transport close" }),
     ]
 }

@@ -12,7 +12,7 @@ use crate::history::{Kind, Record};
 
 pub(super) fn all(records: &[Record], ending: &Ending) -> [(Anomaly, bool); 10] {
     [
-        (Anomaly::Lost, lost(records, ending)),
+        (Anomaly::Lost, lost(records, ending) || refused(records)),
         (Anomaly::DuplicateDelivery, duplicate_delivery(records)),
         (Anomaly::DuplicateCommit, duplicate_commit(records)),
         (Anomaly::Corrupted, corrupted(records)),
@@ -111,22 +111,40 @@ fn corrupted(records: &[Record]) -> bool {
         }
     };
     records.iter().filter_map(content).any(|(seen, content)| {
-        let sent = records.iter().find_map(|record| {
-            let Kind::Sent { id, content, .. } = &record.kind else { return None };
-            (*id == seen).then_some(*content)
-        });
-        sent.is_some_and(|sent| sent != content)
+        let sent: Vec<u64> = records
+            .iter()
+            .filter_map(|record| said(record))
+            .filter(|(id, _)| **id == seen)
+            .map(|(_, said)| said)
+            .collect();
+        !sent.is_empty() && !sent.contains(&content)
     })
 }
 
 fn ack_without_commit(records: &[Record]) -> bool {
     records.iter().any(|record| {
         let Kind::Acknowledged { id, offset } = &record.kind else { return false };
-        !records.iter().filter(|other| other.step < record.step).any(|other| {
+        let earlier: Vec<&Record> = records.iter().filter(|other| other.step < record.step).collect();
+        let of_this_id = |record: &Record| said(record).filter(|(said, _)| *said == id).map(|(_, said)| said);
+        let own = earlier
+            .iter()
+            .rev()
+            .filter(|other| other.host == record.host)
+            .find_map(|other| of_this_id(other));
+        let is_sent = |content: u64| earlier.iter().any(|other| of_this_id(other) == Some(content));
+        !earlier.iter().any(|other| {
+            let Kind::Committed { content, .. } = &other.kind else { return false };
             committed(other)
                 .is_some_and(|(message, _, at)| message == Message::Id(id.clone()) && at == *offset)
+                && own.is_none_or(|own| own == *content || !is_sent(*content))
         })
     })
+}
+
+/// What a user said, and under which id.
+fn said(record: &Record) -> Option<(&MessageId, u64)> {
+    let Kind::Sent { id, content, .. } = &record.kind else { return None };
+    Some((id, *content))
 }
 
 fn contradictory_ack(records: &[Record]) -> bool {
@@ -254,12 +272,27 @@ fn lost(records: &[Record], ending: &Ending) -> bool {
     })
 }
 
+/// Refused, though the log never holds what its client said last under that id.
+fn refused(records: &[Record]) -> bool {
+    records.iter().any(|record| {
+        let Kind::Failed { id: refused, .. } = &record.kind else { return false };
+        let before = records.iter().rev().skip_while(|other| other.step >= record.step);
+        let mut mine = before.filter(|other| other.host == record.host).filter_map(said);
+        let Some((_, own)) = mine.find(|(id, _)| *id == refused) else { return false };
+        !records.iter().any(|other| {
+            matches!(&other.kind, Kind::Committed { id: Some(id), content, .. } if id == refused && *content == own)
+        })
+    })
+}
+
 /// Connected at the end, and for half of the time to settle nothing has happened to this client.
 fn is_idle(mine: &[&Record], all: &[Record], since: Duration) -> bool {
     let connection = mine.iter().rev().find(|record| {
-        matches!(record.kind, Kind::Connected | Kind::Disconnected { .. } | Kind::Exited { .. })
+        matches!(record.kind, Kind::Connected { .. } | Kind::Disconnected { .. } | Kind::Exited { .. })
     });
-    let Some(connected) = connection.filter(|record| record.kind == Kind::Connected) else { return false };
+    let Some(connected) = connection.filter(|record| matches!(record.kind, Kind::Connected { .. })) else {
+        return false;
+    };
     let last_shown = mine.iter().filter(|record| shown(record).is_some()).map(|record| record.at).max();
     let idle_since = connected.at.max(last_shown.unwrap_or_default()).max(since);
     let settle = plan().settle.0;

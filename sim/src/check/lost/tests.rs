@@ -110,3 +110,21 @@ fn a_hole_that_is_filled_is_no_loss() {
 fn everything_shown_to_everyone_is_held() {
     held(Anomaly::Lost, Planted::good());
 }
+
+#[test]
+fn what_the_server_refuses_and_does_not_hold_is_lost() {
+    let refused = |id: &str| Kind::Failed { id: MessageId(id.to_owned()), reason: "no".to_owned() };
+    let planted = Planted::good().say(BOB).record(BOB, refused("bob-2"));
+    let violation = broken(Anomaly::Lost, planted, &Ending::Settled);
+    assert_eq!((violation.says.as_str(), violation.witness.len()), ("bob failed bob-2: no", 2));
+
+    let twin = Planted::good().say_as(BOB, "undefined-0", 2).commit("undefined-0", 4);
+    let twin = twin.ack(BOB, "undefined-0", 4).show(BOB, "undefined-0", 4).show(ALICE, "undefined-0", 4);
+    let of_alice =
+        Kind::Sent { id: MessageId("undefined-0".into()), room: "general".into(), n: 3, content: 7 };
+    broken(
+        Anomaly::Lost,
+        twin.record(ALICE, of_alice).record(ALICE, refused("undefined-0")),
+        &Ending::Settled,
+    );
+}

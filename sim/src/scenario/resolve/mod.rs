@@ -177,7 +177,16 @@ impl<'a> Resolver<'a> {
         let fsync = self.range_or(written.fsync.as_ref(), FSYNC);
         let interval = interval?;
         self.not_below_tick(written.ping_interval.as_ref(), interval, "`ping_interval`")?;
-        Some(ServerPlan { ping_interval: Span(interval), ping_timeout: Span(timeout?), fsync: fsync? })
+        let recovery = match &written.recovery {
+            Some(text) => Some(Span(self.span_or(Some(text), default.ping_interval)?)),
+            None => None,
+        };
+        Some(ServerPlan {
+            ping_interval: Span(interval),
+            ping_timeout: Span(timeout?),
+            fsync: fsync?,
+            recovery,
+        })
     }
 
     fn network(&mut self, written: &NetworkText) -> Option<NetworkPlan> {

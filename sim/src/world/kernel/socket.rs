@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tokio::io::ReadBuf;
 use tokio::sync::Notify;
 
-use super::frame::{End, Route, Segment};
+use super::frame::{End, MachineId, Route, Segment};
 use super::state::{BUFFER, Fin, Phase, Queued, State};
 
 /// One end of a connection.
@@ -33,6 +33,11 @@ impl Socket {
     /// A socket whose handshake has begun.
     pub(super) fn new(route: Route, port: Option<u16>) -> Self {
         Self { route, port, state: Mutex::new(State::new()), stirred: Notify::new() }
+    }
+
+    /// The machine of the other end.
+    pub(in crate::world) fn peer(&self) -> MachineId {
+        self.route.to
     }
 
     /// A number for this end, the same in every run of a plan.

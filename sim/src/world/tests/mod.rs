@@ -45,6 +45,7 @@ fn plan(lasts: &str, faults: Vec<Fault>) -> Plan {
             ping_interval: span("25s"),
             ping_timeout: span("20s"),
             fsync: "5ms".parse().expect("a range"),
+            recovery: None,
         },
         clients: BTreeMap::from([(alice.clone(), ClientPlan::default())]),
         network: NetworkPlan { latency: "20ms".parse().expect("a range") },

@@ -51,6 +51,10 @@ impl Rooms {
         let Some(room) = self.rooms.get_mut(&name).filter(|room| room.on_server) else {
             return Ok(Arrival::Elsewhere);
         };
+        if !room.announced && !room.leaving {
+            // Recovered of a connection whose answer to the join was lost. It comes again behind that of this one.
+            return Ok(Arrival::Elsewhere);
+        }
         if room.position.is_some_and(|position| offset <= position) {
             return Ok(Arrival::Known);
         }

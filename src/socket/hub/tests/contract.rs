@@ -17,18 +17,24 @@ enum Act {
     Close(usize, CloseReason),
     TimeOut,
     Guard,
+    GuardOthers,
     Admit(usize),
     Refuse(usize),
     Emit(usize, Option<Option<u64>>, bool),
     Broadcast(Vec<usize>, Vec<usize>, bool),
+    BroadcastWithAck(Vec<usize>, Vec<usize>, Option<u64>),
+    JoinAll(Vec<usize>, usize),
+    LeaveAll(Vec<usize>, usize),
+    DisconnectAll(Vec<usize>, bool),
     Join(usize, usize),
     Leave(usize, usize),
     Ack(usize, u64),
     Disconnect(usize, bool),
+    CloseUnder(usize),
     Shutdown,
 }
 
-/// One that always exists, one that may be guarded, and one that never exists.
+/// One that always exists, one that may be guarded, and one that exists at most while someone is in it.
 const NAMESPACES: [&str; 3] = ["/", "/guarded", "/nowhere"];
 const ROOMS: [&str; 3] = ["a", "b", "c"];
 
@@ -45,18 +51,30 @@ fn arbitrary_act() -> impl Strategy<Value = Act> {
         8 => (n(), arbitrary_close_reason()).prop_map(|(n, reason)| Act::Close(n, reason)),
         8 => Just(Act::TimeOut),
         2 => Just(Act::Guard),
+        1 => Just(Act::GuardOthers),
         8 => n().prop_map(Act::Admit),
         4 => n().prop_map(Act::Refuse),
         8 => (n(), proptest::option::of(proptest::option::of(0_u64..30)), any::<bool>())
             .prop_map(|(n, ack, volatile)| Act::Emit(n, ack, volatile)),
         8 => (rooms(), rooms(), any::<bool>())
             .prop_map(|(to, except, volatile)| Act::Broadcast(to, except, volatile)),
+        8 => (rooms(), rooms(), proptest::option::of(0_u64..30))
+            .prop_map(|(to, except, timeout)| Act::BroadcastWithAck(to, except, timeout)),
+        4 => (rooms(), 0..ROOMS.len()).prop_map(|(to, room)| Act::JoinAll(to, room)),
+        2 => (rooms(), 0..ROOMS.len()).prop_map(|(to, room)| Act::LeaveAll(to, room)),
+        1 => (rooms(), any::<bool>()).prop_map(|(to, close)| Act::DisconnectAll(to, close)),
         8 => (n(), 0..ROOMS.len()).prop_map(|(n, room)| Act::Join(n, room)),
         4 => (n(), 0..ROOMS.len()).prop_map(|(n, room)| Act::Leave(n, room)),
         8 => (n(), 0_u64..4).prop_map(|(n, id)| Act::Ack(n, id)),
         8 => (n(), any::<bool>()).prop_map(|(n, close)| Act::Disconnect(n, close)),
+        2 => n().prop_map(Act::CloseUnder),
         1 => Just(Act::Shutdown),
     ]
+}
+
+fn audience(to: &[usize], except: &[usize]) -> Audience {
+    let rooms = |rooms: &[usize]| rooms.iter().map(|&room| ROOMS[room].into()).collect();
+    Audience { namespace: Namespace::MAIN, to: rooms(to), except: rooms(except) }
 }
 
 /// A socket, as the judge knows it.
@@ -84,6 +102,11 @@ struct Judge {
     settled: BTreeSet<EmitId>,
     /// Whom the broadcast that is under way goes to.
     expected: Option<Vec<ConnectionId>>,
+    /// How many each broadcast with acknowledgements went to.
+    surveyed: BTreeMap<EmitId, usize>,
+    others_guarded: bool,
+    /// Who is to be gone after this step.
+    dismissed: Vec<Sid>,
 }
 
 impl Judge {
@@ -107,6 +130,10 @@ impl Judge {
             }
             Act::TimeOut => return Some(HubInput::TimedOut),
             Act::Guard => HubCommand::Guard(Namespace::new("guarded")),
+            Act::GuardOthers => {
+                self.others_guarded = true;
+                HubCommand::GuardOthers
+            }
             Act::Admit(n) => HubCommand::Admit(whom(n)?),
             Act::Refuse(n) => HubCommand::Refuse { socket: whom(n)?, error: json!({"message": "no"}) },
             Act::Emit(n, ack, volatile) => {
@@ -116,10 +143,34 @@ impl Judge {
                 HubCommand::Emit { socket, name, args, ack, volatile }
             }
             Act::Broadcast(to, except, volatile) => {
-                self.expected = Some(self.audience(&to, &except));
-                let rooms = |rooms: Vec<usize>| rooms.into_iter().map(|room| ROOMS[room].into()).collect();
-                let audience = Audience { namespace: Namespace::MAIN, to: rooms(to), except: rooms(except) };
+                self.expected = Some(self.connections(&self.audience(&to, &except)));
+                let audience = audience(&to, &except);
                 HubCommand::Broadcast { audience, name: "broadcast".into(), args, volatile }
+            }
+            Act::BroadcastWithAck(to, except, timeout) => {
+                self.emitted += 1;
+                let (emit, timeout) = (EmitId(self.emitted), timeout.map(Duration::from_secs));
+                let asked = self.audience(&to, &except);
+                self.expected = Some(self.connections(&asked));
+                self.surveyed.insert(emit, asked.len());
+                let audience = audience(&to, &except);
+                HubCommand::BroadcastWithAck { audience, name: "broadcast".into(), args, emit, timeout }
+            }
+            Act::JoinAll(to, room) => {
+                for socket in self.audience(&to, &[]) {
+                    self.here.get_mut(&socket).map(|known| known.rooms.insert(room));
+                }
+                HubCommand::JoinAll { audience: audience(&to, &[]), rooms: vec![ROOMS[room].into()] }
+            }
+            Act::LeaveAll(to, room) => {
+                for socket in self.audience(&to, &[]) {
+                    self.here.get_mut(&socket).map(|known| known.rooms.remove(&room));
+                }
+                HubCommand::LeaveAll { audience: audience(&to, &[]), rooms: vec![ROOMS[room].into()] }
+            }
+            Act::DisconnectAll(to, close) => {
+                self.dismissed = self.audience(&to, &[]);
+                HubCommand::DisconnectAll { audience: audience(&to, &[]), close }
             }
             Act::Join(n, room) => {
                 let socket = whom(n)?;
@@ -133,23 +184,24 @@ impl Judge {
             }
             Act::Ack(n, id) => HubCommand::Ack { socket: whom(n)?, id: AckId(id), args },
             Act::Disconnect(n, close) => HubCommand::Disconnect { socket: whom(n)?, close },
+            Act::CloseUnder(n) => HubCommand::Close(whom(n)?),
             Act::Shutdown => HubCommand::Shutdown,
         };
         Some(HubInput::Command(command))
     }
 
     /// Whom a broadcast in the main namespace goes to, said the long way.
-    fn audience(&self, to: &[usize], except: &[usize]) -> Vec<ConnectionId> {
-        let hears = |known: &&Known| {
+    fn audience(&self, to: &[usize], except: &[usize]) -> Vec<Sid> {
+        let hears = |socket: &&Sid| {
+            let known = &self.here[*socket];
             let within = |rooms: &[usize]| rooms.iter().any(|room| known.rooms.contains(room));
             known.namespace == Namespace::MAIN && (to.is_empty() || within(to)) && !within(except)
         };
-        self.order
-            .iter()
-            .map(|socket| &self.here[socket])
-            .filter(hears)
-            .map(|known| known.connection)
-            .collect()
+        self.order.iter().filter(hears).cloned().collect()
+    }
+
+    fn connections(&self, sockets: &[Sid]) -> Vec<ConnectionId> {
+        sockets.iter().map(|socket| self.here[socket].connection).collect()
     }
 
     fn judge(&mut self, outputs: Vec<HubOutput>) {
@@ -166,6 +218,9 @@ impl Judge {
         }
         if let Some(expected) = self.expected.take() {
             assert_eq!(heard, expected);
+        }
+        for socket in std::mem::take(&mut self.dismissed) {
+            assert!(!self.here.contains_key(&socket), "all of them are disconnected at once");
         }
     }
 
@@ -207,7 +262,8 @@ impl Judge {
     fn judge_event(&mut self, event: HubEvent) {
         match event {
             HubEvent::Asked { socket, connection, namespace, .. } => {
-                assert_eq!(namespace, Namespace::new("guarded"));
+                assert_ne!(namespace, Namespace::MAIN);
+                assert!(self.others_guarded || namespace == Namespace::new("guarded"));
                 self.arrive(socket, connection, namespace);
             }
             HubEvent::Abandoned { socket } => {
@@ -226,12 +282,20 @@ impl Judge {
                 assert!(self.here[&socket].connected);
                 self.asked.extend(ack.map(|id| (socket, id)));
             }
+            HubEvent::AllAcked { emit, answers, missing } => {
+                assert!(answers.len() + missing <= self.surveyed[&emit]);
+                assert!(self.settled.insert(emit), "settled once");
+            }
             HubEvent::Acked { emit, .. } => {
+                assert!(!self.surveyed.contains_key(&emit));
                 assert!((1..=self.emitted).contains(&emit.0));
                 assert!(self.settled.insert(emit), "settled once");
             }
-            HubEvent::Disconnected { socket, .. } => {
-                assert!(self.here.remove(&socket).is_some_and(|known| known.connected), "disconnected once");
+            HubEvent::Disconnected { socket, rooms, .. } => {
+                let known = self.here.remove(&socket).expect("disconnected once");
+                assert!(known.connected);
+                let named = known.rooms.iter().map(|&room| RoomName::from(ROOMS[room]));
+                assert_eq!(rooms, named.chain([RoomName::from(&socket)]).collect());
                 self.order.retain(|other| *other != socket);
             }
         }
@@ -274,7 +338,8 @@ proptest! {
         prop_assert!(judge.here.is_empty());
         prop_assert_eq!(judge.settled.len() as u64, judge.emitted);
         prop_assert!(hub.connections.is_empty() && hub.deadlines.is_empty() && hub.members.is_empty());
-        prop_assert_eq!(hub.waiters.len(), 0);
+        prop_assert!(hub.waiters.len() == 0 && hub.surveys.is_empty());
+        prop_assert_eq!(hub.namespaces.len(), 2);
         prop_assert!(hub.namespaces.values().all(|state| state.roster.is_empty()));
     }
 }

@@ -1,5 +1,6 @@
 //! Several namespaces, and who is let in.
 
+use super::super::packets::NAMESPACES_MAX;
 use super::*;
 
 fn admin() -> Namespace {
@@ -21,7 +22,15 @@ fn open_hub(command_: HubCommand) -> Hub {
 fn ask(hub: &mut Hub, auth: Value) -> Sid {
     let outputs = receive(hub, ONE, to_admin(Kind::Connect(Some(auth.clone()))));
     match &outputs[..] {
-        [HubOutput::Event(HubEvent::Asked { socket, connection: ONE, namespace, auth: said })] => {
+        [
+            HubOutput::Event(HubEvent::Asked {
+                socket,
+                connection: ONE,
+                namespace,
+                auth: said,
+                recovers: None,
+            }),
+        ] => {
             assert_eq!((namespace, said), (&admin(), &auth));
             socket.clone()
         }
@@ -92,6 +101,7 @@ fn a_guarded_namespace_answers_when_the_application_has_decided() {
             connection: ONE,
             namespace: admin(),
             auth: json!({"token": 1}),
+            recovered: None,
         })]
     );
     assert_eq!(until(&mut hub), None);
@@ -177,4 +187,53 @@ fn closing_says_goodbye_in_every_namespace() {
 
     assert_eq!(wire(&outputs), [(ONE, "1"), (ONE, "1/admin,")]);
     assert_eq!(outputs.last(), Some(&HubOutput::Close(ONE)));
+}
+
+#[test]
+fn a_namespace_that_is_asked_for_comes_to_be_when_someone_is_let_in_and_goes_with_the_last() {
+    let mut hub = open_hub(HubCommand::GuardOthers);
+    let socket = ask(&mut hub, json!({}));
+    assert!(!hub.namespaces.contains_key(&admin()), "asking is not being in");
+
+    command(&mut hub, HubCommand::Admit(socket));
+    let second = receive(&mut hub, ONE, packet(Kind::Connect(None)));
+    assert_eq!(wire(&second).len(), 1, "the main namespace is not asked about");
+    assert_eq!(hub.audience(&Audience::all(admin())).len(), 1);
+
+    receive(&mut hub, ONE, to_admin(Kind::Disconnect));
+    assert!(!hub.namespaces.contains_key(&admin()));
+    ask(&mut hub, json!({}));
+}
+
+#[test]
+fn a_namespace_that_was_created_stays_though_no_one_is_in_it_and_is_asked_about() {
+    for create in [HubCommand::Create(admin()), HubCommand::Guard(admin())] {
+        let mut hub = open_hub(HubCommand::GuardOthers);
+        let socket = ask(&mut hub, json!({}));
+        command(&mut hub, HubCommand::Admit(socket));
+
+        command(&mut hub, create);
+
+        receive(&mut hub, ONE, to_admin(Kind::Disconnect));
+        assert!(hub.namespaces.contains_key(&admin()));
+        ask(&mut hub, json!({}));
+    }
+}
+
+#[test]
+fn a_connection_is_in_no_more_namespaces_than_it_may() {
+    let mut hub = open_hub(HubCommand::GuardOthers);
+    let connect = |hub: &mut Hub, number: usize| {
+        let namespace = Namespace::new(&number.to_string());
+        receive(hub, ONE, Packet { namespace, kind: Kind::Connect(None) })
+    };
+    for number in 0..NAMESPACES_MAX {
+        assert!(matches!(connect(&mut hub, number)[..], [HubOutput::Event(HubEvent::Asked { .. })]));
+    }
+
+    let outputs = connect(&mut hub, NAMESPACES_MAX);
+
+    assert_eq!(wire(&outputs), [(ONE, r#"4/1000,{"message":"Too many namespaces"}"#)]);
+    let closed = give(&mut hub, HubInput::Closed(ONE, CloseReason::TransportClose), at(1));
+    assert_eq!(closed.len(), NAMESPACES_MAX, "each is abandoned");
 }

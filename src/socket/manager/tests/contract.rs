@@ -18,6 +18,8 @@ enum Act {
     Emit { namespace: Namespace, timeout: Option<u64>, ack: bool, volatile: bool },
     Ack(Namespace, u64),
     Disconnect(Namespace),
+    AskAuth(Namespace, bool),
+    Auth(Namespace),
 }
 
 fn arbitrary_namespace() -> impl Strategy<Value = Namespace> {
@@ -42,6 +44,8 @@ fn arbitrary_act() -> impl Strategy<Value = Act> {
         }),
         2 => (arbitrary_namespace(), 0_u64..4).prop_map(|(namespace, id)| Act::Ack(namespace, id)),
         2 => arbitrary_namespace().prop_map(Act::Disconnect),
+        1 => (arbitrary_namespace(), any::<bool>()).prop_map(|(namespace, asks)| Act::AskAuth(namespace, asks)),
+        3 => arbitrary_namespace().prop_map(Act::Auth),
     ]
 }
 
@@ -81,6 +85,8 @@ impl Judge {
             }
             Act::Ack(namespace, id) => (namespace, ManagerCommand::Ack { id: AckId(id), args: Args::none() }),
             Act::Disconnect(namespace) => (namespace, ManagerCommand::Disconnect),
+            Act::AskAuth(namespace, asks) => (namespace, ManagerCommand::AskAuth(asks)),
+            Act::Auth(namespace) => (namespace, ManagerCommand::Auth(Some(json!({"token": 1})))),
         };
         Some(ManagerInput::Command(namespace, command))
     }
@@ -115,8 +121,14 @@ impl Judge {
                 ManagerEvent::ConnectError(_)
                 | ManagerEvent::ConnectFailed(_)
                 | ManagerEvent::Reconnecting { .. }
+                | ManagerEvent::ReconnectAttempt { .. }
+                | ManagerEvent::Reconnected { .. }
                 | ManagerEvent::ReconnectFailed,
             ) => assert!(!self.connected.contains(&namespace)),
+            ManagerOutput::AskAuth(namespace) => {
+                assert!(self.session && self.opened && !self.told_to_close);
+                assert!(!self.connected.contains(&namespace));
+            }
             ManagerOutput::Wait { .. } => {}
         }
     }
@@ -181,7 +193,8 @@ proptest! {
         // However it stood, it can be brought to rest, and comes back from there.
         let both = [Namespace::MAIN, Namespace::new("other")];
         let rest = both.clone().map(Act::Disconnect).into_iter().chain([Act::Close(CloseReason::TransportClose)]);
-        for act in rest.chain(both.clone().map(Act::Connect)).chain([Act::Open]) {
+        let connects = both.clone().map(Act::Connect).into_iter().chain([Act::Open]);
+        for act in rest.chain(connects).chain(both.clone().map(Act::Auth)) {
             if let Some(input) = judge.input(act) {
                 give(&mut manager, input, now).into_iter().for_each(|output| judge.judge(output));
             }
@@ -214,7 +227,7 @@ proptest! {
             let input = match act {
                 Act::Receive(packet) => ManagerInput::Received(packet),
                 Act::Open | Act::Close(_) | Act::TimeOut | Act::Connect(_) | Act::Emit { .. } | Act::Ack(..)
-                | Act::Disconnect(_) => reckless.input(act).expect("there is a session"),
+                | Act::Disconnect(_) | Act::AskAuth(..) | Act::Auth(_) => reckless.input(act).expect("there is a session"),
             };
             give(&mut manager, input, now);
         }

@@ -40,7 +40,10 @@ fn a_namespace_joins_a_session_that_is_open() {
     assert_eq!(wait(&mut manager), (None, ManagerWaiting::Namespace));
     assert_eq!(in_admin(&mut manager, connect()), [], "it has asked");
     let sid = Sid::from_peer("socket");
-    assert_eq!(from_admin(&mut manager, welcome().kind), [heard_in_admin(ManagerEvent::Connected { sid })]);
+    assert_eq!(
+        from_admin(&mut manager, welcome().kind),
+        [heard_in_admin(ManagerEvent::Connected { sid, recovered: false })]
+    );
     assert_eq!(wire(&in_admin(&mut manager, emit("a"))), [r#"2/admin,["a"]"#]);
     assert_eq!(wire(&command(&mut manager, emit("b"), at(1))), [r#"2["b"]"#]);
 }
@@ -130,7 +133,10 @@ fn who_changes_its_mind_before_it_is_answered_stays() {
     assert_eq!(in_admin(&mut manager, connect()), []);
 
     let sid = Sid::from_peer("socket");
-    assert_eq!(from_admin(&mut manager, welcome().kind), [heard_in_admin(ManagerEvent::Connected { sid })]);
+    assert_eq!(
+        from_admin(&mut manager, welcome().kind),
+        [heard_in_admin(ManagerEvent::Connected { sid, recovered: false })]
+    );
 }
 
 #[test]
