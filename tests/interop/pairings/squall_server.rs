@@ -1,7 +1,7 @@
 //! Squall's server as an actor of a case: does what the case asks for, tells what its handlers hear. What
 //! `driver_server.mjs` is to the official library.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -81,7 +81,8 @@ impl SquallServer {
     async fn listen(&mut self, command: &Value) {
         let server = Server::new(&self.env, options(&command["options"]));
         self.server = Some(server.clone());
-        let events: Arc<Vec<String>> = Arc::new(texts(&command["events"]).map(str::to_owned).collect());
+        // A case may emit one event several times; each is listened to once.
+        let events: Arc<BTreeSet<String>> = Arc::new(texts(&command["events"]).map(str::to_owned).collect());
         for (name, door) in command["namespaces"].as_object().into_iter().flatten() {
             self.open(&server.of(name), door, &events);
         }
@@ -94,7 +95,7 @@ impl SquallServer {
         self.tell(&json!({ "hears": { "listening": port } }));
     }
 
-    fn open(&self, namespace: &ServerNamespace, door: &Value, events: &Arc<Vec<String>>) {
+    fn open(&self, namespace: &ServerNamespace, door: &Value, events: &Arc<BTreeSet<String>>) {
         if let Some(token) = door["token"].as_str().map(str::to_owned) {
             let refusal = ConnectError {
                 message: text(&door["refusal"]["message"]).to_owned(),
@@ -131,7 +132,7 @@ impl SquallServer {
         });
     }
 
-    fn listen_to(&self, socket: &Socket, events: &[String]) {
+    fn listen_to(&self, socket: &Socket, events: &BTreeSet<String>) {
         let connected = Connected { socket: socket.clone(), unanswered: VecDeque::new() };
         self.state().sockets.insert(socket.id().to_string(), connected);
         self.tell_of(socket, &json!("connection"));
