@@ -244,7 +244,7 @@ impl ServerSession {
         }
     }
 
-    /// The client of a polling session is told by its next poll, after what was sent before.
+    /// The client of a polling session is told by the first poll that has nothing else to bring.
     fn close_for_application(&mut self, now: Time) {
         match &self.carrier {
             Carrier::Polling(polling) if self.is_open() && polling.poll.is_none() => {

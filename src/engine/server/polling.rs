@@ -90,25 +90,24 @@ impl ServerSession {
         }
     }
 
-    /// Answers a waiting poll, if there is something to say.
+    /// Answers a waiting poll, if there is something to say. That the session is closed is said by a poll of its own, as in
+    /// the reference implementation: a client that finds both in one answer takes the end of its transport for the
+    /// cause of its disconnect, and comes back from where it was told to go.
     pub(super) fn answer_poll(&mut self) {
+        let closing = matches!(self.state, State::Closing { .. });
         let Carrier::Polling(polling) = &mut self.carrier else { return };
         if polling.poll.is_none() {
             return;
         }
-        let closing = matches!(self.state, State::Closing { .. });
-        if closing {
-            polling.unsent.push_back(Packet::Close.encode());
-        }
         if polling.unsent.is_empty() {
+            if closing {
+                self.close(CloseReason::ForcedClose, EndedBy::Server);
+            }
             return;
         }
         if let Some(poll) = polling.poll.take() {
             let body = payload::encode(polling.unsent.drain(..));
             self.respond(poll, Response::Payload(body));
-        }
-        if closing {
-            self.close(CloseReason::ForcedClose, EndedBy::Server);
         }
     }
 

@@ -210,17 +210,44 @@ fn the_application_closes_by_the_poll_that_waits() {
 }
 
 #[test]
-fn the_application_closes_by_the_next_poll_after_what_it_sent() {
+fn the_application_closes_by_the_poll_after_the_one_that_brings_what_it_sent() {
     let mut session = open();
     give(&mut session, send("bye"), at(1));
     let last_poll = Output::Wait { until: Some(at(31)), why: Waiting::LastPoll };
     assert_eq!(give(&mut session, Input::Command(Command::Close), at(1)), std::slice::from_ref(&last_poll));
-    assert_eq!(give(&mut session, send("too late"), at(2)), [last_poll]);
+    assert_eq!(give(&mut session, send("too late"), at(2)), std::slice::from_ref(&last_poll));
     assert_eq!(post(&mut session, 1, "4not heard"), [respond(1, Response::Ok)]);
 
+    assert_eq!(give(&mut session, poll(2), at(5)), [payload(2, "4bye"), last_poll]);
     assert_eq!(
-        said(&mut session, poll(2), at(5)),
-        [payload(2, "4bye\x1e1"), Output::Close, closed(CloseReason::ForcedClose)]
+        said(&mut session, poll(3), at(5)),
+        [Output::Close, payload(3, "1"), closed(CloseReason::ForcedClose)]
+    );
+}
+
+#[test]
+fn a_poll_that_was_just_answered_leaves_the_close_to_the_next() {
+    let mut session = open();
+    give(&mut session, poll(1), at(1));
+    assert_eq!(said(&mut session, send("bye"), at(1)), [payload(1, "4bye")]);
+    assert_eq!(said(&mut session, Input::Command(Command::Close), at(1)), []);
+
+    assert_eq!(
+        said(&mut session, poll(2), at(1)),
+        [Output::Close, payload(2, "1"), closed(CloseReason::ForcedClose)]
+    );
+}
+
+#[test]
+fn a_client_that_says_goodbye_is_not_waited_for_to_hear_of_the_close() {
+    let mut session = open();
+    give(&mut session, send("bye"), at(1));
+    give(&mut session, Input::Command(Command::Close), at(1));
+    assert_eq!(said(&mut session, poll(1), at(1)), [payload(1, "4bye")]);
+
+    assert_eq!(
+        post(&mut session, 2, "1"),
+        [Output::Close, respond(2, Response::Ok), closed(CloseReason::TransportClose)]
     );
 }
 
