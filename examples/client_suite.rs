@@ -65,7 +65,7 @@ fn namespaces(server: &Server) {
 }
 
 fn handshake(socket: &Socket) -> Value {
-    json!({ "auth": socket.auth() })
+    json!({ "auth": socket.auth(), "query": socket.handshake().request.query })
 }
 
 async fn tell_id(socket: Socket, event: Incoming) {
