@@ -58,7 +58,7 @@ pub trait OutboxStorage: Send + 'static {
     /// When it cannot be read.
     fn pending(&mut self) -> Result<Vec<Pending>, StoreError>;
 
-    /// Forgets a message: it is acknowledged, or was shown to the user as failed.
+    /// Forgets a message: the user was told that it is acknowledged, or that it failed.
     ///
     /// # Errors
     /// When it is still there.

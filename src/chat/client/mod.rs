@@ -123,14 +123,16 @@ pub enum ChatEvent {
         /// Why.
         reason: String,
     },
-    /// The server has a message of this user: it will never be lost.
+    /// The server has a message of this user: it will never be lost. A later process says so again where the earlier one died
+    /// before the outbox forgot the message.
     Acknowledged {
         /// Which.
         id: MessageId,
         /// Where; [`LogOffset::START`] from a server that does not say.
         offset: LogOffset,
     },
-    /// The server will never take a message of this user; it is out of the outbox.
+    /// The server will never take a message of this user; the outbox forgets it. Said again as
+    /// [`ChatEvent::Acknowledged`] is.
     Failed {
         /// Which.
         id: MessageId,
@@ -251,6 +253,14 @@ impl ChatClient {
     /// Disconnects and stays so until [`ChatClient::connect`]. The outbox is kept.
     pub fn disconnect(&self) {
         self.command(Command::Disconnect);
+    }
+
+    /// Waits until the outbox has forgotten what is settled, so that a process that ends after this leaves nothing to be sent
+    /// again by the next. All events about it are there by then.
+    pub async fn flush(&self) {
+        let (answer, answered) = oneshot::channel();
+        self.command(Command::Flush { answer });
+        answered.await.unwrap_or_default();
     }
 
     /// The Socket.IO client underneath: for namespaces of your own over the same connection ([`Client::of`]).

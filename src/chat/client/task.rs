@@ -29,6 +29,7 @@ pub(super) enum Command {
     Join { room: String, since: Option<LogOffset> },
     Leave { room: String },
     Disconnect,
+    Flush { answer: oneshot::Sender<()> },
 }
 
 /// What the handles can look at; changed by the task alone.
@@ -113,6 +114,8 @@ impl<O: OutboxStorage> Task<O> {
                 self.catch_up_pause = None;
                 self.client.disconnect();
             }
+            // One thing is done at a time: what the user was told before he asked is forgotten by now.
+            Command::Flush { answer } => answer.send(()).unwrap_or_default(),
             // Who asked may be gone; it was said all the same.
             Command::Say { room, content, answer } => drop(answer.send(self.say(room, content).await)),
             Command::Join { room, since } => {
@@ -260,16 +263,18 @@ impl<O: OutboxStorage> Task<O> {
         self.settle(settled).await;
     }
 
+    /// The user is told first: a process that dies while the outbox forgets may have forgotten, and the next one could not
+    /// tell what became of the message. If it has not, the next one sends again and tells again.
     async fn settle(&mut self, Settled { id, result }: Settled) {
         let removed = id.clone();
-        if let Err(error) = self.outbox.run(move |outbox| outbox.remove(&removed)).await {
-            // Harmless for this message: a later process sends it again, and the server knows it.
-            self.tell(ChatEvent::OutboxBroken(error));
-        }
         self.tell(match result {
             Ok(offset) => ChatEvent::Acknowledged { id, offset },
             Err(reason) => ChatEvent::Failed { id, reason },
         });
+        if let Err(error) = self.outbox.run(move |outbox| outbox.remove(&removed)).await {
+            // Harmless for this message: a later process sends it again, and the server knows it.
+            self.tell(ChatEvent::OutboxBroken(error));
+        }
     }
 
     /// The user may have stopped listening; what was said is sent all the same.

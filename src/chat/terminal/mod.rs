@@ -156,7 +156,7 @@ impl<W: Write> Session<'_, W> {
         let mut leave_at: Option<Time> = None;
         loop {
             if leave_at.is_some() && self.client.status().pending.is_empty() {
-                return if self.failed == 0 { Ok(()) } else { Err(TerminalError::Failed(self.failed)) };
+                return self.end().await;
             }
             let clock = &self.env.clock;
             tokio::select! {
@@ -253,6 +253,15 @@ impl<W: Write> Session<'_, W> {
         }
     }
 
+    /// Everything is settled, and the next client must not send it again.
+    async fn end(mut self) -> Result<(), TerminalError> {
+        self.client.flush().await;
+        while let Ok(event) = self.events.try_recv() {
+            self.on_event(&event)?;
+        }
+        if self.failed == 0 { Ok(()) } else { Err(TerminalError::Failed(self.failed)) }
+    }
+
     /// The user leaves the chat; what waits is kept, which is worth saying.
     fn leave(mut self) -> Result<(), TerminalError> {
         let waiting = self.client.status().pending.len();
@@ -267,20 +276,26 @@ impl<W: Write> Session<'_, W> {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::sync::Arc;
 
     use crate::chat::tests::world::{World, url};
     use crate::io::Socket;
+    use crate::io::env::{Blocking, BoxFuture};
     use crate::store::testing::inline_env;
 
     use super::*;
 
     /// Runs a terminal client over `input`; how it ended, and its messages and remarks.
     async fn chat(world: &World, input: &[u8]) -> (Result<(), TerminalError>, String, String) {
+        chat_in(&inline_env(), world, input).await
+    }
+
+    async fn chat_in(env: &Env, world: &World, input: &[u8]) -> (Result<(), TerminalError>, String, String) {
         let (mut messages, mut remarks) = (Vec::new(), Vec::new());
         let streams = Streams { input, messages: &mut messages, remarks: &mut remarks };
         let outbox = Some(world.directory().join("terminal.db"));
         let options = TerminalOptions { url: url(), name: Some("ci".to_owned()), outbox };
-        let ended = run(&inline_env(), world.net.clone(), options, streams, pending()).await;
+        let ended = run(env, world.net.clone(), options, streams, pending()).await;
         // The task of the client that ended still has its outbox; this is its turn.
         tokio::task::yield_now().await;
         (ended, String::from_utf8(messages).unwrap(), String::from_utf8(remarks).unwrap())
@@ -366,5 +381,32 @@ mod tests {
         let (ended, _, remarks) = chat(&world, &[b'x'; 70_000]).await;
         assert!(matches!(ended, Err(TerminalError::Failed(1))), "{ended:?}");
         assert!(remarks.contains("NOT DELIVERED: ci: xxx"), "{remarks}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_settled_is_out_of_the_outbox_when_the_client_leaves() {
+        let world = World::new();
+        let _server = world.serve_chat().await;
+        let env = Env { blocking: Arc::new(SlowDisk(inline_env())), ..inline_env() };
+        for input in [b"one".as_slice(), &[b'x'; 70_000]] {
+            let _ended = chat_in(&env, &world, input).await;
+
+            let mut outbox =
+                place::open_at(&world.directory().join("terminal.db"), &inline_env().entropy).unwrap();
+            assert_eq!(outbox.pending().unwrap(), []);
+        }
+    }
+
+    /// Each job takes its time.
+    struct SlowDisk(Env);
+
+    impl Blocking for SlowDisk {
+        fn run(&self, job: Box<dyn FnOnce() + Send>) -> BoxFuture<()> {
+            let slowly = self.0.sleep(Duration::from_millis(10));
+            Box::pin(async move {
+                slowly.await;
+                job();
+            })
+        }
     }
 }

@@ -1,13 +1,17 @@
 //! Our client with our server: what was said is shown once, in one order, whatever happens in between.
 
 use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use crate::chat::ChatEvent;
+use crate::chat::{ChatEvent, ChatOptions};
+use crate::io::env::{Blocking, BoxFuture};
 use crate::store::testing::log_in_memory;
 use crate::store::{Appended, Draft, LogOffset, MessageLog, SqliteLog, StoreError, Stored};
 
-use super::world::World;
+use super::world::{Process, World};
 
 fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|n| format!("message {n}")).collect()
@@ -87,6 +91,42 @@ async fn what_a_killed_client_had_said_is_sent_by_its_next_life() {
     bob.client.connect();
 
     assert_eq!(bob.read(2).await, numbered(0..2));
+}
+
+/// Does its work, and from some moment on does not come to say so.
+#[derive(Default)]
+struct DyingDisk(AtomicBool);
+
+impl Blocking for DyingDisk {
+    fn run(&self, job: Box<dyn FnOnce() + Send>) -> BoxFuture<()> {
+        let dies = self.0.load(Ordering::Relaxed);
+        Box::pin(async move {
+            job();
+            if dies {
+                pending::<()>().await;
+            }
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_user_knows_what_became_of_a_message_before_the_outbox_forgets_it() {
+    let world = World::new();
+    let _server = world.serve_chat().await;
+    for content in ["message 0".to_owned(), "x".repeat(70_000), "x".repeat(2_000_000)] {
+        let (disk, mut process) = (Arc::new(DyingDisk::default()), Process::new());
+        process.env.blocking = disk.clone();
+        let mut alice = world.person_in(process, "alice", ChatOptions::default()).await;
+        let said = alice.say(&content).await;
+        disk.0.store(true, Ordering::Relaxed);
+
+        alice.client.connect();
+
+        alice
+            .until(|event| matches!(event, ChatEvent::Acknowledged { id, .. } | ChatEvent::Failed { id, .. } if *id == said))
+            .await;
+        alice.process.kill().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

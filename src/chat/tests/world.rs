@@ -72,7 +72,16 @@ impl World {
     }
 
     pub(in crate::chat) async fn person_with(&self, name: &str, options: ChatOptions) -> Person {
-        let process = Process::new();
+        self.person_in(Process::new(), name, options).await
+    }
+
+    /// As [`World::person_with`], in a process of the test's own.
+    pub(in crate::chat) async fn person_in(
+        &self,
+        process: Process,
+        name: &str,
+        options: ChatOptions,
+    ) -> Person {
         let path = self.directory.path().join(format!("{name}.db"));
         let outbox = SqliteOutbox::open(&path, Arc::new(RandomEntropy(name.to_owned()))).unwrap();
         let (client, events) =
