@@ -21,6 +21,8 @@ mod service;
 mod sockets;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tower")]
+mod tower;
 
 use std::time::Duration;
 
