@@ -234,7 +234,8 @@ impl Raw {
                 Event::Disconnected(reason) => return json!(reason.as_str()),
                 Event::Connected { .. }
                 | Event::ConnectError(_)
-                | Event::ConnectFailed
+                | Event::ConnectFailed(_)
+                | Event::Ping
                 | Event::Reconnecting { .. }
                 | Event::ReconnectAttempt { .. }
                 | Event::Reconnected { .. }
