@@ -20,6 +20,8 @@ mod rooms;
 pub(super) mod script;
 mod service;
 mod sockets;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::time::Duration;
 
