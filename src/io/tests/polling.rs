@@ -220,6 +220,24 @@ async fn a_body_that_is_too_large_is_not_read_and_leaves_the_session_to_its_clie
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_of_bytes_ends_the_session() {
+    let world = world(ServerOptions::default());
+    let mut reasons = report_disconnects(&world.server);
+    let mut http = RawHttp::open(&world).await;
+    let sid = http.join().await;
+    let request = format!(
+        "POST /socket.io/?EIO=4&transport=polling{sid} HTTP/1.1\r\nHost: server\r\n\
+         Content-Type: application/octet-stream\r\nContent-Length: 2\r\n\r\n42"
+    );
+    http.0.write_all(request.as_bytes()).await.unwrap();
+
+    let (status, body, _) = http.answer().await;
+
+    assert_eq!((status, &*body), (400, r#"{"code":3,"message":"Bad request"}"#));
+    assert_eq!(reasons.recv().await, Some(DisconnectReason::TransportError));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_that_breaks_off_ends_the_session() {
     for (method, length) in [("GET", 0), ("POST", 10)] {
         let world = world(ServerOptions::default());
