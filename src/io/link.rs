@@ -148,6 +148,11 @@ impl<S: Stream, M: Session, H: Http<S>> Link<S, M, H> {
         self.events.pop_front()
     }
 
+    /// Its HTTP, to be asked what only that knows.
+    pub(super) fn http(&self) -> &H {
+        &self.http
+    }
+
     /// Why the session is over, once it is.
     pub(super) fn over(&self) -> Option<CloseReason> {
         self.over

@@ -87,7 +87,7 @@ fn what_was_emitted_while_the_official_server_was_down_arrives_in_order_when_it_
             pair.client.emit("note", vec![json!(format!("meanwhile {n}"))]);
         }
         // An attempt was refused: it is not only the first that finds the server.
-        pair.heard(|event| matches!(event, Event::ConnectFailed).then_some(())).await;
+        pair.heard(|event| matches!(event, Event::ConnectFailed(_)).then_some(())).await;
         pair.start_server();
 
         pair.connected().await;

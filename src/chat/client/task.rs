@@ -155,7 +155,7 @@ impl<O: OutboxStorage> Task<O> {
             Event::Disconnected(reason) => self.on_disconnected(reason),
             Event::ConnectError(error) => self.tell(ChatEvent::Refused(refusal(&error))),
             Event::ReconnectFailed => self.tell(ChatEvent::GaveUp),
-            Event::ConnectFailed => tracing::debug!("an attempt to connect failed"),
+            Event::ConnectFailed(reason) => tracing::debug!(reason, "an attempt to connect failed"),
             Event::Reconnecting { attempt, at } => tracing::debug!(attempt, %at, "connecting again"),
             Event::ReconnectAttempt { .. } | Event::Reconnected { .. } => {}
             Event::Received { name, args, ack: _ } => match name.as_str() {

@@ -234,7 +234,7 @@ impl Raw {
                 Event::Disconnected(reason) => return json!(reason.as_str()),
                 Event::Connected { .. }
                 | Event::ConnectError(_)
-                | Event::ConnectFailed
+                | Event::ConnectFailed(_)
                 | Event::Reconnecting { .. }
                 | Event::ReconnectAttempt { .. }
                 | Event::Reconnected { .. }

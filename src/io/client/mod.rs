@@ -105,8 +105,9 @@ pub enum Event {
     },
     /// The namespace refused, with `{ message, data }`. The client does not connect to it again by itself.
     ConnectError(Value),
-    /// An attempt to connect failed.
-    ConnectFailed,
+    /// An attempt to connect failed, and why, for people: what the transport says, such as that the certificate is not
+    /// trusted, or `timeout`.
+    ConnectFailed(String),
     /// Waiting to try again.
     Reconnecting {
         /// Which attempt, counted from one.

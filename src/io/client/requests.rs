@@ -28,6 +28,8 @@ pub(super) struct Requests<C: Connector> {
     /// POSTs that wait for the one under way.
     posts: VecDeque<(Sid, ByteString)>,
     dial: Option<BoxFuture<Result<WebSocket<C::Stream>, DialError>>>,
+    /// Why the last request that failed did.
+    failure: Option<String>,
 }
 
 impl<C: Connector> Requests<C> {
@@ -39,7 +41,13 @@ impl<C: Connector> Requests<C> {
             post: Lane::new(env, endpoint),
             posts: VecDeque::new(),
             dial: None,
+            failure: None,
         }
+    }
+
+    /// Why a request failed, the last one that did.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     /// Opens a WebSocket: for a new session, or with an id for one that polls.
@@ -70,21 +78,22 @@ impl<C: Connector> Requests<C> {
         Poll::Ready(match dialled {
             Ok(socket) => Arrival::WebSocket(Box::new(socket)),
             Err(error) => {
-                self.log(&error);
+                self.note(&error);
                 Arrival::Input(Input::Closed(TransportEnd::Error))
             }
         })
     }
 
-    fn answered(&self, result: Result<Answer, impl fmt::Display>) -> Arrival<C::Stream> {
+    fn answered(&mut self, result: Result<Answer, impl fmt::Display>) -> Arrival<C::Stream> {
         Arrival::Input(Input::Answer(result.unwrap_or_else(|error| {
-            self.log(&error);
+            self.note(&error);
             Answer::Failed
         })))
     }
 
-    fn log(&self, error: &impl fmt::Display) {
+    fn note(&mut self, error: &impl fmt::Display) {
         tracing::debug!(%error, url = %self.endpoint.url(), "request failed");
+        self.failure = Some(error.to_string());
     }
 }
 

@@ -113,6 +113,8 @@ pub(super) struct ClientTask<C: Connector> {
     inputs: VecDeque<ManagerInput>,
     alarm: Alarm,
     connection: Connection<C>,
+    /// What failed on the last connection, if a request did.
+    failure: Option<String>,
     requests: mpsc::UnboundedReceiver<(Namespace, Request)>,
     later: mpsc::WeakUnboundedSender<(Namespace, Request)>,
     namespaces: BTreeMap<Namespace, Local>,
@@ -142,6 +144,7 @@ impl<C: Connector> ClientTask<C> {
             inputs: VecDeque::new(),
             alarm: Alarm::new(env.clock.clone()),
             connection: Connection::None,
+            failure: None,
             requests,
             later,
             namespaces: BTreeMap::from([(Namespace::MAIN, main)]),
@@ -243,6 +246,7 @@ impl<C: Connector> ClientTask<C> {
         }
         if let Some(reason) = link.over() {
             let reason = if parse_error { CloseReason::ParseError } else { reason };
+            self.failure = link.http().failure().map(str::to_owned);
             self.inputs.push_back(ManagerInput::Closed(reason));
             self.let_go();
         }
@@ -291,6 +295,7 @@ impl<C: Connector> ClientTask<C> {
             Transports::Polling { upgrade } => ClientSession::polling(upgrade),
         };
         let link = Link::new(&self.env, session, requests);
+        self.failure = None;
         self.connection = Connection::Open(Box::new(link), Decoder::default());
     }
 
@@ -327,7 +332,7 @@ impl<C: Connector> ClientTask<C> {
                 Event::Connected { sid, recovered }
             }
             ManagerEvent::ConnectError(error) => Event::ConnectError(error),
-            ManagerEvent::ConnectFailed(_) => Event::ConnectFailed,
+            ManagerEvent::ConnectFailed(reason) => Event::ConnectFailed(self.why(reason)),
             ManagerEvent::Reconnecting { attempt, at } => Event::Reconnecting { attempt, at },
             ManagerEvent::ReconnectAttempt { attempt } => Event::ReconnectAttempt { attempt },
             ManagerEvent::Reconnected { attempts } => Event::Reconnected { attempts },
@@ -347,6 +352,16 @@ impl<C: Connector> ClientTask<C> {
         };
         if let Some(local) = self.namespaces.get_mut(namespace) {
             local.tell(event);
+        }
+    }
+
+    /// Why an attempt failed, as well as anyone knows.
+    fn why(&self, reason: CloseReason) -> String {
+        match (&self.failure, reason) {
+            (Some(failure), _) => failure.clone(),
+            // The manager gave it up; "timeout" is the official client's word.
+            (None, CloseReason::ForcedClose) => "timeout".to_owned(),
+            (None, reason) => reason.to_string(),
         }
     }
 

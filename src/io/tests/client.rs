@@ -118,7 +118,7 @@ async fn handlers_hear_the_life_of_a_connection() {
         let what = match event {
             Event::Connected { .. } => "connect".to_owned(),
             Event::ConnectError(_) => "connect_error".to_owned(),
-            Event::ConnectFailed => "reconnect_error".to_owned(),
+            Event::ConnectFailed(_) => "reconnect_error".to_owned(),
             Event::Reconnecting { attempt, .. } => format!("waits for {attempt}"),
             Event::ReconnectAttempt { attempt } => format!("reconnect_attempt {attempt}"),
             Event::Reconnected { attempts } => format!("reconnect {attempts}"),
@@ -147,7 +147,7 @@ async fn handlers_hear_the_life_of_a_connection() {
         said(&mut lines).await,
         [
             "reconnect_error",
-            r#"connect_error "failed to connect" active: true"#,
+            r#"connect_error "failed to connect: connection refused" active: true"#,
             "waits for 1",
             "reconnect_attempt 1",
             "reconnect 1",

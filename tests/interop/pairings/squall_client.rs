@@ -114,7 +114,7 @@ fn heard(event: Event) -> Option<Value> {
     Some(match event {
         Event::Connected { sid, .. } => json!({ "sid": sid.to_string(), "hears": "connect" }),
         Event::ConnectError(error) => json!({ "hears": { "connect_error": error } }),
-        Event::ConnectFailed => json!({ "hears": "connect_failed" }),
+        Event::ConnectFailed(_) => json!({ "hears": "connect_failed" }),
         Event::Reconnecting { .. } => return None,
         Event::ReconnectAttempt { attempt } => json!({ "hears": { "reconnect_attempt": attempt } }),
         Event::Reconnected { attempts } => json!({ "hears": { "reconnect": attempts } }),

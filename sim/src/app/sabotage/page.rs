@@ -75,7 +75,7 @@ impl<O: OutboxStorage> Page<O> {
             Event::Disconnected(reason) => self.record(Kind::Disconnected { reason: reason.as_str() }),
             Event::Received { args, .. } => self.show(&args),
             Event::ConnectError(_)
-            | Event::ConnectFailed
+            | Event::ConnectFailed(_)
             | Event::Reconnecting { .. }
             | Event::ReconnectAttempt { .. }
             | Event::Reconnected { .. }
