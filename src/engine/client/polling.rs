@@ -63,6 +63,11 @@ impl Polling {
     pub(super) fn awaits_probe(&self) -> bool {
         self.probe == Probe::Opening
     }
+
+    /// While it pauses, nothing can leave.
+    pub(super) fn is_drained(&self) -> bool {
+        !self.posting && self.unsent.is_empty() && self.probe != Probe::Pausing
+    }
 }
 
 impl ClientSession {

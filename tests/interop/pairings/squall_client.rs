@@ -115,7 +115,7 @@ fn heard(event: Event) -> Option<Value> {
         Event::Connected { sid, .. } => json!({ "sid": sid.to_string(), "hears": "connect" }),
         Event::ConnectError(error) => json!({ "hears": { "connect_error": error } }),
         Event::ConnectFailed(_) => json!({ "hears": "connect_failed" }),
-        Event::Reconnecting { .. } => return None,
+        Event::Reconnecting { .. } | Event::Ping => return None,
         Event::ReconnectAttempt { attempt } => json!({ "hears": { "reconnect_attempt": attempt } }),
         Event::Reconnected { attempts } => json!({ "hears": { "reconnect": attempts } }),
         Event::ReconnectFailed => json!({ "hears": "reconnect_failed" }),
