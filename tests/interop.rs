@@ -5,6 +5,9 @@
 //! and judges. Every wait ends at a deadline.
 #![cfg(feature = "cli")]
 
+#[cfg(feature = "tower")]
+#[path = "interop/axum.rs"]
+mod axum;
 #[path = "interop/judge.rs"]
 mod judge;
 #[path = "interop/node.rs"]

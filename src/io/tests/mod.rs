@@ -22,6 +22,8 @@ mod service;
 mod sockets;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tower")]
+mod tower;
 
 use std::time::Duration;
 
