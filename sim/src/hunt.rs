@@ -60,9 +60,11 @@ impl Judged {
         let place = (place.0.as_str(), place.1.as_str());
         let Outcome { history, ending, .. } = &self.outcome;
         match (self.harness_failure(), self.judgement.violation()) {
-            (Some(failure), _) => Failure::panicked(place, seed, &[failure], history).render(colour),
+            (Some(failure), _) => {
+                Failure::panicked(place, seed, &[failure], history).on(subject.backend).render(colour)
+            }
             (None, Some(violation)) => {
-                Failure::broken(place, seed, violation, history, ending).render(colour)
+                Failure::broken(place, seed, violation, history, ending).on(subject.backend).render(colour)
             }
             (None, None) => format!("{} seed {seed}: {:?}", place.0, self.judgement.worst()),
         }
@@ -204,7 +206,7 @@ impl Tally {
 /// What to say of a seed whose virtual time stands still, and the one command that repeats it.
 pub fn stuck_complaint(subject: &Subject, seed: u64, patience: Duration, colour: bool) -> String {
     let path = subject.path.display().to_string();
-    Failure::stuck((&subject.name(), &path), seed, patience).render(colour)
+    Failure::stuck((&subject.name(), &path), seed, patience).on(subject.backend).render(colour)
 }
 
 /// The first record in which two runs of one plan differ.

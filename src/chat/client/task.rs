@@ -169,9 +169,9 @@ impl<O: OutboxStorage> Task<O> {
             Event::Disconnected(reason) => self.on_disconnected(reason),
             Event::ConnectError(error) => self.tell(ChatEvent::Refused(refusal(&error))),
             Event::ReconnectFailed => self.tell(ChatEvent::GaveUp),
-            Event::ConnectFailed(reason) => self.link.failed(reason),
+            Event::ConnectFailed(why) => self.link.failed(why.to_string()),
             Event::Reconnecting { attempt, at } => tracing::debug!(attempt, %at, "connecting again"),
-            Event::ReconnectAttempt { .. } | Event::Reconnected { .. } => {}
+            Event::ReconnectAttempt { .. } | Event::Reconnected { .. } | Event::Ping => {}
             Event::Received { name, args, ack: _ } => match name.as_str() {
                 CHAT_MESSAGE => self.on_message(&args),
                 JOINED => self.on_joined(&args),

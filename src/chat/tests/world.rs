@@ -235,6 +235,7 @@ impl Raw {
                 Event::Connected { .. }
                 | Event::ConnectError(_)
                 | Event::ConnectFailed(_)
+                | Event::Ping
                 | Event::Reconnecting { .. }
                 | Event::ReconnectAttempt { .. }
                 | Event::Reconnected { .. }

@@ -3,6 +3,7 @@
 mod audiences;
 mod binary;
 mod client;
+mod client_failures;
 mod client_reasons;
 mod events;
 mod http;

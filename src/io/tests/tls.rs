@@ -1,5 +1,7 @@
 //! TLS: what goes through it, who is not let in, and who hurts nobody.
 
+use std::iter;
+
 use futures_util::FutureExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -82,7 +84,7 @@ impl Secure {
 /// Why the first attempt fails.
 async fn failure(events: &mut mpsc::UnboundedReceiver<Event>) -> String {
     match events.recv().await {
-        Some(Event::ConnectFailed(reason)) => reason,
+        Some(Event::ConnectFailed(reason)) => reason.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -107,7 +109,8 @@ async fn clients_come_over_tls_by_every_transport() {
             assert_eq!(answer.get::<u64>(0).unwrap(), round);
             secure.env.sleep(30 * SECOND).await;
         }
-        assert!(events.try_recv().is_err(), "it stays connected");
+        let heard: Vec<_> = iter::from_fn(|| events.try_recv().ok()).collect();
+        assert!(heard.iter().all(|event| *event == Event::Ping), "it stays connected: {heard:?}");
     }
 }
 
