@@ -211,7 +211,9 @@ impl Server {
     }
 
     /// Disconnects every socket with [`DisconnectReason::ServerShuttingDown`], after what was sent before, and ends
-    /// [`Server::serve`]. Returns when all connections are closed and all handlers have ended, or after `grace`; then
+    /// [`Server::serve`], whose listener is gone at once. Clients hear "transport close", as of the official server's
+    /// `io.close()`, and come back by themselves; who asks for a session meanwhile, through an HTTP server that is not
+    /// our own, is answered 503. Returns when all connections are closed and all handlers have ended, or after `grace`; then
     /// the connections that are left are dropped, and handlers that still run are left alone. A server that was shut
     /// down stays so.
     ///

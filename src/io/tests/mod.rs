@@ -19,6 +19,7 @@ mod retries;
 mod rooms;
 pub(super) mod script;
 mod service;
+mod shutdown;
 mod sockets;
 #[cfg(feature = "tls")]
 mod tls;
