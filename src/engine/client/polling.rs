@@ -63,6 +63,10 @@ impl Polling {
     pub(super) fn awaits_probe(&self) -> bool {
         self.probe == Probe::Opening
     }
+
+    pub(super) fn is_upgrading(&self) -> bool {
+        self.probe != Probe::None
+    }
 }
 
 impl ClientSession {
