@@ -67,6 +67,11 @@ impl Polling {
     pub(super) fn is_upgrading(&self) -> bool {
         self.probe != Probe::None
     }
+
+    /// While it pauses, nothing can leave.
+    pub(super) fn is_drained(&self) -> bool {
+        !self.posting && self.unsent.is_empty() && self.probe != Probe::Pausing
+    }
 }
 
 impl ClientSession {

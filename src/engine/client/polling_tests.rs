@@ -101,7 +101,7 @@ fn a_poll_follows_a_poll() {
 fn a_ping_by_poll_is_answered_by_post() {
     let mut session = open(false, 1000);
 
-    assert_eq!(said(&mut session, polled("2")), [post("3"), poll()]);
+    assert_eq!(said(&mut session, polled("2")), [post("3"), Output::Event(Event::Pinged), poll()]);
 }
 
 #[test]
@@ -198,7 +198,8 @@ fn an_upgrade_waits_for_what_is_under_way() {
 
     let up = |text: &str| Output::Transmit(frame(text));
     let last = Output::Event(Event::Received(Message::text("last")));
-    assert_eq!(outputs, [last, up("5"), up("4unsent"), up("3"), Output::Ask(Ask::Hangup)]);
+    let pinged = Output::Event(Event::Pinged);
+    assert_eq!(outputs, [last, pinged, up("5"), up("4unsent"), up("3"), Output::Ask(Ask::Hangup)]);
     assert_eq!(said(&mut session, send("next")), [up("4next")]);
     let end = Input::Closed(TransportEnd::Close);
     assert_eq!(said(&mut session, end), [closed(CloseReason::TransportClose)]);

@@ -76,6 +76,7 @@ impl<O: OutboxStorage> Page<O> {
             Event::Received { args, .. } => self.show(&args),
             Event::ConnectError(_)
             | Event::ConnectFailed(_)
+            | Event::Ping
             | Event::Reconnecting { .. }
             | Event::ReconnectAttempt { .. }
             | Event::Reconnected { .. }
