@@ -77,15 +77,17 @@ pub fn judged(plan: Plan, app: &dyn App, options: &RunOptions) -> Judged {
     Judged::of(plan, outcome)
 }
 
-/// As [`judged`]. `stuck` hears the seed, from another thread, where virtual time stands still for [`PATIENCE`]: this may
-/// never return then.
-pub fn judged_or_stuck(
-    plan: Plan,
-    app: &dyn App,
-    options: &RunOptions,
-    stuck: &(dyn Fn(u64) + Sync),
-) -> Judged {
-    let outcome = Watchdog::over(PATIENCE, stuck, |watchdog| watchdog.run(&plan, app, options));
+/// How long the virtual time of a run may stand still, and who hears of a run in which it does.
+pub struct Watch<'a> {
+    /// In real time.
+    pub patience: Duration,
+    /// Hears the plan, from another thread. The run may never return: only to leave the program ends it.
+    pub stuck: &'a (dyn Fn(&Plan) + Sync),
+}
+
+/// As [`judged`], watched.
+pub fn judged_or_stuck(plan: Plan, app: &dyn App, options: &RunOptions, watch: &Watch<'_>) -> Judged {
+    let outcome = Watchdog::over(watch, |watchdog| watchdog.run(&plan, app, options));
     Judged::of(plan, outcome)
 }
 
@@ -247,8 +249,9 @@ pub fn hunt(
     patience: Duration,
     say: &(dyn Fn(Progress) + Sync),
 ) -> Tally {
-    let stuck = |seed| say(Progress::Stuck(seed));
-    Watchdog::over(patience, &stuck, |watchdog| hunt_watched(draw, app, seeds, jobs, say, watchdog))
+    let stuck = |plan: &Plan| say(Progress::Stuck(plan.seed));
+    let watch = Watch { patience, stuck: &stuck };
+    Watchdog::over(&watch, |watchdog| hunt_watched(draw, app, seeds, jobs, say, watchdog))
 }
 
 fn hunt_watched(

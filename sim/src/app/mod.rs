@@ -9,6 +9,7 @@ mod events;
 mod peers;
 mod recording;
 pub mod sabotage;
+mod wire;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

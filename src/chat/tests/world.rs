@@ -100,7 +100,7 @@ impl World {
 }
 
 pub(in crate::chat) fn url() -> ConnectUrl {
-    ConnectUrl { host: "server".to_owned(), port: 3000 }
+    ConnectUrl { secure: false, host: "server".to_owned(), port: 3000 }
 }
 
 /// A process: what it spawned ends with it.

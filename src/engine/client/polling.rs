@@ -86,10 +86,9 @@ impl ClientSession {
                 }
             }
             Answer::Posted => polling.posting = false,
-            Answer::Failed => {
-                self.outputs.push_back(Output::Close);
-                return self.end(CloseReason::TransportError);
-            }
+            // A server that refused one request (413) would hold the session, and the other request, until its ping
+            // timeout: it is told.
+            Answer::Failed => return self.close(CloseReason::TransportError),
         }
         self.go_on();
     }

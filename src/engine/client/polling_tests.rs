@@ -130,8 +130,22 @@ fn a_body_is_no_larger_than_the_server_takes() {
 }
 
 #[test]
-fn a_request_that_fails_ends_the_session() {
+fn a_request_that_fails_ends_the_session_and_the_server_is_told() {
     let mut session = open(false, 1000);
+    give(&mut session, send("too large"), at(1));
+    give(&mut session, send("lost"), at(1));
+
+    assert_eq!(
+        give(&mut session, Input::Answer(Answer::Failed), at(1)),
+        [post("1"), Output::Close, closed(CloseReason::TransportError), OVER]
+    );
+}
+
+#[test]
+fn a_handshake_that_fails_leaves_no_one_to_be_told() {
+    let mut session = ClientSession::polling(false);
+    drain(|| session.poll_output());
+
     assert_eq!(
         give(&mut session, Input::Answer(Answer::Failed), at(1)),
         [Output::Close, closed(CloseReason::TransportError), OVER]

@@ -20,6 +20,10 @@ mod rooms;
 pub(super) mod script;
 mod service;
 mod sockets;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tower")]
+mod tower;
 
 use std::time::Duration;
 
