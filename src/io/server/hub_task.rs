@@ -18,7 +18,7 @@ use crate::socket::{
 };
 
 use super::broadcast::AcksMissing;
-use super::handshake::Handshake;
+use super::handshake::{Handshake, Notes};
 use super::registry::ParentId;
 use super::request::RequestInfo;
 use super::socket::{Birth, Socket};
@@ -94,6 +94,8 @@ pub(super) struct HubTask {
     /// Sockets that asked for a guarded namespace and are not yet let in.
     asking: BTreeMap<Sid, Socket>,
     members: BTreeMap<Sid, Member>,
+    /// What is noted about those who may be taken up again.
+    notes: BTreeMap<Sid, Notes>,
     answers: BTreeMap<EmitId, oneshot::Sender<Result<Args, AckError>>>,
     surveys: BTreeMap<EmitId, oneshot::Sender<Result<Vec<Args>, AcksMissing>>>,
     emits: u64,
@@ -117,6 +119,7 @@ impl HubTask {
             connections: BTreeMap::new(),
             asking: BTreeMap::new(),
             members: BTreeMap::new(),
+            notes: BTreeMap::new(),
             answers: BTreeMap::new(),
             surveys: BTreeMap::new(),
             emits: 0,
@@ -282,6 +285,7 @@ impl HubTask {
                 member.socket.set_gone();
                 member.events.disconnected(incoming::Disconnection { reason, rooms });
             }
+            HubEvent::Forgotten { socket } => drop(self.notes.remove(&socket)),
         }
     }
 
@@ -289,7 +293,8 @@ impl HubTask {
         // Without its connection it is about to be abandoned.
         let Some(open) = self.connections.get(&newcomer.connection) else { return };
         let entrance = shared.registry().entrance(&newcomer.namespace);
-        let socket = open.socket(shared, newcomer);
+        let notes = self.notes.get(&newcomer.id).cloned().unwrap_or_default();
+        let socket = open.socket(shared, newcomer, notes);
         socket.spawn(middleware::run(socket.clone(), asked.clone(), entrance));
         self.asking.insert(asked, socket);
     }
@@ -308,7 +313,11 @@ impl HubTask {
         let parent = asked.as_ref().and_then(Socket::parent);
         let on_connect = shared.registry().on_connect(namespace, parent);
         let id = id.clone();
-        let socket = asked.unwrap_or_else(|| open.socket(shared, newcomer));
+        let notes = self.notes.get(&id).cloned().unwrap_or_default();
+        let socket = asked.unwrap_or_else(|| open.socket(shared, newcomer, notes));
+        if shared.options.recovery.is_some() {
+            self.notes.insert(id.clone(), socket.notes().clone());
+        }
         socket.set_replayed(replayed);
         socket.start(on_connect, inbox);
         self.members.insert(id, Member { socket, events });
@@ -316,10 +325,10 @@ impl HubTask {
 }
 
 impl Open {
-    fn socket(&self, shared: &Arc<Shared>, newcomer: Newcomer) -> Socket {
+    fn socket(&self, shared: &Arc<Shared>, newcomer: Newcomer, notes: Notes) -> Socket {
         let Newcomer { id, connection, namespace, auth, recovers } = newcomer;
         let handshake = Handshake { auth, request: self.request.clone() };
-        let birth = Birth { id, connection, namespace, handshake, recovers };
+        let birth = Birth { id, connection, namespace, handshake, recovers, notes };
         Socket::new(shared.clone(), birth, self.outgoing.meter())
     }
 }

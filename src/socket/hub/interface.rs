@@ -282,6 +282,12 @@ pub enum HubEvent {
         /// In which rooms it was, the one of its own among them.
         rooms: BTreeSet<RoomName>,
     },
+    /// A socket that was disconnected will not be taken up again. Said once of each where connections are recovered, and
+    /// where they are not, never.
+    Forgotten {
+        /// Which.
+        socket: Sid,
+    },
 }
 
 /// A socket that goes on where it was when its connection broke: with its id and its rooms.

@@ -134,6 +134,7 @@ impl Hub {
             Some(sessions) => {
                 sessions.end(place);
                 self.vacate(place, &member);
+                self.event(HubEvent::Forgotten { socket: socket.clone() });
             }
             None => self.vacate(place, &member),
         }
@@ -150,6 +151,7 @@ impl Hub {
         if let Some(sessions) = &mut self.sessions {
             sessions.end(place);
         }
+        self.event(HubEvent::Forgotten { socket: socket.clone() });
     }
 }
 

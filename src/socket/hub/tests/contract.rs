@@ -298,6 +298,7 @@ impl Judge {
                 assert_eq!(rooms, named.chain([RoomName::from(&socket)]).collect());
                 self.order.retain(|other| *other != socket);
             }
+            HubEvent::Forgotten { socket } => panic!("nothing is kept of {socket}"),
         }
     }
 
