@@ -24,7 +24,7 @@ pub use hyper::http;
 pub use server::{
     Ack, AcksMissing, Broadcast, ConnectError, CorsOptions, CorsOrigins, EngineServer, EngineSocket,
     EventError, Handshake, Incoming, IntoRooms, ParentNamespace, RequestInfo, Server, ServerNamespace,
-    ServerOptions, ServerService, Socket,
+    ServerOptions, ServerService, SessionStore, SessionStoreError, Socket,
 };
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.

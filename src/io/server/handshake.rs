@@ -55,6 +55,9 @@ impl Socket {
     /// As `json!` does, when the value has no JSON form.
     pub fn set_data(&self, data: impl Serialize) {
         let data = serde_json::to_value(data).unwrap_or_else(|error| panic!("{error}"));
-        *self.notes().lock() = data;
+        let mut noted = self.notes().lock();
+        // Under the lock: the store hears of what is noted in the same order.
+        self.note(&data);
+        *noted = data;
     }
 }

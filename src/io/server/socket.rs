@@ -144,6 +144,13 @@ impl Socket {
         Incoming { name: event.name.into(), args: event.args, ack }
     }
 
+    /// Tells the store what is noted, if there is one.
+    pub(super) fn note(&self, data: &Value) {
+        if self.0.shared.stores_sessions {
+            self.tell_hub(|socket| HubCommand::Note { socket, data: data.clone() });
+        }
+    }
+
     /// Says that nothing can be sent to it any more.
     pub(super) fn set_gone(&self) {
         self.0.gone.send_replace(true);

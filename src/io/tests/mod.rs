@@ -18,6 +18,7 @@ mod retries;
 mod rooms;
 pub(super) mod script;
 mod service;
+mod session_store;
 mod sockets;
 
 use std::time::Duration;
@@ -54,6 +55,10 @@ impl World {
     fn on(net: TestNet, options: ServerOptions) -> Self {
         let env = Env::tokio();
         let server = Server::new(&env, options);
+        Self::of(env, net, server)
+    }
+
+    fn of(env: Env, net: TestNet, server: Server) -> Self {
         let (done, served) = watch::channel(false);
         let (serving, listener) = (server.clone(), net.listen());
         env.spawn(async move {

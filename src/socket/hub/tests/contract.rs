@@ -235,6 +235,7 @@ impl Judge {
                 assert!(self.told_to_close.insert(connection), "closed once");
             }
             HubOutput::Event(event) => self.judge_event(event),
+            HubOutput::Persist(_) => panic!("nothing is stored"),
             HubOutput::Wait { .. } => {}
         }
     }

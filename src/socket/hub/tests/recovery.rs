@@ -1,6 +1,7 @@
 //! Claims about sockets that are taken up again; [`any_cuts`] has the one that matters about any of them.
 
 mod any_cuts;
+mod stored;
 
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ fn recovering(options: Recovery) -> Hub {
 #[derive(Debug, Clone, Default)]
 struct Known {
     pid: Option<String>,
+    sid: Option<String>,
     offset: Option<String>,
     /// The first arguments of the events that it got, in order.
     events: Vec<String>,
@@ -51,6 +53,7 @@ impl Known {
                     assert!(recovered.is_none() && pid.is_some(), "{}", text_of(encoded));
                     recovered = Some(pid == self.pid);
                     self.pid = pid;
+                    self.sid = answer["sid"].as_str().map(str::to_owned);
                 }
                 Kind::Event { args, ack, .. } => {
                     self.events.extend(args.get::<String>(0).ok());
