@@ -60,9 +60,11 @@ impl Judged {
         let place = (place.0.as_str(), place.1.as_str());
         let Outcome { history, ending, .. } = &self.outcome;
         match (self.harness_failure(), self.judgement.violation()) {
-            (Some(failure), _) => Failure::panicked(place, seed, &[failure], history).render(colour),
+            (Some(failure), _) => {
+                Failure::panicked(place, seed, &[failure], history).on(subject.backend).render(colour)
+            }
             (None, Some(violation)) => {
-                Failure::broken(place, seed, violation, history, ending).render(colour)
+                Failure::broken(place, seed, violation, history, ending).on(subject.backend).render(colour)
             }
             (None, None) => format!("{} seed {seed}: {:?}", place.0, self.judgement.worst()),
         }
@@ -75,15 +77,17 @@ pub fn judged(plan: Plan, app: &dyn App, options: &RunOptions) -> Judged {
     Judged::of(plan, outcome)
 }
 
-/// As [`judged`]. `stuck` hears the seed, from another thread, where virtual time stands still for [`PATIENCE`]: this may
-/// never return then.
-pub fn judged_or_stuck(
-    plan: Plan,
-    app: &dyn App,
-    options: &RunOptions,
-    stuck: &(dyn Fn(u64) + Sync),
-) -> Judged {
-    let outcome = Watchdog::over(PATIENCE, stuck, |watchdog| watchdog.run(&plan, app, options));
+/// How long the virtual time of a run may stand still, and who hears of a run in which it does.
+pub struct Watch<'a> {
+    /// In real time.
+    pub patience: Duration,
+    /// Hears the plan, from another thread. The run may never return: only to leave the program ends it.
+    pub stuck: &'a (dyn Fn(&Plan) + Sync),
+}
+
+/// As [`judged`], watched.
+pub fn judged_or_stuck(plan: Plan, app: &dyn App, options: &RunOptions, watch: &Watch<'_>) -> Judged {
+    let outcome = Watchdog::over(watch, |watchdog| watchdog.run(&plan, app, options));
     Judged::of(plan, outcome)
 }
 
@@ -204,7 +208,7 @@ impl Tally {
 /// What to say of a seed whose virtual time stands still, and the one command that repeats it.
 pub fn stuck_complaint(subject: &Subject, seed: u64, patience: Duration, colour: bool) -> String {
     let path = subject.path.display().to_string();
-    Failure::stuck((&subject.name(), &path), seed, patience).render(colour)
+    Failure::stuck((&subject.name(), &path), seed, patience).on(subject.backend).render(colour)
 }
 
 /// The first record in which two runs of one plan differ.
@@ -245,8 +249,9 @@ pub fn hunt(
     patience: Duration,
     say: &(dyn Fn(Progress) + Sync),
 ) -> Tally {
-    let stuck = |seed| say(Progress::Stuck(seed));
-    Watchdog::over(patience, &stuck, |watchdog| hunt_watched(draw, app, seeds, jobs, say, watchdog))
+    let stuck = |plan: &Plan| say(Progress::Stuck(plan.seed));
+    let watch = Watch { patience, stuck: &stuck };
+    Watchdog::over(&watch, |watchdog| hunt_watched(draw, app, seeds, jobs, say, watchdog))
 }
 
 fn hunt_watched(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::check::Expectations;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Backend, Plan};
 use crate::scenario::{self, Scenario};
 
 /// A file to run.
@@ -13,6 +13,8 @@ pub struct Subject {
     pub path: PathBuf,
     /// What it holds.
     pub content: Content,
+    /// What carries the bytes in place of what the plan names, if anything.
+    pub backend: Option<Backend>,
 }
 
 /// What a file holds.
@@ -25,20 +27,28 @@ pub enum Content {
 }
 
 impl Subject {
-    /// The scenario's name.
+    /// The scenario's name. A plan is called as its file: many plans come of one scenario, or of none.
     pub fn name(&self) -> String {
         match &self.content {
             Content::Scenario(scenario) => scenario.name.clone(),
-            Content::Plan(plan) => plan.scenario.clone(),
+            Content::Plan(_) => self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         }
+    }
+
+    /// The same, carried by another backend; by what its plans name where there is none.
+    pub fn on(mut self, backend: Option<Backend>) -> Self {
+        self.backend = backend;
+        self
     }
 
     /// The plan for a seed. A plan file is its own, whatever the seed.
     pub fn plan(&self, seed: u64) -> Plan {
-        match &self.content {
+        let mut plan = match &self.content {
             Content::Scenario(scenario) => plan::draw(scenario, seed),
             Content::Plan(plan) => (**plan).clone(),
-        }
+        };
+        plan.backend = self.backend.unwrap_or(plan.backend);
+        plan
     }
 
     /// The seeds to run where none were asked for.
@@ -108,5 +118,5 @@ fn load_file(path: &Path, color: bool) -> Result<Subject, String> {
         let scenario = scenario::load(path).map_err(|diagnostics| diagnostics.render(color))?;
         Content::Scenario(Box::new(scenario))
     };
-    Ok(Subject { path: path.to_owned(), content })
+    Ok(Subject { path: path.to_owned(), content, backend: None })
 }

@@ -17,7 +17,9 @@ mod server;
 mod tests;
 mod websocket;
 
-pub use client::{Answer, Client, ClientOptions, ConnectUrl, Event, Received, Status, UrlError};
+pub use client::{
+    Answer, Client, ClientOptions, ConnectFailure, ConnectUrl, Event, Received, Status, UrlError,
+};
 pub use env::Env;
 pub use flags::{Timeout, Volatile};
 pub use hyper::http;
@@ -26,6 +28,8 @@ pub use server::{
     EventError, Handshake, Incoming, IntoRooms, ParentNamespace, RequestInfo, Server, ServerNamespace,
     ServerOptions, ServerService, SessionStore, SessionStoreError, Socket,
 };
+#[cfg(feature = "tower")]
+pub use server::{Layered, ServerLayer};
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.
 fn assert_not_reserved(name: &str) {

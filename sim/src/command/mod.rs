@@ -12,8 +12,9 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::hunt::stuck_complaint;
+use crate::plan::Plan;
 use crate::report::ExitCode;
-use crate::subject::Subject;
+use crate::subject::{Content, Subject};
 use crate::world::{self, RunOptions};
 
 /// Runs the real Socket.IO server and clients in a simulated network and says which delivery promise broke.
@@ -72,6 +73,21 @@ impl Cli {
 pub fn leave_stuck(subject: &Subject, seed: u64, patience: Duration) -> ! {
     anstream::eprintln!("{}", stuck_complaint(subject, seed, patience, true));
     std::process::exit(ExitCode::HarnessFailed.code().into());
+}
+
+/// The same of a plan that is in no file, such as one that was made smaller: it is kept in one first.
+pub fn leave_stuck_plan(plan: &Plan, patience: Duration) -> ! {
+    match save::save_plan(plan) {
+        Ok(path) => {
+            let content = Content::Plan(Box::new(plan.clone()));
+            let subject = Subject { path, content, backend: None };
+            leave_stuck(&subject, plan.seed, patience)
+        }
+        Err(error) => {
+            anstream::eprintln!("livelock: virtual time has stood still for {patience:?}, and {error}");
+            std::process::exit(ExitCode::HarnessFailed.code().into())
+        }
+    }
 }
 
 /// Where scenarios are: the nearest `scenarios` folder, from here upwards.

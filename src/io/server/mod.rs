@@ -35,6 +35,8 @@ mod sessions;
 mod socket;
 mod state;
 mod tasks;
+#[cfg(feature = "tower")]
+mod tower;
 mod upgrade;
 
 use std::future::Future;
@@ -71,6 +73,8 @@ pub use request::RequestInfo;
 pub use service::ServerService;
 pub use session_store::{SessionStore, SessionStoreError};
 pub use socket::{Ack, Incoming, Socket};
+#[cfg(feature = "tower")]
+pub use tower::{Layered, ServerLayer};
 
 /// A Socket.IO server. A handle: cheap to clone, usable from any task.
 ///
@@ -219,6 +223,13 @@ impl Server {
     /// The server as a service, for those who serve HTTP by themselves.
     pub fn service(&self) -> ServerService {
         ServerService::new(self.shared.clone())
+    }
+
+    /// The server as a layer of tower: requests to its path are answered here, all others go on to what is below, such as
+    /// the routes of axum. Neither uses [`Server::fallback`].
+    #[cfg(feature = "tower")]
+    pub fn layer(&self) -> ServerLayer {
+        ServerLayer::new(self.shared.clone())
     }
 
     /// Serves another endpoint beside this server's, on every listener of this server. It shuts down with this one.

@@ -3,6 +3,7 @@
 mod audiences;
 mod binary;
 mod client;
+mod client_failures;
 mod client_reasons;
 mod events;
 mod http;
@@ -20,6 +21,10 @@ pub(super) mod script;
 mod service;
 mod session_store;
 mod sockets;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tower")]
+mod tower;
 
 use std::time::Duration;
 
