@@ -113,8 +113,8 @@ pub enum HubCommand {
         /// What to say: `{ message, data }`.
         error: Value,
     },
-    /// Send an event to one socket. Its name is none of [`super::RESERVED_EVENTS`]. Who asked and is not yet let in gets
-    /// it after the answer.
+    /// Send an event to one socket. Its name is none of [`crate::socket::RESERVED_EVENTS`]. Who asked and is not yet let
+    /// in gets it after the answer.
     Emit {
         /// To whom.
         socket: Sid,
