@@ -11,8 +11,11 @@ use squall::chat::page;
 use squall::chat::terminal::{self, Streams, TerminalOptions};
 use squall::chat::{self, ChatConfig};
 use squall::engine::Heartbeat;
-use squall::io::net::TcpNet;
-use squall::io::{ConnectUrl, ServerOptions};
+use squall::io::env::BoxFuture;
+#[cfg(feature = "tls")]
+use squall::io::net::tls::{self, TlsConnector, TlsListener};
+use squall::io::net::{Connector, TcpNet};
+use squall::io::{ConnectUrl, ServerOptions, UrlError};
 use squall::store::{Log, SqliteLog, StoreError};
 use squall::{Env, Server};
 use tokio::net::TcpListener;
@@ -75,11 +78,27 @@ struct ServeArgs {
     /// How long a client may take to answer before it is taken for gone.
     #[arg(long, env = "SQUALL_PING_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
     ping_timeout: Duration,
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+#[cfg(feature = "tls")]
+#[derive(Args)]
+struct TlsArgs {
+    /// Serve https and wss, and prove it by this certificate: a file in PEM, with the certificates of its authorities
+    /// behind it.
+    #[arg(long, env = "SQUALL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM.
+    #[arg(long, env = "SQUALL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 }
 
 #[derive(Args)]
 struct ChatArgs {
     /// The server, such as http://localhost:3000.
+    #[arg(value_parser = parse_url)]
     url: ConnectUrl,
     /// Put before each message.
     #[arg(long)]
@@ -129,16 +148,15 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
             args.host, args.port
         )
     })?;
-    let storage = SqliteLog::open(&args.db).map_err(|error| explain_database(&args.db, &error))?;
-    let log = Log::open(&env, storage).await.map_err(|error| explain_database(&args.db, &error))?;
     let heartbeat = Heartbeat { ping_interval: args.ping_interval, ping_timeout: args.ping_timeout };
     let server = Server::new(&env, ServerOptions { heartbeat, ..ServerOptions::default() });
+    let (scheme, mut serving) = start(&env, &server, listener, &args)?;
+    let storage = SqliteLog::open(&args.db).map_err(|error| explain_database(&args.db, &error))?;
+    let log = Log::open(&env, storage).await.map_err(|error| explain_database(&args.db, &error))?;
     chat::serve(&env, &server, &log, ChatConfig::default());
     page::serve(&server, &args.client_dist);
-    announce(address);
+    announce(scheme, address);
 
-    let serving = server.serve(listener);
-    tokio::pin!(serving);
     tokio::select! {
         biased;
         () = asked_to_stop() => {}
@@ -160,10 +178,37 @@ async fn listen(host: &str, port: u16) -> std::io::Result<(TcpListener, SocketAd
     Ok((listener, address))
 }
 
+/// A server that will serve once it is polled, and the scheme of its URL.
+type Serving = (&'static str, BoxFuture<std::io::Result<()>>);
+
+#[cfg(not(feature = "tls"))]
+fn start(_: &Env, server: &Server, listener: TcpListener, _: &ServeArgs) -> Result<Serving, String> {
+    Ok(start_plainly(server, listener))
+}
+
+#[cfg(feature = "tls")]
+fn start(env: &Env, server: &Server, listener: TcpListener, args: &ServeArgs) -> Result<Serving, String> {
+    let TlsArgs { tls_cert: Some(certificate), tls_key: Some(key) } = &args.tls else {
+        return Ok(start_plainly(server, listener));
+    };
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| format!("failed to read {}: {error}", path.display()))
+    };
+    let config = tls::server_config(&read(certificate)?, &read(key)?)
+        .map_err(|error| format!("{} and {}: {error}", certificate.display(), key.display()))?;
+    let (server, listener) = (server.clone(), TlsListener::new(env, listener, config));
+    Ok(("https", Box::pin(async move { server.serve(listener).await })))
+}
+
+fn start_plainly(server: &Server, listener: TcpListener) -> Serving {
+    let server = server.clone();
+    ("http", Box::pin(async move { server.serve(listener).await }))
+}
+
 /// On the standard output, for who started the server and waits for it. Nobody may be reading.
-fn announce(address: SocketAddr) {
+fn announce(scheme: &str, address: SocketAddr) {
     let mut output = std::io::stdout().lock();
-    if let Err(error) = writeln!(output, "listening on http://{address}").and_then(|()| output.flush()) {
+    if let Err(error) = writeln!(output, "listening on {scheme}://{address}").and_then(|()| output.flush()) {
         tracing::warn!(%error, %address, "listening, but nobody hears it");
     }
 }
@@ -181,6 +226,15 @@ fn explain_database(path: &std::path::Path, error: &StoreError) -> String {
 }
 
 async fn chat(args: ChatArgs) -> Result<(), String> {
+    #[cfg(feature = "tls")]
+    if args.url.secure {
+        let connector = TlsConnector::tcp().map_err(|error| error.to_string())?;
+        return chat_through(connector, args).await;
+    }
+    chat_through(TcpNet, args).await
+}
+
+async fn chat_through(connector: impl Connector, args: ChatArgs) -> Result<(), String> {
     let ChatArgs { url, name, outbox } = args;
     let streams: Streams<_, Box<dyn Write>> = Streams {
         input: tokio::io::BufReader::new(tokio::io::stdin()),
@@ -188,7 +242,7 @@ async fn chat(args: ChatArgs) -> Result<(), String> {
         remarks: Box::new(std::io::stderr()),
     };
     let options = TerminalOptions { url, name, outbox };
-    terminal::run(&Env::tokio(), TcpNet, options, streams, asked_to_stop())
+    terminal::run(&Env::tokio(), connector, options, streams, asked_to_stop())
         .await
         .map_err(|error| error.to_string())
 }
@@ -226,6 +280,14 @@ async fn terminated() {
 
 fn parse_filter(filter: &str) -> Result<String, String> {
     EnvFilter::try_new(filter).map(|_| filter.to_owned()).map_err(|error| error.to_string())
+}
+
+fn parse_url(text: &str) -> Result<ConnectUrl, String> {
+    let url: ConnectUrl = text.parse().map_err(|error: UrlError| error.to_string())?;
+    if url.secure && cfg!(not(feature = "tls")) {
+        return Err("this program was built without TLS: build it with `--features tls`".to_owned());
+    }
+    Ok(url)
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

@@ -1,11 +1,11 @@
-//! The same plan gives the same digest: twice in one process, in two processes, in parallel threads.
+//! The same plan gives the same digest: twice in one process, in two processes, in parallel threads, on every backend.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use squall_sim::app::chat::Chat;
 use squall_sim::hunt::judged;
-use squall_sim::plan::Plan;
+use squall_sim::plan::{Backend, Plan};
 use squall_sim::subject;
 use squall_sim::world::RunOptions;
 
@@ -13,10 +13,12 @@ use squall_sim::world::RunOptions;
 const BUSY: [&str; 2] =
     ["scenarios/delivery/server-killed-mid-burst.yaml", "scenarios/delivery/burst-across-stall.yaml"];
 
-fn plan(path: &str, seed: u64) -> Plan {
+const BACKENDS: [Backend; 2] = [Backend::Turmoil, Backend::Event];
+
+fn plan(backend: Backend, path: &str, seed: u64) -> Plan {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
     let subjects = subject::load(&[path], false).unwrap_or_else(|errors| panic!("{}", errors.join("\n")));
-    subjects[0].plan(seed)
+    Plan { backend, ..subjects[0].plan(seed) }
 }
 
 fn digest(plan: Plan) -> String {
@@ -27,19 +29,23 @@ fn digest(plan: Plan) -> String {
 
 #[test]
 fn one_plan_twice_in_one_process_is_one_history() {
-    for path in BUSY {
-        assert_eq!(digest(plan(path, 3)), digest(plan(path, 3)), "{path}");
+    for backend in BACKENDS {
+        for path in BUSY {
+            assert_eq!(digest(plan(backend, path, 3)), digest(plan(backend, path, 3)), "{path} on {backend}");
+        }
     }
 }
 
 #[test]
 fn parallel_worlds_do_not_disturb_each_other() {
-    let alone = digest(plan(BUSY[0], 5));
-    let together: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| digest(plan(BUSY[0], 5)))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    assert_eq!(together, vec![alone; 4]);
+    for backend in BACKENDS {
+        let alone = digest(plan(backend, BUSY[0], 5));
+        let together: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| digest(plan(backend, BUSY[0], 5)))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(together, vec![alone; 4], "on {backend}");
+    }
 }
 
 /// Set in the child process of [`two_processes_give_one_history`].
@@ -47,8 +53,9 @@ const CHILD: &str = "SQUALL_DETERMINISM_CHILD";
 
 #[test]
 fn two_processes_give_one_history() {
+    let digests = || BACKENDS.map(|backend| digest(plan(backend, BUSY[0], 9))).join(" ");
     if std::env::var_os(CHILD).is_some() {
-        println!("digest={}", digest(plan(BUSY[0], 9)));
+        println!("digests={}", digests());
         return;
     }
     let child = Command::new(std::env::current_exe().unwrap())
@@ -58,11 +65,13 @@ fn two_processes_give_one_history() {
         .unwrap();
     let printed = String::from_utf8_lossy(&child.stdout);
     let theirs =
-        printed.lines().find_map(|line| line.split_once("digest=").map(|(_, digest)| digest.to_owned()));
-    assert_eq!(theirs, Some(digest(plan(BUSY[0], 9))), "child printed: {printed}");
+        printed.lines().find_map(|line| line.split_once("digests=").map(|(_, digests)| digests.to_owned()));
+    assert_eq!(theirs, Some(digests()), "child printed: {printed}");
 }
 
 #[test]
 fn another_seed_gives_another_history() {
-    assert_ne!(digest(plan(BUSY[0], 1)), digest(plan(BUSY[0], 2)));
+    for backend in BACKENDS {
+        assert_ne!(digest(plan(backend, BUSY[0], 1)), digest(plan(backend, BUSY[0], 2)), "on {backend}");
+    }
 }

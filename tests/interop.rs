@@ -21,6 +21,9 @@ mod process;
 mod recovery;
 #[path = "interop/squall.rs"]
 mod squall;
+#[cfg(feature = "tls")]
+#[path = "interop/tls.rs"]
+mod tls;
 
 use std::time::Duration;
 
@@ -64,12 +67,16 @@ fn upgraded(reports: &[Report]) -> usize {
 /// Three users talk over these transports while the server is killed and started again: each acknowledged message is seen
 /// by all, once and in one order.
 fn survive_a_kill(test: &str, transports: &str) -> Option<Vec<Report>> {
-    let node = Node::ready(test, &[SCRIPTS])?;
+    Some(survive_a_kill_of(&Node::ready(test, &[SCRIPTS])?, transports, &[]))
+}
+
+/// The same, of a server that is started with these flags.
+fn survive_a_kill_of(node: &Node, transports: &str, flags: &[&str]) -> Vec<Report> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let database = directory.path().join("chat.db");
     let deadline = Deadline::after(PATIENCE);
     let port = free_port();
-    let mut server = Squall::start(port, &database, &[], deadline);
+    let mut server = Squall::start(port, &database, flags, deadline);
     let mut users = node.run("delivery.mjs", &[&server.url, "100", "30", transports], deadline);
 
     wait_for_acks(&mut users, 60);
@@ -77,7 +84,7 @@ fn survive_a_kill(test: &str, transports: &str) -> Option<Vec<Report>> {
     let unacknowledged = unacknowledged_at_the_kill(&mut users);
     assert!(unacknowledged >= 20, "only {unacknowledged} messages were unacknowledged at the kill");
 
-    let _server = Squall::start(port, &database, &[], deadline);
+    let _server = Squall::start(port, &database, flags, deadline);
     let reports = reports(&mut users);
 
     let wrong = judge(&reports);
@@ -90,7 +97,7 @@ fn survive_a_kill(test: &str, transports: &str) -> Option<Vec<Report>> {
     let acknowledged: usize = reports.iter().map(|report| report.acknowledged.len()).sum();
     assert!(acknowledged >= 300, "only {acknowledged} messages were acknowledged");
     assert_eq!(reports.len(), TALKERS + 1, "the three and one who came late report");
-    Some(reports)
+    reports
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! | [`scenario`] | YAML | a scenario, or errors with file, line and column |
 //! | [`plan`] | scenario and seed | the only input of a run; prints and reads back |
 //! | [`history`] | records | the only output of a run, and its digest |
-//! | [`world`] | plan and app | machines, links and faults on turmoil, run to the end |
+//! | [`world`] | plan and app | machines, links and faults on one of two backends, run to the end |
 //! | [`app`] | a machine | what is put to the test: Squall's chat |
 //! | [`check`] | history | one promise a file: held or broken, with a witness |
 //! | [`report`] | verdicts | text |

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::check::Expectations;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Backend, Plan};
 use crate::scenario::{self, Scenario, text_of};
 
 /// No plan is larger, and no scenario nearly as large.
@@ -18,6 +18,8 @@ pub struct Subject {
     pub text: String,
     /// What it holds.
     pub content: Content,
+    /// What carries the bytes in place of what the plan names, if anything.
+    pub backend: Option<Backend>,
 }
 
 /// What a file holds.
@@ -43,7 +45,7 @@ impl Subject {
             scenario::parse(&file, &text).map(|scenario| Content::Scenario(Box::new(scenario)))
         };
         let content = content.map_err(|diagnostics| diagnostics.render(color))?;
-        Ok(Self { path, text, content })
+        Ok(Self { path, text, content, backend: None })
     }
 
     /// The scenario's name.
@@ -54,12 +56,20 @@ impl Subject {
         }
     }
 
+    /// The same, carried by another backend; by what its plans name where there is none.
+    pub fn on(mut self, backend: Option<Backend>) -> Self {
+        self.backend = backend;
+        self
+    }
+
     /// The plan for a seed. A plan file is its own, whatever the seed.
     pub fn plan(&self, seed: u64) -> Plan {
-        match &self.content {
+        let mut plan = match &self.content {
             Content::Scenario(scenario) => plan::draw(scenario, seed),
             Content::Plan(plan) => (**plan).clone(),
-        }
+        };
+        plan.backend = self.backend.unwrap_or(plan.backend);
+        plan
     }
 
     /// The seeds from `first` that it has, `count` at most: a plan file has one, its own.

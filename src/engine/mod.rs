@@ -109,6 +109,8 @@ pub enum Event {
     Opened(Handshake),
     /// A message arrived.
     Received(Message),
+    /// A ping arrived, and is answered (client).
+    Pinged,
     /// The session is over. The last thing a session says.
     Closed(CloseReason),
 }

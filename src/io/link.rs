@@ -65,8 +65,7 @@ impl Session for ClientSession {
     }
 
     fn is_drained(&self) -> bool {
-        // A client buffers without bound, as the official one does: no one asks.
-        true
+        Self::is_drained(self)
     }
 }
 
@@ -151,6 +150,11 @@ impl<S: Stream, M: Session, H: Http<S>> Link<S, M, H> {
     /// Why the session is over, once it is.
     pub(super) fn over(&self) -> Option<CloseReason> {
         self.over
+    }
+
+    /// What the session asks of HTTP.
+    pub(super) fn http(&self) -> &H {
+        &self.http
     }
 
     /// Takes one step: a frame, a request, a flush or a deadline. May be dropped and called again: nothing is lost.

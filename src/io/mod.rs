@@ -17,7 +17,9 @@ mod server;
 mod tests;
 mod websocket;
 
-pub use client::{Answer, Client, ClientOptions, ConnectUrl, Event, Received, Status, UrlError};
+pub use client::{
+    Answer, Client, ClientOptions, ConnectFailure, ConnectUrl, Event, Received, Status, UrlError,
+};
 pub use env::Env;
 pub use flags::{Timeout, Volatile};
 pub use hyper::http;

@@ -1,5 +1,8 @@
 //! Streams from outside: what a server accepts and a client dials.
 
+#[cfg(feature = "tls")]
+pub mod tls;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -13,11 +16,12 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
 
-/// Any stream: what has been accepted, whatever its listener.
-pub(super) struct BoxStream(Box<dyn Stream>);
+/// Any stream.
+pub struct BoxStream(Box<dyn Stream>);
 
 impl BoxStream {
-    pub(super) fn new(stream: impl Stream) -> Self {
+    /// Lets it be forgotten which it is.
+    pub fn new(stream: impl Stream) -> Self {
         Self(Box::new(stream))
     }
 }
@@ -82,6 +86,17 @@ pub trait Connector: Send + Sync + 'static {
 
     /// A stream to `host:port`.
     fn connect(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// An encrypted stream to `host:port`, whose certificate says that it is `host`: for `https://` and `wss://`. A
+    /// connector that knows no TLS refuses.
+    fn connect_secure(
+        &self,
+        _host: &str,
+        _port: u16,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+        const WHY: &str = "this connector knows no TLS: use io::net::tls::TlsConnector, of the feature `tls`";
+        std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, WHY)))
+    }
 }
 
 /// TCP of the operating system.

@@ -4,6 +4,7 @@
 //! is flushed once. Knows nothing of Engine.IO.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -145,6 +146,10 @@ impl<S: Stream> WebSocket<S> {
     fn failed(&mut self, error: &Error) -> Step {
         tracing::debug!(%error, "websocket failed");
         match error {
+            // TLS tells an end that was not announced from one that was.
+            Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                return Step::Ended(TransportEnd::Close);
+            }
             // The stream ended without a close frame: for Engine.IO that is an end like any other.
             Error::ConnectionClosed
             | Error::AlreadyClosed

@@ -53,7 +53,7 @@
 //!     match events.recv().await {
 //!         Some(Event::ReconnectAttempt { .. }) => attempts += 1,
 //!         Some(Event::ReconnectFailed) => break,
-//!         other => assert!(matches!(other, Some(Event::ConnectFailed | Event::Reconnecting { .. }))),
+//!         other => assert!(matches!(other, Some(Event::ConnectFailed(_) | Event::Reconnecting { .. }))),
 //!     }
 //! }
 //! assert_eq!(attempts, 5);

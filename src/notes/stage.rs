@@ -57,7 +57,7 @@ impl Stage {
 
     /// Where the server is.
     pub fn url(&self) -> ConnectUrl {
-        ConnectUrl { host: "server".to_owned(), port: 3000 }
+        ConnectUrl { secure: false, host: "server".to_owned(), port: 3000 }
     }
 
     /// A client that has not connected.

@@ -316,7 +316,7 @@ impl Server {
                     connection.over = true;
                     self.work.push_back(Work::Hub(HubInput::Closed(id, reason)));
                 }
-                Output::Event(Event::Opened(_))
+                Output::Event(Event::Opened(_) | Event::Pinged)
                 | Output::Transmit(_)
                 | Output::Ask(_)
                 | Output::CloseProbe

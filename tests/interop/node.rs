@@ -14,6 +14,8 @@ use crate::process::{Deadline, Process};
 /// Node, with the packages of the scripts installed.
 pub(crate) struct Node {
     directory: PathBuf,
+    /// A file of certificates that it trusts, too.
+    pub(crate) authority: Option<PathBuf>,
 }
 
 impl Node {
@@ -25,13 +27,16 @@ impl Node {
             let _unheard = writeln!(io::stderr(), "{test}: left out, because {}=1", npm::LEAVE_OUT);
             return None;
         };
-        Some(Self { directory })
+        Some(Self { directory, authority: None })
     }
 
     /// Starts a script.
     pub(crate) fn run(&self, script: &str, arguments: &[&str], deadline: Deadline) -> Script {
         let mut command = Command::new("node");
         command.arg(self.directory.join(script)).args(arguments);
+        if let Some(authority) = &self.authority {
+            command.env("NODE_EXTRA_CA_CERTS", authority);
+        }
         Script { process: Process::start(&format!("node {script}"), &mut command, deadline) }
     }
 }

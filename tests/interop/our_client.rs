@@ -1,12 +1,13 @@
 //! The other way round: what our client makes of the official server, which is asked what it heard, on each transport.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use squall::Client;
-use squall::io::{ClientOptions, Event};
+use squall::io::{ClientOptions, ConnectFailure, Event};
 use squall::socket::{AckError, Args, args};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -87,7 +88,10 @@ fn what_was_emitted_while_the_official_server_was_down_arrives_in_order_when_it_
             pair.client.emit("note", vec![json!(format!("meanwhile {n}"))]);
         }
         // An attempt was refused: it is not only the first that finds the server.
-        pair.heard(|event| matches!(event, Event::ConnectFailed).then_some(())).await;
+        let refused = |why: &ConnectFailure| {
+            matches!(why, ConnectFailure::Network { kind: ErrorKind::ConnectionRefused, .. })
+        };
+        pair.heard(|event| matches!(event, Event::ConnectFailed(why) if refused(why)).then_some(())).await;
         pair.start_server();
 
         pair.connected().await;

@@ -265,7 +265,8 @@ impl World {
         loop {
             match self.clients[client].manager.poll_output() {
                 ManagerOutput::Dial => self.dial(client),
-                ManagerOutput::Transmit(encoded) => {
+                // These links are always writable.
+                ManagerOutput::Transmit(encoded) | ManagerOutput::TransmitVolatile(encoded) => {
                     let connection = self.newest_link(client);
                     self.work.extend(
                         encoded.iter().map(|message| Work::ClientSession(connection, send(message.clone()))),
@@ -312,6 +313,8 @@ impl World {
                 Output::Event(Event::Opened(_)) => {
                     self.work.push_back(Work::Hub(HubInput::Opened(connection)))
                 }
+                // A server's session has none.
+                Output::Event(Event::Pinged) => {}
                 Output::Event(Event::Received(message)) => {
                     let work = match decoder.receive(message) {
                         Ok(packet) => packet.map(|packet| Work::Hub(HubInput::Received(connection, packet))),
@@ -349,6 +352,9 @@ impl World {
                 Output::Close => parcels.push(Parcel::Close),
                 Output::Event(Event::Opened(_)) => {
                     self.work.push_back(Work::Manager(client, ManagerInput::Opened));
+                }
+                Output::Event(Event::Pinged) => {
+                    self.work.push_back(Work::Manager(client, ManagerInput::Pinged));
                 }
                 Output::Event(Event::Received(message)) => match decoder.receive(message) {
                     Ok(packet) => {

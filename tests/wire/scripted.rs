@@ -157,7 +157,8 @@ impl Scripted {
                     self.sent.push("dial".to_owned());
                     self.session = Some((ClientSession::new(), Decoder::default()));
                 }
-                ManagerOutput::Transmit(encoded) => {
+                // This transport is always writable.
+                ManagerOutput::Transmit(encoded) | ManagerOutput::TransmitVolatile(encoded) => {
                     commands.extend(encoded.iter().map(|message| Command::Send(message.clone())));
                 }
                 ManagerOutput::Close => commands.push(Command::Close),
@@ -189,6 +190,7 @@ impl Scripted {
                         inputs.push(ManagerInput::Closed(CloseReason::ParseError));
                     }
                 },
+                Output::Event(Event::Pinged) => inputs.push(ManagerInput::Pinged),
                 Output::Event(Event::Closed(reason)) => inputs.push(ManagerInput::Closed(reason)),
                 Output::Respond(..) | Output::Ask(_) | Output::CloseProbe => panic!("it does not poll"),
                 Output::Wait { until, .. } => break until,
@@ -207,6 +209,8 @@ fn told(namespace: &Namespace, event: ManagerEvent) -> String {
         ManagerEvent::Connected { sid, .. } => format!("connect {sid}"),
         ManagerEvent::ConnectError(error) => format!("connect_error {error}"),
         ManagerEvent::ConnectFailed(reason) => format!("connect_error {reason}"),
+        ManagerEvent::ConnectTimedOut => "connect_error timeout".to_owned(),
+        ManagerEvent::Pinged => "ping".to_owned(),
         ManagerEvent::Reconnecting { attempt, .. } => format!("waits for attempt {attempt}"),
         ManagerEvent::ReconnectAttempt { attempt } => format!("reconnect_attempt {attempt}"),
         ManagerEvent::Reconnected { attempts } => format!("reconnect {attempts}"),

@@ -86,7 +86,7 @@ async fn next(heard: &mut Option<mpsc::UnboundedReceiver<Event>>) -> Event {
 }
 
 fn server() -> ConnectUrl {
-    ConnectUrl { host: SERVER.to_owned(), port: PORT }
+    ConnectUrl { secure: false, host: SERVER.to_owned(), port: PORT }
 }
 
 fn open_outbox(machine: &Machine) -> SqliteOutbox {

@@ -346,9 +346,9 @@ impl Events {
         self.tell("exit", room);
     }
 
-    /// While it is not connected, its introduction says the same when it is.
+    /// While it is not connected, its introduction says the same when it is; to say it twice changes nothing.
     fn tell(&self, event: &str, room: &Name) {
-        self.client.volatile().emit(event, vec![json!(room)]);
+        self.client.emit(event, vec![json!(room)]);
     }
 
     pub(super) fn emit(&self, session: u32, emit: Emit, ack_timeout: Duration) {

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::app::chat::Chat;
 use crate::hunt::{Judged, PATIENCE, judged_or_stuck};
+use crate::plan::Backend;
 use crate::report::ExitCode;
 use crate::subject::{Subject, load};
 use crate::world::{self, RunOptions};
@@ -22,6 +23,9 @@ pub(super) struct Replay {
     /// The seed [default: a plan's own; 0 for a scenario]
     #[arg(long)]
     seed: Option<u64>,
+    /// What carries the bytes [default: turmoil; a plan file's own]
+    #[arg(long)]
+    backend: Option<Backend>,
     /// Print the plan and run nothing: what the seed made of the scenario, as YAML that replays
     #[arg(long)]
     plan: bool,
@@ -37,7 +41,7 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn execute(self) -> ExitCode {
         let subject = match load(std::slice::from_ref(&self.path), std::io::stderr().is_terminal()) {
-            Ok(subjects) if subjects.len() == 1 => subjects.into_iter().next(),
+            Ok(mut subjects) if subjects.len() == 1 => Some(subjects.remove(0).on(self.backend)),
             Ok(_) => None,
             Err(errors) => {
                 anstream::eprintln!("{}", errors.join("\n"));

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::app::chat::Chat;
 use crate::hunt::Tally;
 use crate::hunt::workers::{Stop, Workers};
+use crate::plan::Backend;
 use crate::report::{ExitCode, ScenarioLine, Status, Summary};
 use crate::shrink::CANDIDATES_MAX;
 use crate::subject::{Subject, load};
@@ -31,6 +32,9 @@ pub(super) struct Run {
     /// Run so many seeds of each scenario, from 0, in place of its own number
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
+    /// What carries the bytes [default: turmoil; a plan file's own]
+    #[arg(long)]
+    backend: Option<Backend>,
     /// Run so many worker processes [default: the number of cores]
     #[arg(long, short, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -46,7 +50,7 @@ impl Run {
     pub(super) fn execute(self) -> ExitCode {
         let paths = if self.paths.is_empty() { vec![default_scenarios()] } else { self.paths.clone() };
         let subjects = match load(&paths, std::io::stderr().is_terminal()) {
-            Ok(subjects) => subjects,
+            Ok(subjects) => subjects.into_iter().map(|subject| subject.on(self.backend)).collect::<Vec<_>>(),
             Err(errors) => {
                 anstream::eprintln!("{}", errors.join("\n"));
                 return ExitCode::Usage;

@@ -9,6 +9,7 @@ use crate::app::chat::Chat;
 use crate::app::sabotage::Sabotage;
 use crate::check::Anomaly;
 use crate::hunt::judged;
+use crate::plan::Backend;
 use crate::report::ExitCode;
 use crate::subject::{Subject, load};
 use crate::world::RunOptions;
@@ -20,13 +21,16 @@ use super::default_scenarios;
 pub(super) struct Hunt {
     /// Scenario files, or folders of them [default: scenarios]
     paths: Vec<PathBuf>,
+    /// What carries the bytes [default: turmoil; a plan file's own]
+    #[arg(long)]
+    backend: Option<Backend>,
 }
 
 impl Hunt {
     pub(super) fn execute(self) -> ExitCode {
         let paths = if self.paths.is_empty() { vec![default_scenarios()] } else { self.paths };
         let subjects = match load(&paths, std::io::stderr().is_terminal()) {
-            Ok(subjects) => subjects,
+            Ok(subjects) => subjects.into_iter().map(|subject| subject.on(self.backend)).collect::<Vec<_>>(),
             Err(errors) => {
                 anstream::eprintln!("{}", errors.join("\n"));
                 return ExitCode::Usage;

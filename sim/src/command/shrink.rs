@@ -8,6 +8,7 @@ use clap::Args;
 use crate::app::App;
 use crate::app::chat::Chat;
 use crate::hunt::{Judged, judged};
+use crate::plan::Backend;
 use crate::report::ExitCode;
 use crate::shrink::{self, CANDIDATES_MAX};
 use crate::subject::load;
@@ -23,6 +24,9 @@ pub(super) struct Shrink {
     /// The seed [default: a plan's own; 0 for a scenario]
     #[arg(long)]
     seed: Option<u64>,
+    /// What carries the bytes [default: turmoil; a plan file's own]
+    #[arg(long)]
+    backend: Option<Backend>,
     /// How many smaller plans to try at most
     #[arg(long, default_value_t = CANDIDATES_MAX)]
     candidates: u32,
@@ -34,7 +38,7 @@ pub(super) struct Shrink {
 impl Shrink {
     pub(super) fn execute(self) -> ExitCode {
         let subject = match load(std::slice::from_ref(&self.path), std::io::stderr().is_terminal()) {
-            Ok(mut subjects) if subjects.len() == 1 => subjects.remove(0),
+            Ok(mut subjects) if subjects.len() == 1 => subjects.remove(0).on(self.backend),
             Ok(_) => {
                 anstream::eprintln!(
                     "error: {} is not one file: name the scenario to shrink",

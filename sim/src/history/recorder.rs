@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::plan::Name;
@@ -34,12 +35,15 @@ struct Inner {
     fold: Fold,
     chunks: u64,
     finished: bool,
+    /// Who waits for the next record.
+    waiting: Option<Waker>,
 }
 
 impl Recorder {
     /// An empty history.
     pub fn new() -> Self {
-        let inner = Inner { records: Vec::new(), fold: Fold::new(), chunks: 0, finished: false };
+        let inner =
+            Inner { records: Vec::new(), fold: Fold::new(), chunks: 0, finished: false, waiting: None };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -53,6 +57,14 @@ impl Recorder {
         let record = Record { step, at, host: Name::clone(host), process, session, kind };
         inner.fold.record(&record);
         inner.records.push(record);
+        if let Some(waiting) = inner.waiting.take() {
+            waiting.wake();
+        }
+    }
+
+    /// Wakes `waiting`, once, when the next record has been written.
+    pub fn wake_at_next(&self, waiting: Waker) {
+        self.lock().waiting = Some(waiting);
     }
 
     /// Folds bytes that were handed to a process into the digest: time, connection, length and hash.

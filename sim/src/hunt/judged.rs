@@ -50,9 +50,11 @@ impl Judged {
         let place = (place.0.as_str(), place.1.as_str());
         let Outcome { history, ending, .. } = &self.outcome;
         match (self.harness_failure(), self.judgement.violation()) {
-            (Some(failure), _) => Failure::panicked(place, seed, &[failure], history).render(colour),
+            (Some(failure), _) => {
+                Failure::panicked(place, seed, &[failure], history).on(subject.backend).render(colour)
+            }
             (None, Some(violation)) => {
-                Failure::broken(place, seed, violation, history, ending).render(colour)
+                Failure::broken(place, seed, violation, history, ending).on(subject.backend).render(colour)
             }
             (None, None) => format!("{} seed {seed}: {:?}", place.0, self.judgement.worst()),
         }

@@ -162,6 +162,7 @@ impl Lost {
             Self::Stuck(patience) => Failure::stuck((&name, place), seed, *patience),
             Self::Died(how) => Failure::died((&name, place), seed, how),
         }
+        .on(subject.backend)
         .render(colour)
     }
 }

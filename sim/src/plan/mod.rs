@@ -11,6 +11,7 @@ mod text;
 mod validate;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,8 @@ pub struct Plan {
     pub scenario: String,
     /// The seed it was drawn with; draws made during the run use it too.
     pub seed: u64,
-    /// What carries the bytes.
+    /// What carries the bytes; turmoil where a file says nothing.
+    #[serde(default)]
     pub backend: Backend,
     /// What is put to the test.
     pub app: AppKind,
@@ -62,11 +64,23 @@ pub struct Plan {
 }
 
 /// What carries the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Backend {
-    /// turmoil.
+    /// turmoil: hosts that live tick by tick.
+    #[default]
     Turmoil,
+    /// One host that jumps from event to event.
+    Event,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Turmoil => "turmoil",
+            Self::Event => "event",
+        })
+    }
 }
 
 /// What is put to the test.

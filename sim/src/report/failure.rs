@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::style::{BAD, FAINT, STRONG, paint};
 use crate::check::{Ending, Violation};
 use crate::history::{History, Record};
+use crate::plan::Backend;
 
 /// How many records of context are shown around a step.
 const CONTEXT: usize = 10;
@@ -16,6 +17,8 @@ pub struct Failure {
     scenario: String,
     path: String,
     seed: u64,
+    /// What carried the bytes, where the file does not say so itself.
+    backend: Option<Backend>,
     /// The name of what was broken.
     broken: String,
     /// One sentence.
@@ -76,6 +79,7 @@ impl Failure {
             seed,
             broken: broken.to_owned(),
             says,
+            backend: None,
             witness: Vec::new(),
             step: None,
             context: Vec::new(),
@@ -83,8 +87,19 @@ impl Failure {
         }
     }
 
+    /// It was run on a backend that the file does not name.
+    pub fn on(mut self, backend: Option<Backend>) -> Self {
+        self.backend = backend;
+        self
+    }
+
     /// The one command that repeats it.
     pub fn command(&self) -> String {
+        let backend = self.backend.map(|backend| format!(" --backend {backend}")).unwrap_or_default();
+        format!("{}{backend}", self.command_of_seed())
+    }
+
+    fn command_of_seed(&self) -> String {
         let seed = self.seed;
         if self.path.contains(|c: char| !(c.is_ascii_alphanumeric() || "/._-+".contains(c))) {
             format!("cargo sim replay '{}' --seed {seed}", self.path.replace('\'', r"'\''"))
@@ -206,5 +221,11 @@ mod tests {
         let panicked = |path| Failure::panicked(("it", path), 7, &[], &history).command();
         assert_eq!(panicked("a b/it's.yaml"), r"cargo sim replay 'a b/it'\''s.yaml' --seed 7");
         assert_eq!(panicked("a/it.yaml"), "cargo sim replay a/it.yaml --seed 7");
+    }
+
+    #[test]
+    fn the_command_names_the_backend_that_the_file_does_not() {
+        let failure = failure().on(Some(Backend::Event));
+        assert!(failure.command().ends_with(".yaml --seed 7 --backend event"), "{}", failure.command());
     }
 }

@@ -1,17 +1,20 @@
-//! The loop of a run: tick by tick, what users do, what breaks and what heals, until nothing is owed or time is over.
+//! The loop of a run: what users do, what breaks and what heals, until nothing is owed or time is over.
 //!
-//! Ops and faults happen between two ticks, at the first one at or after their time. At one moment faults end before
-//! others begin, and users act last.
+//! It sleeps until the plan has something for it, or until the bell rings: for a cut that has come, a process that has
+//! ended, or, when all that is left is to wait for what is owed, a record. Where the backend ticks, ops and faults happen
+//! at the first tick at or after their time. At one moment faults end before others begin, and users act last.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::backend::{self, Backend};
+use super::bell::Bell;
 use super::faults::{self, Moment, SHUTDOWN_GRACE};
+use super::host::Host;
 use super::kernel::Network;
 use super::roster::{self, Roster};
-use super::turmoil::{Backend, CLIENTS_HOST, SERVER_HOST};
 use super::{moment, panics};
 use crate::app::App;
 use crate::check::{Ending, Owed};
@@ -21,6 +24,9 @@ use crate::plan::{FaultAct, Name, Plan, SERVER};
 /// How long nothing must have been owed before the run is over: time for a late duplicate to show itself.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// How long the loop sleeps at most: who watches the run hears of it so often.
+const BEAT: Duration = Duration::from_secs(1);
+
 /// Who records what happens to no process.
 const WORLD: &str = "world";
 
@@ -29,7 +35,8 @@ pub(super) struct Drive<'a> {
     plan: &'a Plan,
     roster: Roster<'a>,
     network: Arc<Network>,
-    backend: Backend,
+    backend: Box<dyn Backend>,
+    bell: Bell,
     recorder: Recorder,
     world: Name,
     /// What is still to happen, the latest first.
@@ -37,6 +44,8 @@ pub(super) struct Drive<'a> {
     owed: Owed,
     observed: usize,
     settled_since: Option<Duration>,
+    /// When the plan changes the world for the last time.
+    last_change: Duration,
     /// When the last cut came.
     cut_at: Duration,
     /// How far the run is, in milliseconds of virtual time, for who watches it.
@@ -62,11 +71,12 @@ impl<'a> Drive<'a> {
         recorder: &Recorder,
         progress: &'a AtomicU64,
     ) -> Result<Self, String> {
-        let (backend, carriers) = Backend::start()?;
+        let (backend, carriers) = backend::start(plan.backend)?;
         moment::set(backend.now());
+        let bell = Bell::default();
         let machines = roster::names(plan).map(|name| {
-            let host = if *name == *SERVER { SERVER_HOST } else { CLIENTS_HOST };
-            (name, host)
+            let place = if *name == *SERVER { backend.server_place() } else { backend.clients_place() };
+            (name, place)
         });
         let network = Network::new(
             plan.seed,
@@ -75,6 +85,7 @@ impl<'a> Drive<'a> {
             backend.hosts(),
             carriers,
             recorder,
+            &bell,
         );
         let mut roster = Roster::new(plan, app, &network, recorder)?;
         roster.start_all();
@@ -83,12 +94,14 @@ impl<'a> Drive<'a> {
             roster,
             network,
             backend,
+            bell,
             recorder: recorder.clone(),
             world: WORLD.into(),
             schedule: schedule(plan),
             owed: Owed::new(plan),
             observed: 0,
             settled_since: None,
+            last_change: last_change(plan),
             cut_at: Duration::ZERO,
             progress,
             stray_tasks: 0,
@@ -101,18 +114,17 @@ impl<'a> Drive<'a> {
     /// When the backend fails.
     pub(super) fn finish(&mut self) -> Result<Ending, String> {
         loop {
+            // Before looking: what happens from now on rings again.
+            self.bell.answer();
             let now = self.backend.now();
             moment::set(now);
+            self.look();
             self.play(now);
             if let Some(ending) = self.ending(now) {
                 return Ok(ending);
             }
-            self.backend.step()?;
-            self.progress.store(millis(self.backend.now()), Ordering::Relaxed);
-            self.roster.count_polls();
-            self.end_cuts();
-            let strays: u64 = self.backend.hosts().iter().map(super::host::Host::strays).sum();
-            self.stray_tasks = self.stray_tasks.max(strays);
+            let until = self.sleeps_until(now);
+            self.backend.run(until, &self.bell)?;
         }
     }
 
@@ -130,6 +142,15 @@ impl<'a> Drive<'a> {
     /// From now on no process does anything more.
     pub(super) fn silence(&self) {
         self.roster.silence();
+    }
+
+    /// Sees what has happened since it last looked.
+    fn look(&mut self) {
+        self.progress.store(millis(self.backend.now()), Ordering::Relaxed);
+        self.roster.count_polls();
+        self.end_cuts();
+        let strays: u64 = self.backend.hosts().iter().map(Host::strays).sum();
+        self.stray_tasks = self.stray_tasks.max(strays);
     }
 
     /// What is due happens.
@@ -175,7 +196,7 @@ impl<'a> Drive<'a> {
         if !panics::none() {
             return Some(Ending::Unsettled { wait_chain: panics::so_far() });
         }
-        let calm_since = last_change(self.plan).max(self.cut_at);
+        let calm_since = self.calm_since();
         if now < calm_since {
             return None;
         }
@@ -186,6 +207,27 @@ impl<'a> Drive<'a> {
         self.settled_since = None;
         let out_of_time = now >= calm_since + self.plan.settle.0;
         out_of_time.then(|| Ending::Unsettled { wait_chain: self.wait_chain() })
+    }
+
+    /// When the loop must look again, if no bell rings before.
+    fn sleeps_until(&self, now: Duration) -> Duration {
+        let calm_since = self.calm_since();
+        let ends = match self.settled_since {
+            _ if now < calm_since => calm_since,
+            Some(since) => since + QUIET,
+            None => calm_since + self.plan.settle.0,
+        };
+        if now >= calm_since {
+            // Any record may be the last that was owed, or owe another.
+            self.recorder.wake_at_next(self.bell.waker());
+        }
+        let next = self.schedule.last().map_or(Duration::MAX, |(at, _)| *at);
+        ends.min(next).min(now + BEAT)
+    }
+
+    /// When the world was changed for the last time, as far as is known.
+    fn calm_since(&self) -> Duration {
+        self.last_change.max(self.cut_at)
     }
 
     /// Who waits for what: from what users miss, through what processes wait for, to the links that are blocked.
@@ -221,7 +263,6 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// When the plan changes the world for the last time.
 fn last_change(plan: &Plan) -> Duration {
     let ops = plan.ops.iter().map(|op| op.at.0);
     let faults = plan.faults.iter().flat_map(|fault| [Some(fault.at.0), fault.until.map(|until| until.0)]);

@@ -41,7 +41,7 @@ impl Host {
 
     /// Virtual time, as this runtime has it. Only within a task of it.
     #[expect(clippy::disallowed_methods, reason = "this is the seam to the backend's paused clock")]
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         Instant::now().duration_since(self.zero)
     }
 

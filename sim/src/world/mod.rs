@@ -11,14 +11,20 @@
 //! | `process` | one life, behind the gate that death closes |
 //! | `env`, [`net`] | what a process takes from the world |
 //! | `kernel` | sockets, buffers and links, ungated |
-//! | `turmoil` | the backend: hosts, time, and streams between hosts |
-//! | `host` | a runtime of the backend: tasks and timers |
+//! | `backend` | the seam to what brings hosts and time |
+//! | `turmoil` | a backend that ticks: two hosts, and a stream between them |
+//! | `event` | a backend that jumps from event to event: one host for all |
+//! | `host` | a runtime of a backend: tasks and timers |
+//! | `bell` | wakes the loop before its time |
 //! | `moment` | the virtual time, and whose code runs, for everything in the thread |
 //! | `interposer` | `getrandom` and `clock_gettime`, for code that takes no `Env` |
 //! | `panics`, `log` | what is said past the history |
 
+mod backend;
+mod bell;
 mod drive;
 mod env;
+mod event;
 mod faults;
 mod host;
 #[cfg(target_os = "linux")]
@@ -43,6 +49,7 @@ use crate::app::App;
 use crate::check::Ending;
 use crate::history::{History, Recorder};
 use crate::plan::{Name, Plan};
+use crate::scenario::limits::TICK;
 use drive::Drive;
 
 /// What came of a run.
@@ -143,8 +150,8 @@ impl Outcome {
 
 /// A plan may come from a file: what it names must be there.
 fn check(plan: &Plan) -> Result<(), String> {
-    if plan.network.latency.low < turmoil::TICK {
-        return Err(format!("a latency below {:?} cannot be simulated", turmoil::TICK));
+    if plan.network.latency.low < TICK {
+        return Err(format!("a latency below {:?} cannot be simulated", TICK));
     }
     let names: BTreeSet<Name> = roster::names(plan).collect();
     if names.len() != plan.clients.len() + 1 || names.len() > usize::from(u16::MAX) {

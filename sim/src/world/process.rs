@@ -104,6 +104,8 @@ impl Process {
         let closed = self.network.close_all(self.machine);
         self.recorder.record(moment::now(), &self.name, self.life, 0, Kind::Exited { how: how.to_owned() });
         tracing::debug!(process = %self.label, how, closed = closed.len(), "process exited");
+        // Should it have panicked, the run is over.
+        self.network.bell.ring();
         let wakers = std::mem::take(&mut *self.wakers.lock().expect("no one panics while holding it"));
         wakers.into_values().for_each(Waker::wake);
         closed

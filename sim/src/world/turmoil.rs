@@ -1,8 +1,8 @@
-//! The backend: turmoil brings hosts, time, and byte streams between hosts that keep order.
+//! The backend that ticks: turmoil brings hosts, time, and byte streams between hosts that keep order.
 //!
 //! In: nothing. Out: hosts that have started, one stream between them, and steps of [`TICK`]. Of turmoil's own faults none
 //! is used: what breaks is decided above, one code for every backend. So two of its properties suffice: a stream keeps
-//! order and loses nothing, and a byte written in one tick is read at the start of the next.
+//! order and loses nothing, and a byte written in one tick is read at the start of the next, a [`TICK`] later at most.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -11,21 +11,18 @@ use ::turmoil::net::{TcpListener, TcpStream};
 use ::turmoil::{Builder, Sim};
 use tokio::runtime::Handle;
 
+use super::backend::Backend;
+use super::bell::Bell;
 use super::host::Host;
 use super::kernel::Carrier;
 use super::moment;
-
-/// One step, and the longest that a byte can be on its way from host to host.
-pub(super) const TICK: Duration = Duration::from_millis(10);
+use crate::scenario::limits::TICK;
 
 /// Each costs about a microsecond a tick, busy or not. So the server has one, and all clients share one.
 const HOSTS: [&str; 2] = ["server", "clients"];
 
-/// The place of the server's host.
-pub(super) const SERVER_HOST: usize = 0;
-
-/// The place of the clients' host.
-pub(super) const CLIENTS_HOST: usize = 1;
+const SERVER_HOST: usize = 0;
+const CLIENTS_HOST: usize = 1;
 
 const PORT: u16 = 1;
 
@@ -33,7 +30,7 @@ const PORT: u16 = 1;
 const START_TICKS: u32 = 10;
 
 /// The hosts of one run.
-pub(super) struct Backend {
+pub(super) struct Turmoil {
     sim: Sim<'static>,
     hosts: Vec<Host>,
     elapsed: Duration,
@@ -46,7 +43,7 @@ struct Started {
     streams: [Option<TcpStream>; 2],
 }
 
-impl Backend {
+impl Turmoil {
     /// Starts the hosts and connects them. The run's time begins when this returns.
     ///
     /// # Errors
@@ -88,23 +85,35 @@ impl Backend {
         Ok((Self { sim, hosts, elapsed: Duration::ZERO }, carriers))
     }
 
-    /// The hosts, by place.
-    pub(super) fn hosts(&self) -> &[Host] {
+    /// Every host lives for one tick.
+    fn step(&mut self) -> Result<(), String> {
+        self.sim.step().map_err(|error| format!("turmoil failed: {error}"))?;
+        self.elapsed += TICK;
+        Ok(())
+    }
+}
+
+impl Backend for Turmoil {
+    fn hosts(&self) -> &[Host] {
         &self.hosts
     }
 
-    /// Virtual time, at which all hosts are between two steps.
-    pub(super) fn now(&self) -> Duration {
+    fn server_place(&self) -> usize {
+        SERVER_HOST
+    }
+
+    fn clients_place(&self) -> usize {
+        CLIENTS_HOST
+    }
+
+    fn now(&self) -> Duration {
         self.elapsed
     }
 
-    /// Every host lives for one tick.
-    ///
-    /// # Errors
-    /// When turmoil fails.
-    pub(super) fn step(&mut self) -> Result<(), String> {
-        self.sim.step().map_err(|error| format!("turmoil failed: {error}"))?;
-        self.elapsed += TICK;
+    fn run(&mut self, until: Duration, bell: &Bell) -> Result<(), String> {
+        while self.elapsed < until && !bell.rings() {
+            self.step()?;
+        }
         Ok(())
     }
 }

@@ -67,12 +67,25 @@ pub(super) struct Task<O> {
 pub(super) struct Link {
     wanted: bool,
     connected: bool,
+    /// Why the last attempt to connect failed, since there was a connection.
+    failure: Option<String>,
     /// The request about rooms that is under way was asked for on an earlier connection.
     asked_before: bool,
     /// Leaving, to connect again from the last message shown.
     catching_up: bool,
     /// How many times it did since a message was last shown.
     catch_ups: u32,
+}
+
+impl Link {
+    /// Says why an attempt failed. Attempts are many: a reason is worth a warning when it is new.
+    fn failed(&mut self, reason: String) {
+        if self.failure.as_ref() == Some(&reason) {
+            return tracing::debug!(reason, "still not connected");
+        }
+        tracing::warn!(reason, "not connected");
+        self.failure = Some(reason);
+    }
 }
 
 impl<O: OutboxStorage> Task<O> {
@@ -148,6 +161,7 @@ impl<O: OutboxStorage> Task<O> {
             Event::Connected { sid, .. } => {
                 tracing::debug!(%sid, "connected");
                 self.link.connected = true;
+                self.link.failure = None;
                 self.resend_pause = None;
                 self.with_progress(|progress| progress.rooms.connected());
                 self.tell(ChatEvent::Connected);
@@ -155,9 +169,9 @@ impl<O: OutboxStorage> Task<O> {
             Event::Disconnected(reason) => self.on_disconnected(reason),
             Event::ConnectError(error) => self.tell(ChatEvent::Refused(refusal(&error))),
             Event::ReconnectFailed => self.tell(ChatEvent::GaveUp),
-            Event::ConnectFailed => tracing::debug!("an attempt to connect failed"),
+            Event::ConnectFailed(why) => self.link.failed(why.to_string()),
             Event::Reconnecting { attempt, at } => tracing::debug!(attempt, %at, "connecting again"),
-            Event::ReconnectAttempt { .. } | Event::Reconnected { .. } => {}
+            Event::ReconnectAttempt { .. } | Event::Reconnected { .. } | Event::Ping => {}
             Event::Received { name, args, ack: _ } => match name.as_str() {
                 CHAT_MESSAGE => self.on_message(&args),
                 JOINED => self.on_joined(&args),

@@ -122,7 +122,7 @@ pub async fn run<C: Connector, R: AsyncBufRead + Unpin, W: Write>(
     for Pending { id, content, room: _ } in left {
         screen.keep(id, content);
     }
-    screen.remark(&format!("connecting to http://{}:{}", options.url.host, options.url.port))?;
+    screen.remark(&format!("connecting to {}", options.url))?;
     let (client, events) =
         ChatClient::new(env, connector, options.url, ChatOptions::default(), outbox).await.map_err(broken)?;
     client.connect();

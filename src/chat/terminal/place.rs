@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     fn url(host: &str) -> ConnectUrl {
-        ConnectUrl { host: host.to_owned(), port: 3000 }
+        ConnectUrl { secure: false, host: host.to_owned(), port: 3000 }
     }
 
     #[test]

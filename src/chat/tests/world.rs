@@ -100,7 +100,7 @@ impl World {
 }
 
 pub(in crate::chat) fn url() -> ConnectUrl {
-    ConnectUrl { host: "server".to_owned(), port: 3000 }
+    ConnectUrl { secure: false, host: "server".to_owned(), port: 3000 }
 }
 
 /// A process: what it spawned ends with it.
@@ -234,7 +234,8 @@ impl Raw {
                 Event::Disconnected(reason) => return json!(reason.as_str()),
                 Event::Connected { .. }
                 | Event::ConnectError(_)
-                | Event::ConnectFailed
+                | Event::ConnectFailed(_)
+                | Event::Ping
                 | Event::Reconnecting { .. }
                 | Event::ReconnectAttempt { .. }
                 | Event::Reconnected { .. }

@@ -101,6 +101,14 @@ impl ClientSession {
         }
     }
 
+    /// Whether nothing that was sent waits here: no POST is under way, and none is due.
+    pub fn is_drained(&self) -> bool {
+        match &self.carrier {
+            Carrier::WebSocket => true,
+            Carrier::Polling(polling) => polling.is_drained(),
+        }
+    }
+
     fn wait(&self) -> Output {
         let (until, why) = match self.state {
             State::Transport => (None, Waiting::Transport),
@@ -146,6 +154,7 @@ impl ClientSession {
                 self.transmit(&Packet::Pong(data));
                 // Pings alone prove that the server hears us: it sends the next one only after a pong.
                 self.await_ping(heartbeat, now);
+                self.outputs.push_back(Output::Event(Event::Pinged));
             }
             // Ignored on a WebSocket by the reference implementation, which then waits for the close frame. The server
             // has said that it is gone: nobody gains by waiting.

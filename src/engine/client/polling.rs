@@ -63,6 +63,11 @@ impl Polling {
     pub(super) fn awaits_probe(&self) -> bool {
         self.probe == Probe::Opening
     }
+
+    /// While it pauses, nothing can leave.
+    pub(super) fn is_drained(&self) -> bool {
+        !self.posting && self.unsent.is_empty() && self.probe != Probe::Pausing
+    }
 }
 
 impl ClientSession {
@@ -81,10 +86,9 @@ impl ClientSession {
                 }
             }
             Answer::Posted => polling.posting = false,
-            Answer::Failed => {
-                self.outputs.push_back(Output::Close);
-                return self.end(CloseReason::TransportError);
-            }
+            // A server that refused one request (413) would hold the session, and the other request, until its ping
+            // timeout: it is told.
+            Answer::Failed => return self.close(CloseReason::TransportError),
         }
         self.go_on();
     }

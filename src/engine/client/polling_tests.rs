@@ -101,7 +101,7 @@ fn a_poll_follows_a_poll() {
 fn a_ping_by_poll_is_answered_by_post() {
     let mut session = open(false, 1000);
 
-    assert_eq!(said(&mut session, polled("2")), [post("3"), poll()]);
+    assert_eq!(said(&mut session, polled("2")), [post("3"), Output::Event(Event::Pinged), poll()]);
 }
 
 #[test]
@@ -130,8 +130,22 @@ fn a_body_is_no_larger_than_the_server_takes() {
 }
 
 #[test]
-fn a_request_that_fails_ends_the_session() {
+fn a_request_that_fails_ends_the_session_and_the_server_is_told() {
     let mut session = open(false, 1000);
+    give(&mut session, send("too large"), at(1));
+    give(&mut session, send("lost"), at(1));
+
+    assert_eq!(
+        give(&mut session, Input::Answer(Answer::Failed), at(1)),
+        [post("1"), Output::Close, closed(CloseReason::TransportError), OVER]
+    );
+}
+
+#[test]
+fn a_handshake_that_fails_leaves_no_one_to_be_told() {
+    let mut session = ClientSession::polling(false);
+    drain(|| session.poll_output());
+
     assert_eq!(
         give(&mut session, Input::Answer(Answer::Failed), at(1)),
         [Output::Close, closed(CloseReason::TransportError), OVER]
@@ -184,7 +198,8 @@ fn an_upgrade_waits_for_what_is_under_way() {
 
     let up = |text: &str| Output::Transmit(frame(text));
     let last = Output::Event(Event::Received(Message::text("last")));
-    assert_eq!(outputs, [last, up("5"), up("4unsent"), up("3"), Output::Ask(Ask::Hangup)]);
+    let pinged = Output::Event(Event::Pinged);
+    assert_eq!(outputs, [last, pinged, up("5"), up("4unsent"), up("3"), Output::Ask(Ask::Hangup)]);
     assert_eq!(said(&mut session, send("next")), [up("4next")]);
     let end = Input::Closed(TransportEnd::Close);
     assert_eq!(said(&mut session, end), [closed(CloseReason::TransportClose)]);

@@ -61,7 +61,11 @@ fn a_ping_is_answered_with_its_data_and_moves_the_deadline() {
 
     assert_eq!(
         outputs,
-        [Output::Transmit(frame("3data")), Output::Wait { until: Some(at(70)), why: Waiting::Ping }]
+        [
+            Output::Transmit(frame("3data")),
+            Output::Event(Event::Pinged),
+            Output::Wait { until: Some(at(70)), why: Waiting::Ping }
+        ]
     );
 }
 

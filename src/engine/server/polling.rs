@@ -50,8 +50,9 @@ impl ServerSession {
             Request::Posted(body) if polling.post == Some(id) => self.on_posted(id, &body, now),
             Request::TooLarge if polling.post == Some(id) => {
                 polling.post = None;
+                // The session is its client's to end, as in the reference implementation: it learns by the 413 that what
+                // it sent was not heard.
                 self.respond(id, Response::TooLarge);
-                self.close(CloseReason::TransportClose, EndedBy::Server);
             }
             Request::Aborted if polling.poll == Some(id) => {
                 polling.poll = None;

@@ -152,14 +152,18 @@ fn overlapping_requests_end_the_session() {
 }
 
 #[test]
-fn a_body_that_is_too_large_ends_the_session() {
+fn a_body_that_is_too_large_is_refused_and_leaves_the_session_to_its_client() {
     let mut session = open();
     give(&mut session, poll(1), at(1));
     give(&mut session, request(2, Request::Posting), at(1));
 
+    let outputs = give(&mut session, request(2, Request::TooLarge), at(1));
+
+    assert_eq!(outputs, [respond(2, Response::TooLarge), NEXT_PING]);
+    assert_eq!(post(&mut session, 3, "4small"), [received("small"), respond(3, Response::Ok)]);
     assert_eq!(
-        said(&mut session, request(2, Request::TooLarge), at(1)),
-        [respond(2, Response::TooLarge), Output::Close, payload(1, "1"), closed(CloseReason::TransportClose)]
+        post(&mut session, 4, "1"),
+        [Output::Close, payload(1, "6"), respond(4, Response::Ok), closed(CloseReason::TransportClose)]
     );
 }
 

@@ -316,7 +316,7 @@ impl Pipe {
                 }
                 Output::Event(Event::Received(message)) => self.client_heard.push(number(&message)),
                 Output::Event(Event::Closed(_)) => self.client_over = true,
-                Output::Event(Event::Opened(_)) => {}
+                Output::Event(Event::Opened(_) | Event::Pinged) => {}
                 Output::Respond(..) => panic!("a client answers no requests"),
                 Output::Wait { .. } => return,
             }
@@ -361,7 +361,7 @@ impl Pipe {
                 }
                 Output::Event(Event::Received(message)) => self.server_heard.push(number(&message)),
                 Output::Event(Event::Closed(_)) => self.server_over = true,
-                Output::Event(Event::Opened(_)) => {}
+                Output::Event(Event::Opened(_) | Event::Pinged) => {}
                 Output::Ask(_) => panic!("a server asks for no requests"),
                 Output::Wait { .. } => return,
             }

@@ -82,13 +82,19 @@ impl<C: Connector> Endpoint<C> {
 
     /// A new stream to the server.
     pub(super) async fn connect(&self) -> io::Result<C::Stream> {
-        self.connector.connect(&self.url.host, self.url.port).await
+        let ConnectUrl { secure, host, port } = &self.url;
+        if *secure {
+            self.connector.connect_secure(host, *port).await
+        } else {
+            self.connector.connect(host, *port).await
+        }
     }
 
     /// Connects and asks for a WebSocket; with an id, for that session.
     pub(super) async fn dial(&self, sid: Option<Sid>) -> Result<WebSocket<C::Stream>, DialError> {
         let stream = self.connect().await?;
         let target = self.target(Transport::WebSocket, sid.as_ref());
+        // Whether the stream is encrypted is settled; the scheme is not sent.
         let mut request = format!("ws://{}{target}", self.url.authority()).into_client_request()?;
         self.add_headers(request.headers_mut());
         let config = websocket::config(MESSAGE_BYTES_MAX);

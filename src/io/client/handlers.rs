@@ -189,7 +189,7 @@ impl Client {
     }
 
     /// Runs a handler where the namespace refuses, with what the server says, `{ message, data }`; and at each attempt to
-    /// connect that fails, with a `message` of our own. After a refusal the client is not [`Client::active`] any more.
+    /// connect that fails, with a `message` that says why ([`Event::ConnectFailed`]). After a refusal the client is not [`Client::active`] any more.
     pub fn on_connect_error<F, Fut>(&self, handler: F)
     where
         F: Fn(Self, Value) -> Fut + Send + Sync + 'static,
@@ -198,8 +198,8 @@ impl Client {
         self.on_life(move |client, event| {
             let error = if let Event::ConnectError(error) = event {
                 error
-            } else if event == Event::ConnectFailed {
-                json!({ "message": "failed to connect" })
+            } else if let Event::ConnectFailed(why) = event {
+                json!({ "message": why.to_string() })
             } else {
                 return None;
             };

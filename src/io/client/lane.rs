@@ -39,7 +39,7 @@ pub(super) enum RequestError {
     #[error("HTTP failed: {0}")]
     Http(#[from] hyper::Error),
     #[error("failed to read the answer: {0}")]
-    Body(Box<dyn std::error::Error + Send + Sync>),
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the server answered {0}")]
     Status(StatusCode),
     #[error("the answer is not UTF-8")]

@@ -2,6 +2,7 @@
 
 mod auth;
 mod dial;
+mod failure;
 mod handlers;
 mod lane;
 mod requests;
@@ -29,6 +30,7 @@ use super::net::Connector;
 use handlers::Handlers;
 use task::{ClientTask, Inbox, Request};
 
+pub use failure::ConnectFailure;
 pub use handlers::{Answer, Received};
 pub use url::{ConnectUrl, UrlError};
 
@@ -89,6 +91,7 @@ impl Default for ClientOptions {
 /// | `disconnect` | [`Event::Disconnected`] |
 /// | `reconnect_attempt` | [`Event::ReconnectAttempt`] |
 /// | `reconnect_error` | [`Event::ConnectFailed`] after a [`Event::ReconnectAttempt`] |
+/// | `ping` | [`Event::Ping`] |
 /// | `reconnect` | [`Event::Reconnected`] |
 /// | `reconnect_failed` | [`Event::ReconnectFailed`] |
 /// | an event of the server | [`Event::Received`] |
@@ -105,8 +108,8 @@ pub enum Event {
     },
     /// The namespace refused, with `{ message, data }`. The client does not connect to it again by itself.
     ConnectError(Value),
-    /// An attempt to connect failed.
-    ConnectFailed,
+    /// An attempt to connect failed. The client tries again, unless it was told not to.
+    ConnectFailed(ConnectFailure),
     /// Waiting to try again.
     Reconnecting {
         /// Which attempt, counted from one.
@@ -128,6 +131,8 @@ pub enum Event {
     ReconnectFailed,
     /// The socket is disconnected.
     Disconnected(DisconnectReason),
+    /// The server's ping arrived, and was answered.
+    Ping,
     /// An event arrived.
     Received {
         /// Its name.
@@ -239,13 +244,19 @@ impl Client {
     /// Sends an event; while the client is not connected it waits in the send buffer. With [`ClientOptions::retries`] it
     /// waits for its turn, and is sent again until the server acknowledges it.
     ///
+    /// An event is sent once, and no one says whether it arrived: what is emitted while the connection is dead, and neither
+    /// side knows of it yet, is lost without a word. [`Client::emit_with_ack`] says so; retries send it again.
+    ///
     /// # Panics
     /// When the name is reserved by Socket.IO, such as `connect`.
     pub fn emit(&self, name: &str, args: impl Into<Args>) {
         self.send(name, args.into(), false);
     }
 
-    /// What is emitted so is dropped where it could not leave at once: where the client is not connected.
+    /// What is emitted so is dropped where it could not leave at once: where the client is not connected, or where its
+    /// transport has something to write already. On a WebSocket that is a frame that the operating system has not taken, on
+    /// polling a POST that the server has not answered; and while the one makes way for the other, everything. Of several
+    /// emitted at once, the first leaves. (The official client keeps what is emitted before it is connected.)
     pub fn volatile(&self) -> Volatile<'_, Self> {
         Volatile(self)
     }

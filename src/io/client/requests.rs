@@ -18,7 +18,8 @@ use crate::io::net::Connector;
 use crate::io::websocket::WebSocket;
 
 use super::dial::{DialError, Endpoint};
-use super::lane::Lane;
+use super::failure::ConnectFailure;
+use super::lane::{Lane, RequestError};
 
 /// What a session has asked of HTTP.
 pub(super) struct Requests<C: Connector> {
@@ -28,6 +29,9 @@ pub(super) struct Requests<C: Connector> {
     /// POSTs that wait for the one under way.
     posts: VecDeque<(Sid, ByteString)>,
     dial: Option<BoxFuture<Result<WebSocket<C::Stream>, DialError>>>,
+    /// Whether the WebSocket that is dialled is a probe, without which the session goes on.
+    probes: bool,
+    failure: Option<ConnectFailure>,
 }
 
 impl<C: Connector> Requests<C> {
@@ -39,12 +43,20 @@ impl<C: Connector> Requests<C> {
             post: Lane::new(env, endpoint),
             posts: VecDeque::new(),
             dial: None,
+            probes: false,
+            failure: None,
         }
+    }
+
+    /// What failed last of what the session cannot do without.
+    pub(super) fn failure(&self) -> Option<ConnectFailure> {
+        self.failure.clone()
     }
 
     /// Opens a WebSocket: for a new session, or with an id for one that polls.
     pub(super) fn open_websocket(&mut self, sid: Option<Sid>) {
         let endpoint = self.endpoint.clone();
+        self.probes = sid.is_some();
         self.dial = Some(Box::pin(async move { endpoint.dial(sid).await }));
     }
 
@@ -71,14 +83,18 @@ impl<C: Connector> Requests<C> {
             Ok(socket) => Arrival::WebSocket(Box::new(socket)),
             Err(error) => {
                 self.log(&error);
+                if !self.probes {
+                    self.failure = Some((&error).into());
+                }
                 Arrival::Input(Input::Closed(TransportEnd::Error))
             }
         })
     }
 
-    fn answered(&self, result: Result<Answer, impl fmt::Display>) -> Arrival<C::Stream> {
+    fn answered(&mut self, result: Result<Answer, RequestError>) -> Arrival<C::Stream> {
         Arrival::Input(Input::Answer(result.unwrap_or_else(|error| {
             self.log(&error);
+            self.failure = Some((&error).into());
             Answer::Failed
         })))
     }

@@ -17,12 +17,13 @@ use crate::io::alarm::Alarm;
 use crate::io::link::Link;
 use crate::io::net::Connector;
 use crate::socket::{
-    AckError, Args, Decoder, EmitId, Manager, ManagerCommand, ManagerEvent, ManagerInput, ManagerOptions,
-    ManagerOutput, Namespace, OptionsError,
+    AckError, Args, Decoder, EmitId, Encoded, Manager, ManagerCommand, ManagerEvent, ManagerInput,
+    ManagerOptions, ManagerOutput, Namespace, OptionsError,
 };
 
 use super::auth::AuthFunction;
 use super::dial::Endpoint;
+use super::failure::ConnectFailure;
 use super::requests::Requests;
 use super::{Board, ClientOptions, ConnectUrl, Event};
 
@@ -118,6 +119,8 @@ pub(super) struct ClientTask<C: Connector> {
     namespaces: BTreeMap<Namespace, Local>,
     board: Arc<Mutex<Board>>,
     answers: BTreeMap<EmitId, oneshot::Sender<Result<Args, AckError>>>,
+    /// What failed on the connection that is over, where it is known.
+    failure: Option<ConnectFailure>,
     emits: u64,
 }
 
@@ -147,6 +150,7 @@ impl<C: Connector> ClientTask<C> {
             namespaces: BTreeMap::from([(Namespace::MAIN, main)]),
             board,
             answers: BTreeMap::new(),
+            failure: None,
             emits: 0,
         })
     }
@@ -237,12 +241,14 @@ impl<C: Connector> ClientTask<C> {
                         break;
                     }
                 },
+                engine::Event::Pinged => self.inputs.push_back(ManagerInput::Pinged),
                 // It is the end, and told by `over`.
                 engine::Event::Closed(_) => {}
             }
         }
         if let Some(reason) = link.over() {
             let reason = if parse_error { CloseReason::ParseError } else { reason };
+            self.failure = link.http().failure();
             self.inputs.push_back(ManagerInput::Closed(reason));
             self.let_go();
         }
@@ -264,6 +270,7 @@ impl<C: Connector> ClientTask<C> {
                         messages.iter().for_each(|message| link.send(message.clone()));
                     }
                 }
+                ManagerOutput::TransmitVolatile(messages) => self.transmit_volatile(&messages),
                 ManagerOutput::Close => self.close(),
                 ManagerOutput::AskAuth(namespace) => self.ask_auth(namespace),
                 ManagerOutput::Event(namespace, event) => self.tell(&namespace, event),
@@ -281,7 +288,20 @@ impl<C: Connector> ClientTask<C> {
         }
     }
 
+    /// As the server, and as the official client: what has to wait for the transport is dropped.
+    fn transmit_volatile(&mut self, messages: &Encoded) {
+        match &mut self.connection {
+            Connection::Open(link, _) if link.is_flushed() => {
+                messages.iter().for_each(|message| link.send(message.clone()));
+            }
+            Connection::Open(..) | Connection::None => {
+                tracing::debug!(reached = "client.volatile_dropped", "the transport is not writable");
+            }
+        }
+    }
+
     fn dial(&mut self) {
+        self.failure = None;
         let mut requests = Requests::new(&self.env, &self.endpoint);
         let session = match self.transports {
             Transports::WebSocket => {
@@ -327,11 +347,15 @@ impl<C: Connector> ClientTask<C> {
                 Event::Connected { sid, recovered }
             }
             ManagerEvent::ConnectError(error) => Event::ConnectError(error),
-            ManagerEvent::ConnectFailed(_) => Event::ConnectFailed,
+            ManagerEvent::ConnectFailed(reason) => {
+                Event::ConnectFailed(self.failure.clone().unwrap_or_else(|| reason.into()))
+            }
+            ManagerEvent::ConnectTimedOut => Event::ConnectFailed(ConnectFailure::TimedOut),
             ManagerEvent::Reconnecting { attempt, at } => Event::Reconnecting { attempt, at },
             ManagerEvent::ReconnectAttempt { attempt } => Event::ReconnectAttempt { attempt },
             ManagerEvent::Reconnected { attempts } => Event::Reconnected { attempts },
             ManagerEvent::ReconnectFailed => Event::ReconnectFailed,
+            ManagerEvent::Pinged => Event::Ping,
             ManagerEvent::Disconnected(reason) => {
                 self.update_board(|board| drop(board.connected.remove(namespace)));
                 Event::Disconnected(reason)

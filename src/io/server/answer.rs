@@ -20,7 +20,7 @@ use crate::engine;
 use super::connection::Connection;
 use super::endpoint::{self, Endpoint, Host};
 use super::request::RequestInfo;
-use super::route::{Refusal, Route, is_upgrade, route};
+use super::route::{Refusal, Route, is_upgrade, route, speaks_version_4};
 use super::sessions::Mailbox;
 use super::upgrade::{self, Target};
 
@@ -92,26 +92,22 @@ async fn accept<B: Readable>(
     mut request: Request<B>,
 ) -> Result<Answer, Refusal> {
     let endpoint = host.endpoint();
-    let find = |sid: &str| endpoint.sessions.find(sid).ok_or(Refusal::SessionUnknown);
-    match route(&request, &endpoint.options.transports)? {
+    match route(&request, &endpoint.options.transports, |sid| endpoint.sessions.find(sid))? {
         Route::Open => {
-            allow(endpoint, &request).await?;
-            let info = info(endpoint, caller, &request);
-            let session = Connection::on_polling(host.clone(), info);
+            let session = Connection::on_polling(host.clone(), admit(endpoint, caller, &request).await?);
             poll(caller, session).await
         }
-        Route::Poll(sid) => poll(caller, find(sid)?).await,
-        Route::Post(sid) => {
-            let session = find(sid)?;
-            post(endpoint, caller, session, request.into_body()).await
+        Route::Poll(session) => poll(caller, session).await,
+        Route::Post(session) => post(endpoint, caller, session, request.into_body()).await,
+        Route::PostBytes(session) => {
+            // It has begun to post, and what it posts is never complete.
+            drop(session.request(engine::Request::Posting));
+            Err(Refusal::BadRequest)
         }
-        Route::WebSocket(sid, accept) => {
-            let target = match sid {
-                Some(sid) => Target::Known(find(sid)?),
-                None => {
-                    allow(endpoint, &request).await?;
-                    Target::New(info(endpoint, caller, &request))
-                }
+        Route::WebSocket(session, accept) => {
+            let target = match session {
+                Some(session) => Target::Known(session),
+                None => Target::New(admit(endpoint, caller, &request).await?),
             };
             upgrade::start(host.clone(), hyper::upgrade::on(&mut request), target);
             Ok(switching_protocols(accept))
@@ -119,18 +115,23 @@ async fn accept<B: Readable>(
     }
 }
 
-/// Asks the application whether this request may open a session.
-fn allow<B>(
+/// Asks the application whether this request may open a session; then, as in the reference implementation, whether it
+/// speaks our version.
+fn admit<B>(
     endpoint: &Endpoint,
+    caller: &Caller,
     request: &Request<B>,
-) -> impl Future<Output = Result<(), Refusal>> + Send + use<B> {
+) -> impl Future<Output = Result<Arc<RequestInfo>, Refusal>> + Send + use<B> {
     let allow = endpoint.allow_request().clone();
     let allowed = allow.map(|allow| allow(head(request)));
+    let speaks = speaks_version_4(request);
+    let info = RequestInfo::new(request, caller.peer, caller.secure, endpoint.env.clock.wall());
     async move {
-        match allowed {
-            Some(allowed) => allowed.await.map_err(Refusal::forbidden),
-            None => Ok(()),
+        if let Some(allowed) = allowed {
+            allowed.await.map_err(Refusal::forbidden)?;
         }
+        speaks?;
+        Ok(Arc::new(info))
     }
 }
 
@@ -142,10 +143,6 @@ fn head<B>(request: &Request<B>) -> Request<()> {
     *head.version_mut() = request.version();
     *head.headers_mut() = request.headers().clone();
     head
-}
-
-fn info<B>(endpoint: &Endpoint, caller: &Caller, request: &Request<B>) -> Arc<RequestInfo> {
-    Arc::new(RequestInfo::new(request, caller.peer, caller.secure, endpoint.env.clock.wall()))
 }
 
 async fn poll(caller: &Caller, session: Mailbox) -> Result<Answer, Refusal> {

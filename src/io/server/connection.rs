@@ -98,7 +98,7 @@ impl Connection {
             match event {
                 Event::Received(message) => self.receive(message),
                 // Who lives above knows it since it was made, and hears of its end from `run`.
-                Event::Opened(_) | Event::Closed(_) => {}
+                Event::Opened(_) | Event::Pinged | Event::Closed(_) => {}
             }
         }
     }

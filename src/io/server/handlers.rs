@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use thiserror::Error;
 
 use crate::io::env::BoxFuture;
-use crate::socket::{DisconnectReason, RoomName};
+use crate::socket::{Args, DisconnectReason, RoomName};
 
 use super::incoming::{self, Disconnection};
 use super::socket::{Incoming, Socket};
@@ -34,6 +34,9 @@ pub(super) type DisconnectingHandler =
     Box<dyn FnOnce(Socket, DisconnectReason, BTreeSet<RoomName>) -> BoxFuture<()> + Send>;
 /// Runs once, when the socket is gone.
 pub(super) type DisconnectHandler = Box<dyn FnOnce(Socket, DisconnectReason) -> BoxFuture<()> + Send>;
+
+/// Hears what is sent.
+pub(super) type OutgoingListener = Arc<dyn Fn(&str, &Args) + Send + Sync>;
 
 /// Why an event did not reach its handlers.
 #[derive(Debug, Error)]
@@ -56,6 +59,7 @@ pub(super) enum Handler {
 pub(super) struct Handlers {
     events: BTreeMap<String, Vec<Handler>>,
     pub(super) any: Vec<EventHandler>,
+    pub(super) any_outgoing: Vec<OutgoingListener>,
     pub(super) middlewares: Vec<EventMiddleware>,
     pub(super) error: Vec<ErrorHandler>,
     pub(super) disconnecting: Vec<DisconnectingHandler>,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::socket::{DisconnectReason, FromArgs, RoomName};
+use crate::socket::{Args, DisconnectReason, FromArgs, RoomName};
 
 use super::handlers::{self, EventError, Handler};
 use super::socket::{Ack, Incoming, Socket};
@@ -99,6 +99,24 @@ impl Socket {
     /// Forgets what [`Socket::on_any`] registered.
     pub fn off_any(&self) {
         drop(self.handlers(|handlers| std::mem::take(&mut handlers.any)));
+    }
+
+    /// Calls a function for each event that is sent by this handle or its clones, at once and in the same task; also where
+    /// it is volatile, and dropped. (The official server calls it for what a broadcast sends to the socket, too; here that
+    /// is not heard.)
+    pub fn on_any_outgoing(&self, listener: impl Fn(&str, &Args) + Send + Sync + 'static) {
+        self.handlers(|handlers| handlers.any_outgoing.push(Arc::new(listener)));
+    }
+
+    /// Forgets what [`Socket::on_any_outgoing`] registered.
+    pub fn off_any_outgoing(&self) {
+        drop(self.handlers(|handlers| std::mem::take(&mut handlers.any_outgoing)));
+    }
+
+    /// Tells who listens to what is sent.
+    pub(super) fn heed_outgoing(&self, name: &str, args: &Args) {
+        let listeners = self.handlers(|handlers| handlers.any_outgoing.clone()).unwrap_or_default();
+        listeners.iter().for_each(|listener| listener(name, args));
     }
 
     /// Decides for each event whether it goes on to its handlers, and in what form. Several middlewares run one after

@@ -1,4 +1,7 @@
 //! What an HTTP request to the endpoint wants: to open a session, to join one, or to be refused as Engine.IO refuses.
+//!
+//! The checks are the reference implementation's, in its order. The application is asked between [`route`] and
+//! [`speaks_version_4`].
 
 use hyper::header::{
     CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
@@ -13,17 +16,19 @@ use crate::engine::Transport;
 
 use super::answer::{Answer, response};
 
-/// What a request wants. A session is named as the client names it.
+/// What a request wants, and of which session.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Route<'request> {
+pub(super) enum Route<S> {
     /// To open a session by polling.
     Open,
     /// To open a session on a WebSocket, or to bring one to a session; with what proves that the request was understood.
-    WebSocket(Option<&'request str>, HeaderValue),
+    WebSocket(Option<S>, HeaderValue),
     /// To wait for packets of a session.
-    Poll(&'request str),
+    Poll(S),
     /// To send packets to a session.
-    Post(&'request str),
+    Post(S),
+    /// To send bytes to a session. In v4 a payload is text: who sends bytes speaks another version, and its session ends.
+    PostBytes(S),
 }
 
 /// Why a request is refused.
@@ -84,38 +89,39 @@ impl Refusal {
     }
 }
 
-/// The checks of the reference implementation, in its order, but for the one whether the session is known.
-pub(super) fn route<'request, B>(
-    request: &'request Request<B>,
+/// What the request wants, with the session that `find` knows by its id.
+pub(super) fn route<B, S>(
+    request: &Request<B>,
     transports: &[Transport],
-) -> Result<Route<'request>, Refusal> {
+    find: impl FnOnce(&str) -> Option<S>,
+) -> Result<Route<S>, Refusal> {
     let query = request.uri().query().unwrap_or_default();
     let transport = parameter(query, "transport").and_then(|name| name.parse().ok());
     let transport =
         transport.filter(|transport| transports.contains(transport)).ok_or(Refusal::TransportUnknown)?;
-    let sid = parameter(query, "sid");
-    if sid.is_none() && request.method() != Method::GET {
+    let sid = parameter(query, "sid").filter(|sid| !sid.is_empty());
+    let session = sid.map(|sid| find(sid).ok_or(Refusal::SessionUnknown)).transpose()?;
+    if session.is_none() && request.method() != Method::GET {
         return Err(Refusal::BadMethod);
     }
-    let accept = accept_key(request.headers());
-    if sid.is_none() && transport == Transport::WebSocket && accept.is_none() {
-        return Err(Refusal::BadRequest);
-    }
-    if sid.is_none() && parameter(query, "EIO") != Some("4") {
-        return Err(Refusal::UnsupportedProtocolVersion);
-    }
-    match (transport, sid) {
-        (Transport::WebSocket, sid) if request.method() == Method::GET => {
-            Ok(Route::WebSocket(sid, accept.ok_or(Refusal::BadRequest)?))
+    match (transport, session) {
+        (Transport::WebSocket, session) if request.method() == Method::GET => {
+            Ok(Route::WebSocket(session, accept_key(request.headers()).ok_or(Refusal::BadRequest)?))
         }
         (Transport::Polling, None) => Ok(Route::Open),
-        (Transport::Polling, Some(sid)) if request.method() == Method::GET => Ok(Route::Poll(sid)),
-        (Transport::Polling, Some(sid))
-            if request.method() == Method::POST && !is_binary(request.headers()) =>
-        {
-            Ok(Route::Post(sid))
+        (Transport::Polling, Some(session)) if request.method() == Method::GET => Ok(Route::Poll(session)),
+        (Transport::Polling, Some(session)) if request.method() == Method::POST => {
+            Ok(if is_binary(request.headers()) { Route::PostBytes(session) } else { Route::Post(session) })
         }
         (Transport::Polling | Transport::WebSocket, _) => Err(Refusal::BadRequest),
+    }
+}
+
+/// Whether who opens a session speaks our version of Engine.IO.
+pub(super) fn speaks_version_4<B>(request: &Request<B>) -> Result<(), Refusal> {
+    match parameter(request.uri().query().unwrap_or_default(), "EIO") {
+        Some("4") => Ok(()),
+        Some(_) | None => Err(Refusal::UnsupportedProtocolVersion),
     }
 }
 
@@ -126,7 +132,6 @@ fn parameter<'query>(query: &'query str, name: &str) -> Option<&'query str> {
         .find_map(|(key, value)| (key == name).then_some(value))
 }
 
-/// In v4 a payload is text; who sends bytes speaks another version.
 fn is_binary(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream")
 }
@@ -161,6 +166,17 @@ mod tests {
         Request::builder().method(method).uri(format!("/socket.io/?{query}")).body(()).unwrap()
     }
 
+    fn bytes(query: &str) -> Request<()> {
+        let mut request = request(Method::POST, query);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        request
+    }
+
+    /// Knows one session.
+    fn find(sid: &str) -> Option<&'static str> {
+        (sid == "a").then_some("a")
+    }
+
     fn upgrade(query: &str) -> Request<()> {
         let mut request = request(Method::GET, query);
         for (name, value) in [
@@ -182,18 +198,18 @@ mod tests {
         for (request, route_expected) in [
             (request(Method::GET, "EIO=4&transport=polling"), Route::Open),
             (request(Method::GET, "EIO=4&transport=polling&t=x&sid=a"), Route::Poll("a")),
+            (request(Method::GET, "EIO=4&transport=polling&sid="), Route::Open),
             (request(Method::POST, "EIO=4&transport=polling&sid=a"), Route::Post("a")),
+            (bytes("EIO=4&transport=polling&sid=a"), Route::PostBytes("a")),
             (upgrade("EIO=4&transport=websocket"), Route::WebSocket(None, accept())),
             (upgrade("EIO=4&transport=websocket&sid=a"), Route::WebSocket(Some("a"), accept())),
         ] {
-            assert_eq!(route(&request, &BOTH), Ok(route_expected), "{request:?}");
+            assert_eq!(route(&request, &BOTH, find), Ok(route_expected), "{request:?}");
         }
     }
 
     #[test]
     fn each_wrong_request_has_its_code() {
-        let mut bytes = request(Method::POST, "EIO=4&transport=polling&sid=a");
-        bytes.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         for (request, code) in [
             (request(Method::GET, "EIO=4"), 0),
             (request(Method::GET, "EIO=4&transport=abc"), 0),
@@ -202,12 +218,41 @@ mod tests {
             (request(Method::GET, "EIO=4&transport=websocket"), 3),
             (request(Method::GET, "EIO=4&transport=websocket&sid=a"), 3),
             (request(Method::PUT, "EIO=4&transport=polling&sid=a"), 3),
-            (bytes, 3),
-            (request(Method::GET, "transport=polling"), 5),
-            (request(Method::GET, "EIO=3&transport=polling"), 5),
-            (upgrade("EIO=abc&transport=websocket"), 5),
         ] {
-            assert_eq!(route(&request, &BOTH).map_err(|refusal| refusal.code()), Err(code), "{request:?}");
+            assert_eq!(
+                route(&request, &BOTH, find).map_err(|refusal| refusal.code()),
+                Err(code),
+                "{request:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_several_mistakes_the_first_in_the_order_of_the_reference_is_told() {
+        for (request, code) in [
+            (request(Method::PUT, "transport=abc&sid=unknown"), 0),
+            (request(Method::PUT, "transport=polling&sid=unknown"), 1),
+            (request(Method::GET, "transport=websocket&sid=unknown"), 1),
+            (bytes("transport=polling&sid=unknown"), 1),
+            (request(Method::POST, "transport=websocket"), 2),
+        ] {
+            assert_eq!(
+                route(&request, &BOTH, find).map_err(|refusal| refusal.code()),
+                Err(code),
+                "{request:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_version_4_is_spoken() {
+        assert_eq!(speaks_version_4(&upgrade("EIO=4&transport=websocket")), Ok(()));
+        for query in ["transport=polling", "EIO=3&transport=polling", "EIO=abc&transport=polling"] {
+            assert_eq!(
+                speaks_version_4(&upgrade(query)),
+                Err(Refusal::UnsupportedProtocolVersion),
+                "{query}"
+            );
         }
     }
 
@@ -217,7 +262,7 @@ mod tests {
             (upgrade("EIO=4&transport=websocket"), [Transport::Polling]),
             (request(Method::GET, "EIO=4&transport=polling"), [Transport::WebSocket]),
         ] {
-            assert_eq!(route(&request, &transports), Err(Refusal::TransportUnknown));
+            assert_eq!(route(&request, &transports, find), Err(Refusal::TransportUnknown));
         }
     }
 }

@@ -242,6 +242,7 @@ impl Socket {
     pub fn emit_here(&self, name: &str, args: impl Into<Args>) {
         crate::io::assert_not_reserved(name);
         let (connection, args) = (self.connection(), args.into());
+        self.heed_outgoing(name, &args);
         self.tell_hub(|socket| HubCommand::EmitOn { connection, socket, name: name.into(), args });
     }
 
@@ -253,6 +254,7 @@ impl Socket {
 
     pub(in crate::io) fn send(&self, name: &str, args: Args, volatile: bool) {
         crate::io::assert_not_reserved(name);
+        self.heed_outgoing(name, &args);
         self.tell_hub(|socket| HubCommand::Emit { socket, name: name.into(), args, ack: None, volatile });
     }
 
@@ -272,7 +274,9 @@ impl Socket {
     ) -> Result<Args, AckError> {
         crate::io::assert_not_reserved(name);
         let (answer, result) = oneshot::channel();
-        let (socket, name, args) = (self.0.birth.id.clone(), name.into(), args.into());
+        let args = args.into();
+        self.heed_outgoing(name, &args);
+        let (socket, name) = (self.0.birth.id.clone(), name.into());
         self.0.shared.tell_hub(ToHub::EmitWithAck { socket, name, args, timeout, answer });
         // Without a hub there is no socket any more.
         result.await.unwrap_or(Err(AckError::Disconnected))
@@ -365,6 +369,7 @@ impl Socket {
     pub fn disconnect(&self, close: bool) {
         self.tell_hub(|socket| HubCommand::Disconnect { socket, close });
     }
+
     /// Closes the connection under it, after what was sent before, and with it what other sockets it has: their reason is
     /// "forced close". Other than after [`Socket::disconnect`], a client that may reconnect does.
     pub fn close_connection(&self) {

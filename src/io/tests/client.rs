@@ -118,7 +118,8 @@ async fn handlers_hear_the_life_of_a_connection() {
         let what = match event {
             Event::Connected { .. } => "connect".to_owned(),
             Event::ConnectError(_) => "connect_error".to_owned(),
-            Event::ConnectFailed => "reconnect_error".to_owned(),
+            Event::ConnectFailed(why) => format!("reconnect_error {why}"),
+            Event::Ping => "ping".to_owned(),
             Event::Reconnecting { attempt, .. } => format!("waits for {attempt}"),
             Event::ReconnectAttempt { attempt } => format!("reconnect_attempt {attempt}"),
             Event::Reconnected { attempts } => format!("reconnect {attempts}"),
@@ -146,8 +147,8 @@ async fn handlers_hear_the_life_of_a_connection() {
     assert_eq!(
         said(&mut lines).await,
         [
-            "reconnect_error",
-            r#"connect_error "failed to connect" active: true"#,
+            "reconnect_error the network failed: connection refused",
+            r#"connect_error "the network failed: connection refused" active: true"#,
             "waits for 1",
             "reconnect_attempt 1",
             "reconnect 1",
@@ -200,6 +201,49 @@ async fn what_is_emitted_is_heard_at_once() {
     client.emit("d", args![]);
 
     assert_eq!(said(&mut lines).await, ["a [Number(1)]", "b []", "c []"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_volatile_leaves_only_while_nothing_waits_to_be_written() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let world = world(ServerOptions::default());
+        let (sender, mut heard) = mpsc::unbounded_channel();
+        world.server.on_connect(move |socket| {
+            let sender = sender.clone();
+            socket.on_any(move |_socket, event| {
+                sender.send(event.name).unwrap();
+                async {}
+            });
+            async {}
+        });
+        let options = ClientOptions { transports: vec![transport], ..ClientOptions::default() };
+        let (client, mut events) = world.client_with(options);
+        client.connect();
+        until_connected(&mut events).await;
+        world.env.sleep(SECOND).await;
+
+        client.volatile().emit("nothing waits", args![]);
+        client.volatile().emit("that one waits", args![]);
+        client.emit("is kept", args![]);
+        client.volatile().emit("that one waits, too", args![]);
+        world.env.sleep(SECOND).await;
+        client.volatile().emit("nothing waits again", args![]);
+
+        for name in ["nothing waits", "is kept", "nothing waits again"] {
+            assert_eq!(heard.recv().await.as_deref(), Some(name), "{transport}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_of_the_server_is_heard() {
+    let world = world(ServerOptions::default());
+    let (_client, mut events) = world.connected().await;
+    let before = world.env.clock.monotonic();
+
+    assert_eq!(events.recv().await, Some(Event::Ping));
+
+    assert_eq!(world.env.clock.monotonic().since(before), 25 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]

@@ -166,7 +166,8 @@ async fn a_slow_handler_does_not_stop_the_heartbeat() {
     let (client, mut events) = world.connected().await;
 
     assert_eq!(client.emit_with_ack("slow", Args::none(), None).await, Ok(Args::none()));
-    assert!(events.try_recv().is_err(), "it stayed connected");
+    let heard = std::iter::from_fn(|| events.try_recv().ok());
+    assert!(heard.into_iter().all(|event| event == Event::Ping), "it stayed connected");
 }
 
 #[tokio::test(start_paused = true)]

@@ -148,6 +148,8 @@ async fn who_is_not_allowed_hears_why() {
         (polling, "Authorization: bad\r\n", "HTTP/1.1 403 ", r#"{"code":4,"message":"Wrong token"}"#),
         (polling, "", "HTTP/1.1 403 ", r#"{"code":4,"message":"Forbidden"}"#),
         (websocket, &*with_token, "HTTP/1.1 400 ", "\r\n\r\nWrong token"),
+        // It is asked before the version is looked at, as by the reference implementation.
+        (&polling.replace("EIO=4", "EIO=3"), "", "HTTP/1.1 403 ", r#"{"code":4,"message":"Forbidden"}"#),
     ] {
         let answer = request(&world, line, headers).await;
         assert!(answer.starts_with(begins) && answer.ends_with(ends), "{answer}");
@@ -155,6 +157,8 @@ async fn who_is_not_allowed_hears_why() {
 
     let answer = request(&world, polling, "Authorization: good\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let answer = request(&world, &polling.replace("EIO=4", "EIO=3"), "Authorization: good\r\n").await;
+    assert!(answer.ends_with(r#"{"code":5,"message":"Unsupported protocol version"}"#), "{answer}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,6 +37,27 @@ async fn expect(notes: &mut mpsc::UnboundedReceiver<String>, expected: &[&str]) 
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_sent_is_heard_at_once() {
+    let (_world, _client, mut notes) = set_up(|_env, socket, notes| {
+        let outgoing = notes.clone();
+        socket.on_any_outgoing(move |name, args| outgoing.add(format!("{name} {:?}", args.values())));
+        socket.emit("a", args![1]);
+        socket.volatile().emit("b", args![]);
+        socket.emit_here("c", args![]);
+        let asking = socket.clone();
+        socket.spawn(async move {
+            drop(asking.emit_with_ack("d", args![], Some(SECOND)).await);
+            asking.off_any_outgoing();
+            asking.emit("e", args![]);
+            notes.add("forgotten");
+        });
+    })
+    .await;
+
+    expect(&mut notes, &["a [Number(1)]", "b []", "c []", "d []", "forgotten"]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn several_handlers_of_an_event_run_one_after_another_and_the_first_answer_counts() {
     let (_world, client, mut notes) = set_up(|env, socket, notes| {
         for name in ["first", "second"] {

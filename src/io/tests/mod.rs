@@ -3,6 +3,7 @@
 mod audiences;
 mod binary;
 mod client;
+mod client_failures;
 mod client_reasons;
 mod events;
 mod http;
@@ -19,6 +20,8 @@ mod rooms;
 pub(super) mod script;
 mod service;
 mod sockets;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::time::Duration;
 

@@ -192,12 +192,14 @@ async fn two_polls_at_once_end_the_session() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_too_large_is_not_read_and_ends_the_session() {
+async fn a_body_that_is_too_large_is_not_read_and_leaves_the_session_to_its_client() {
     for announced in [true, false] {
         let world = world(ServerOptions { max_http_buffer_size: 1000, ..ServerOptions::default() });
         let mut reasons = report_disconnects(&world.server);
         let mut http = RawHttp::open(&world).await;
         let sid = http.join().await;
+        let mut waiting = RawHttp::open(&world).await;
+        waiting.start("GET", &sid, "").await;
 
         let length = if announced { "Content-Length: 1001" } else { "Transfer-Encoding: chunked" };
         let body = if announced { String::new() } else { format!("3e9\r\n{}\r\n", "x".repeat(1001)) };
@@ -207,8 +209,32 @@ async fn a_body_that_is_too_large_is_not_read_and_ends_the_session() {
         http.0.write_all(request.as_bytes()).await.unwrap();
 
         assert_eq!(http.answer().await.0, 413);
+        world.env.sleep(SECOND).await;
+        assert!(reasons.try_recv().is_err(), "the session goes on");
+        let mut other = RawHttp::open(&world).await;
+        assert_eq!(other.post(&sid, "1").await, (200, "ok".to_owned()));
+        let (status, body, _) = waiting.answer().await;
+        assert_eq!((status, &*body), (200, "6"), "the poll waited all the time");
         assert_eq!(reasons.recv().await, Some(DisconnectReason::TransportClose));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_of_bytes_ends_the_session() {
+    let world = world(ServerOptions::default());
+    let mut reasons = report_disconnects(&world.server);
+    let mut http = RawHttp::open(&world).await;
+    let sid = http.join().await;
+    let request = format!(
+        "POST /socket.io/?EIO=4&transport=polling{sid} HTTP/1.1\r\nHost: server\r\n\
+         Content-Type: application/octet-stream\r\nContent-Length: 2\r\n\r\n42"
+    );
+    http.0.write_all(request.as_bytes()).await.unwrap();
+
+    let (status, body, _) = http.answer().await;
+
+    assert_eq!((status, &*body), (400, r#"{"code":3,"message":"Bad request"}"#));
+    assert_eq!(reasons.recv().await, Some(DisconnectReason::TransportError));
 }
 
 #[tokio::test(start_paused = true)]

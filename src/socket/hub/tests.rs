@@ -7,11 +7,13 @@ mod namespaces;
 mod recovery;
 mod rooms;
 
+use bytestring::ByteString;
 use serde_json::json;
 
 use super::super::testing::{args, at, counting, event, packet, text};
-use super::super::{Kind, Namespace};
+use super::super::{AckError, Args, DisconnectReason, Encoded, Kind, Namespace, Packet};
 use super::*;
+use crate::engine::CloseReason;
 
 const ONE: ConnectionId = ConnectionId(1);
 const TWO: ConnectionId = ConnectionId(2);

@@ -3,7 +3,7 @@
 use crate::engine::Time;
 
 use super::super::{AckError, DisconnectReason, Kind, Namespace};
-use super::{Connection, Manager, ManagerCommand, Next, Standing};
+use super::{Connection, Manager, ManagerCommand, ManagerOutput, Next, Standing};
 
 impl Manager {
     pub(super) fn on_command(&mut self, namespace: Namespace, command: ManagerCommand, now: Time) {
@@ -25,8 +25,12 @@ impl Manager {
                 let unsent = ack.map(|(emit, _)| (emit, Err(AckError::Disconnected)));
                 self.settled(&namespace, unsent);
             }
-            ManagerCommand::Emit { name, args, ack, volatile } => {
-                socket.emits.push(&namespace, name, args, ack, volatile, now);
+            ManagerCommand::Emit { name, args, ack, volatile: true } => {
+                let encoded = socket.emits.volatile(&namespace, name, args, ack, now);
+                self.outputs.push_back(ManagerOutput::TransmitVolatile(encoded));
+            }
+            ManagerCommand::Emit { name, args, ack, volatile: false } => {
+                socket.emits.push(&namespace, name, args, ack, now);
                 if socket.is_connected() {
                     self.flush(&namespace, now);
                 } else {

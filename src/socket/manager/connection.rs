@@ -14,9 +14,7 @@ impl Manager {
             self.connection = Connection::Open;
             let (wanted, attempts) = (self.wanted(), self.backoff.attempts());
             if attempts > 0 {
-                wanted
-                    .iter()
-                    .for_each(|namespace| self.event(namespace, ManagerEvent::Reconnected { attempts }));
+                self.tell_wanted(|| ManagerEvent::Reconnected { attempts });
             }
             wanted.iter().for_each(|namespace| self.join(namespace));
         }
@@ -62,11 +60,13 @@ impl Manager {
             self.flush(&namespace, now);
         }
         match self.connection {
-            Connection::Dialing { until } if now >= until => self.fail(CloseReason::ForcedClose),
+            // No one is connected, nor has asked, before there is a session.
+            Connection::Dialing { until } if now >= until => {
+                self.close(Next::Retry);
+                self.tell_wanted(|| ManagerEvent::ConnectTimedOut);
+            }
             Connection::Backoff { attempt, at } if now >= at => {
-                for namespace in self.wanted() {
-                    self.event(&namespace, ManagerEvent::ReconnectAttempt { attempt });
-                }
+                self.tell_wanted(|| ManagerEvent::ReconnectAttempt { attempt });
                 self.dial(now);
             }
             // The driver woke too early, or for an acknowledgement.
@@ -135,17 +135,13 @@ impl Manager {
         } else if options.reconnection_attempts.is_some_and(|limit| self.backoff.attempts() >= limit) {
             self.backoff.reset();
             self.connection = Connection::Idle;
-            for namespace in self.wanted() {
-                tracing::debug!(reached = "client.reconnect_failed", %namespace);
-                self.event(&namespace, ManagerEvent::ReconnectFailed);
-            }
+            tracing::debug!(reached = "client.reconnect_failed", "all attempts failed");
+            self.tell_wanted(|| ManagerEvent::ReconnectFailed);
         } else {
             let at = now + self.backoff.next_delay(&*self.entropy);
             let attempt = self.backoff.attempts();
             self.connection = Connection::Backoff { attempt, at };
-            for namespace in self.wanted() {
-                self.event(&namespace, ManagerEvent::Reconnecting { attempt, at });
-            }
+            self.tell_wanted(|| ManagerEvent::Reconnecting { attempt, at });
         }
     }
 

@@ -70,17 +70,38 @@ impl Emits {
         name: ByteString,
         args: Args,
         ack: Option<(EmitId, Option<Duration>)>,
-        volatile: bool,
         now: Time,
     ) {
-        let timeout = ack.and_then(|(_, timeout)| timeout).or(self.options.ack_timeout);
-        let emit = ack.map(|(emit, _)| emit);
-        if self.options.retries.is_some() && !volatile {
+        if self.options.retries.is_some() {
+            let (emit, timeout) = (ack.map(|(emit, _)| emit), self.timeout(ack));
             self.queue.push_back(Queued { name, args, emit, timeout, tries: 0, in_flight: false });
         } else {
-            let ack = emit.map(|emit| self.wait_for(Waiter::Emit(emit), timeout, now));
+            let ack = self.wait_once(ack, now);
             self.buffer.push_back((ack, event(namespace, name, args, ack)));
         }
+    }
+
+    /// Takes an emit that leaves at once or never.
+    pub(super) fn volatile(
+        &mut self,
+        namespace: &Namespace,
+        name: ByteString,
+        args: Args,
+        ack: Option<(EmitId, Option<Duration>)>,
+        now: Time,
+    ) -> Encoded {
+        let ack = self.wait_once(ack, now);
+        event(namespace, name, args, ack)
+    }
+
+    fn timeout(&self, ack: Option<(EmitId, Option<Duration>)>) -> Option<Duration> {
+        ack.and_then(|(_, timeout)| timeout).or(self.options.ack_timeout)
+    }
+
+    /// The application waits from now on, whenever the event is sent.
+    fn wait_once(&mut self, ack: Option<(EmitId, Option<Duration>)>, now: Time) -> Option<AckId> {
+        let timeout = self.timeout(ack);
+        ack.map(|(emit, _)| self.wait_for(Waiter::Emit(emit), timeout, now))
     }
 
     fn wait_for(&mut self, who: Waiter, timeout: Option<Duration>, now: Time) -> AckId {

@@ -79,6 +79,8 @@ pub enum ManagerInput {
     /// A packet arrived. One that cannot be decoded is the driver's to answer: it closes the session, and says
     /// [`CloseReason::ParseError`].
     Received(Packet),
+    /// The server's ping arrived.
+    Pinged,
     /// The engine session is over, or the attempt failed. Given once for each `Dial`.
     Closed(CloseReason),
     /// The moment of the last `Wait` has come. Harmless when it has not.
@@ -112,7 +114,8 @@ pub enum ManagerCommand {
         /// An event that times out in the send buffer is never sent. With retries, the time is that of each try, and
         /// starts when it is sent.
         ack: Option<(EmitId, Option<Duration>)>,
-        /// Drop it where the socket is not connected; send it once.
+        /// Drop it where the socket is not connected, or the transport has something to write already; send it once. An
+        /// acknowledgement that is waited for comes too late then.
         volatile: bool,
     },
     /// Answer an event of the server.
@@ -138,8 +141,10 @@ pub enum ManagerEvent {
     },
     /// The namespace refused, with `{ message, data }`. The socket does not reconnect by itself.
     ConnectError(Value),
-    /// An attempt to connect failed, or took too long (then [`CloseReason::ForcedClose`]).
+    /// An attempt to connect failed.
     ConnectFailed(CloseReason),
+    /// An attempt to connect took longer than [`ManagerOptions::timeout`].
+    ConnectTimedOut,
     /// Waiting to try again.
     Reconnecting {
         /// Which attempt, counted from one.
@@ -161,6 +166,8 @@ pub enum ManagerEvent {
     ReconnectFailed,
     /// The socket is disconnected.
     Disconnected(DisconnectReason),
+    /// The server's ping arrived.
+    Pinged,
     /// An event arrived.
     Received {
         /// Its name.
@@ -186,6 +193,9 @@ pub enum ManagerOutput {
     Dial,
     /// Send these engine messages.
     Transmit(Encoded),
+    /// Send these engine messages if they can leave at once: if nothing that was sent before waits to be written. Else drop
+    /// them.
+    TransmitVolatile(Encoded),
     /// Close the engine session, after what was sent before, or drop the attempt; answer `Closed`.
     Close,
     /// Ask the application what to send along with CONNECT; CONNECT waits for [`ManagerCommand::Auth`].
@@ -316,6 +326,7 @@ impl Manager {
         match input {
             ManagerInput::Opened => self.on_opened(),
             ManagerInput::Received(packet) => self.on_packet(packet, now),
+            ManagerInput::Pinged => self.on_pinged(),
             ManagerInput::Closed(reason) => self.on_closed(reason, now),
             ManagerInput::TimedOut => self.on_timed_out(now),
             ManagerInput::Command(namespace, command) => self.on_command(namespace, command, now),
@@ -370,6 +381,13 @@ impl Manager {
 
     fn event(&mut self, namespace: &Namespace, event: ManagerEvent) {
         self.outputs.push_back(ManagerOutput::Event(namespace.clone(), event));
+    }
+
+    /// Says what concerns the session.
+    fn tell_wanted(&mut self, event: impl Fn() -> ManagerEvent) {
+        for namespace in self.wanted() {
+            self.event(&namespace, event());
+        }
     }
 
     fn settled(&mut self, namespace: &Namespace, settled: impl IntoIterator<Item = emits::Settled>) {

@@ -26,6 +26,12 @@ impl Manager {
         }
     }
 
+    pub(super) fn on_pinged(&mut self) {
+        if let Connection::Open = self.connection {
+            self.tell_wanted(|| ManagerEvent::Pinged);
+        }
+    }
+
     fn on_answer(&mut self, namespace: &Namespace, kind: Kind, now: Time) {
         let wanted = self.socket(namespace).wanted;
         match kind {

@@ -31,7 +31,7 @@ impl SquallClient {
     /// One that does not connect yet.
     pub(crate) fn new(actor: &str, options: &Value, port: u16, lines: UnboundedSender<Value>) -> Self {
         let env = Env::tokio();
-        let url = ConnectUrl { host: "127.0.0.1".to_owned(), port };
+        let url = ConnectUrl { secure: false, host: "127.0.0.1".to_owned(), port };
         let (client, events) = Client::new(&env, TcpNet, url, client_options(options))
             .expect("a case has options that go together");
         let mut this = Self { env, actor: actor.to_owned(), namespaces: BTreeMap::new(), lines };
@@ -114,8 +114,8 @@ fn heard(event: Event) -> Option<Value> {
     Some(match event {
         Event::Connected { sid, .. } => json!({ "sid": sid.to_string(), "hears": "connect" }),
         Event::ConnectError(error) => json!({ "hears": { "connect_error": error } }),
-        Event::ConnectFailed => json!({ "hears": "connect_failed" }),
-        Event::Reconnecting { .. } => return None,
+        Event::ConnectFailed(_) => json!({ "hears": "connect_failed" }),
+        Event::Reconnecting { .. } | Event::Ping => return None,
         Event::ReconnectAttempt { attempt } => json!({ "hears": { "reconnect_attempt": attempt } }),
         Event::Reconnected { attempts } => json!({ "hears": { "reconnect": attempts } }),
         Event::ReconnectFailed => json!({ "hears": "reconnect_failed" }),

@@ -75,7 +75,8 @@ impl<O: OutboxStorage> Page<O> {
             Event::Disconnected(reason) => self.record(Kind::Disconnected { reason: reason.as_str() }),
             Event::Received { args, .. } => self.show(&args),
             Event::ConnectError(_)
-            | Event::ConnectFailed
+            | Event::ConnectFailed(_)
+            | Event::Ping
             | Event::Reconnecting { .. }
             | Event::ReconnectAttempt { .. }
             | Event::Reconnected { .. }

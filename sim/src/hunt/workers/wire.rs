@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::hunt::Tried;
+use crate::plan::Backend;
 use crate::subject::Subject;
 
 /// What a parent tells a worker.
@@ -29,17 +30,18 @@ pub(super) enum Order {
 pub(super) struct Source {
     path: PathBuf,
     text: String,
+    backend: Option<Backend>,
 }
 
 impl Source {
     pub(super) fn of(subject: &Subject) -> Self {
-        Self { path: subject.path.clone(), text: subject.text.clone() }
+        Self { path: subject.path.clone(), text: subject.text.clone(), backend: subject.backend }
     }
 
     /// # Errors
     /// What is wrong with the text.
     pub(super) fn subject(self) -> Result<Subject, String> {
-        Subject::read(self.path, self.text, false)
+        Ok(Subject::read(self.path, self.text, false)?.on(self.backend))
     }
 }
 

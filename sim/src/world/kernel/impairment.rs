@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::turmoil::TICK;
 use super::frame::Route;
 use super::link::{Links, Way};
 use super::state::BUFFER;
 use crate::draw::{Stream, draw_duration, draw_within};
+use crate::scenario::limits::TICK;
 use crate::units::{Rate, SpanRange};
 
 /// What a fault does to one way.

@@ -10,19 +10,22 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::super::bell::Bell;
 use super::super::moment;
-use super::super::turmoil::TICK;
 use super::cuts::Cuts;
 use super::frame::{ConnectionId, MachineId, Route};
 use super::impairment::{Impairment, Imposed};
 use crate::history::{Kind, Recorder};
 use crate::plan::{Name, SERVER};
 use crate::scenario::WORLD;
+use crate::scenario::limits::TICK;
 
 /// Every link of a run, and what faults did to them.
 pub(in crate::world) struct Links {
     state: Mutex<State>,
     recorder: Recorder,
+    /// Rung when a cut has come.
+    bell: Bell,
     names: Vec<Name>,
     world: Name,
 }
@@ -50,8 +53,8 @@ pub(super) struct Held(Vec<usize>);
 /// For the faults.
 impl Links {
     /// Links between machines of those names, all well.
-    pub(super) fn new(names: Vec<Name>, recorder: Recorder) -> Self {
-        Self { state: Mutex::default(), recorder, names, world: WORLD.into() }
+    pub(super) fn new(names: Vec<Name>, recorder: Recorder, bell: Bell) -> Self {
+        Self { state: Mutex::default(), recorder, bell, names, world: WORLD.into() }
     }
 
     /// From now on a fault does this to a way.
@@ -157,6 +160,7 @@ impl Links {
         let (fault, passing) = state.cuts.pass(route, bytes)?;
         self.touch(&mut state, fault, route);
         state.struck.push(fault);
+        self.bell.ring();
         Some(passing)
     }
 
@@ -208,7 +212,7 @@ pub(super) mod tests {
     pub(in super::super) const B: MachineId = MachineId(0);
 
     pub(in super::super) fn links() -> Links {
-        Links::new(vec![SERVER.into(), "alice".into()], Recorder::new())
+        Links::new(vec![SERVER.into(), "alice".into()], Recorder::new(), Bell::default())
     }
 
     pub(in super::super) fn up(serial: u32) -> Route {

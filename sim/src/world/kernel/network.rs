@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use super::super::bell::Bell;
 use super::super::host::Host;
 use super::super::moment;
 use super::frame::{ConnectionId, End, Frame, MachineId, Route, Segment};
@@ -30,6 +31,7 @@ pub(in crate::world) const BACKLOG: usize = 128;
 /// Every machine of a run, and the links between them.
 pub(in crate::world) struct Network {
     pub(in crate::world) links: Links,
+    pub(in crate::world) bell: Bell,
     pub(super) seed: u64,
     pub(super) latency: SpanRange,
     machines: Vec<Machine>,
@@ -68,6 +70,7 @@ impl Network {
         hosts: &[Host],
         carriers: Vec<Carrier>,
         recorder: &Recorder,
+        bell: &Bell,
     ) -> Arc<Self> {
         let names = machines.iter().map(|(name, _)| Name::clone(name)).collect();
         let machines = machines.into_iter().map(|(name, place)| Machine {
@@ -89,8 +92,9 @@ impl Network {
             hosts[host].spawn(interface::read(reader, wires[&(host, host)].clone()));
             wires.insert((host, peer), sender);
         }
-        let links = Links::new(names, recorder.clone());
-        let network = Arc::new(Self { links, seed, latency, machines: machines.collect(), wires });
+        let links = Links::new(names, recorder.clone(), bell.clone());
+        let bell = bell.clone();
+        let network = Arc::new(Self { links, bell, seed, latency, machines: machines.collect(), wires });
         for (host, arrivals) in hosts.iter().zip(arrivals) {
             host.spawn(interface::deliver(Arc::clone(&network), host.clone(), arrivals));
         }

@@ -7,16 +7,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{moment, turmoil};
+use super::super::moment;
 use super::frame::{End, Frame, Route, Segment};
 use super::impairment::Key;
 use super::link::Held;
 use super::network::Network;
 use super::retransmission::Transmissions;
 use crate::draw::{Stream, draw_duration};
+use crate::scenario::limits::TICK;
 
 /// How long a carrier may take.
-const CARRIER: Duration = turmoil::TICK;
+const CARRIER: Duration = TICK;
 
 /// The way from one end of a connection to the other.
 #[derive(Clone)]

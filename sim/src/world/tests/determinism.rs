@@ -18,9 +18,12 @@ fn naive(machine: &Machine) -> String {
 }
 
 /// A run with faults and drawn latencies, in which both ends exchange what they drew.
-fn digest(seed: u64, yields: usize) -> Digest {
-    let mut plan =
-        plan("8s", vec![fault("1s", "2s", stall()), instant("4s", reset()), fault("5s", "6s", kill(SERVER))]);
+fn digest(backend: Backend, seed: u64, yields: usize) -> Digest {
+    let mut plan = plan(
+        backend,
+        "8s",
+        vec![fault("1s", "2s", stall()), instant("4s", reset()), fault("5s", "6s", kill(SERVER))],
+    );
     plan.seed = seed;
     plan.network.latency = "10ms..80ms".parse().expect("a range");
     let outcome = play(&plan, echo(&Notes::default()), move |machine| async move {
@@ -44,14 +47,13 @@ fn digest(seed: u64, yields: usize) -> Digest {
     outcome.history.digest
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn a_plan_has_one_digest_again_and_in_parallel_even_for_naive_code() {
-    let first = digest(1, 0);
+fn a_plan_has_one_digest_again_and_in_parallel_even_for_naive_code(backend: Backend) {
+    let first = digest(backend, 1, 0);
 
-    let again = digest(1, 0);
+    let again = digest(backend, 1, 0);
     let parallel: Vec<Digest> = std::thread::scope(|scope| {
-        let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| digest(1, 0))).collect();
+        let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| digest(backend, 1, 0))).collect();
         runs.into_iter().map(|run| run.join().expect("no run panics")).collect()
     });
 
@@ -59,12 +61,17 @@ fn a_plan_has_one_digest_again_and_in_parallel_even_for_naive_code() {
     assert!(parallel.iter().all(|digest| *digest == first), "{first} {parallel:?}");
 }
 
-#[test]
-fn another_seed_has_another_digest() {
-    assert_ne!(digest(1, 0), digest(2, 0));
+fn another_seed_has_another_digest(backend: Backend) {
+    assert_ne!(digest(backend, 1, 0), digest(backend, 2, 0));
 }
 
-#[test]
-fn one_extra_yield_is_another_digest() {
-    assert_ne!(digest(1, 0), digest(1, 1));
+fn one_extra_yield_is_another_digest(backend: Backend) {
+    assert_ne!(digest(backend, 1, 0), digest(backend, 1, 1));
+}
+
+on_both_backends! {
+    #[cfg(target_os = "linux")]
+    a_plan_has_one_digest_again_and_in_parallel_even_for_naive_code,
+    another_seed_has_another_digest,
+    one_extra_yield_is_another_digest,
 }

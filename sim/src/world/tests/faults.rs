@@ -39,10 +39,9 @@ pub(super) fn talker(
     }
 }
 
-#[test]
-fn a_stall_holds_everything_until_the_first_retransmission_after_it_and_keeps_order() {
+fn a_stall_holds_everything_until_the_first_retransmission_after_it_and_keeps_order(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("6s", vec![fault("1s", "4s", stall())]);
+    let plan = plan(backend, "6s", vec![fault("1s", "4s", stall())]);
 
     let outcome = play(&plan, echo(&notes), talker(&notes, &[500, 1500, 2000]));
 
@@ -52,10 +51,9 @@ fn a_stall_holds_everything_until_the_first_retransmission_after_it_and_keeps_or
     assert!(outcome.touched[&0] > 0);
 }
 
-#[test]
-fn a_one_way_stall_holds_that_way_only() {
+fn a_one_way_stall_holds_that_way_only(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("6s", vec![fault("1s", "4s", one_way(SERVER, "alice"))]);
+    let plan = plan(backend, "6s", vec![fault("1s", "4s", one_way(SERVER, "alice"))]);
 
     play(&plan, echo(&notes), talker(&notes, &[1500]));
 
@@ -64,10 +62,9 @@ fn a_one_way_stall_holds_that_way_only() {
     assert_eq!(notes.of("alice"), ["4.540s one"]);
 }
 
-#[test]
-fn overlapping_stalls_open_the_way_when_the_last_one_ends() {
+fn overlapping_stalls_open_the_way_when_the_last_one_ends(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("9s", vec![fault("1s", "3s", stall()), fault("2s", "5s", stall())]);
+    let plan = plan(backend, "9s", vec![fault("1s", "3s", stall()), fault("2s", "5s", stall())]);
 
     let outcome = play(&plan, echo(&notes), talker(&notes, &[1500]));
 
@@ -76,20 +73,18 @@ fn overlapping_stalls_open_the_way_when_the_last_one_ends() {
     assert!(outcome.touched[&0] > 0 && outcome.touched[&1] > 0, "{:?}", outcome.touched);
 }
 
-#[test]
-fn a_fault_that_nothing_met_is_counted_as_such() {
+fn a_fault_that_nothing_met_is_counted_as_such(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("6s", vec![fault("1s", "4s", stall()), instant("5s", kill("alice"))]);
+    let plan = plan(backend, "6s", vec![fault("1s", "4s", stall()), instant("5s", kill("alice"))]);
 
     let outcome = play(&plan, echo(&notes), |_| std::future::ready(()));
 
     assert_eq!(outcome.touched, BTreeMap::from([(0, 0), (1, 0)]));
 }
 
-#[test]
-fn who_connects_under_a_partition_tries_again_at_1_s_doubling() {
+fn who_connects_under_a_partition_tries_again_at_1_s_doubling(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("20s", vec![fault("500ms", "15s", partition())]);
+    let plan = plan(backend, "20s", vec![fault("500ms", "15s", partition())]);
     let dialer = notes.clone();
 
     let outcome = play(&plan, echo(&notes), move |machine| {
@@ -107,10 +102,9 @@ fn who_connects_under_a_partition_tries_again_at_1_s_doubling() {
     assert_eq!(outcome.touched[&0], 4);
 }
 
-#[test]
-fn a_connection_needs_the_way_back_too() {
+fn a_connection_needs_the_way_back_too(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("6s", vec![fault("500ms", "2500ms", one_way(SERVER, "alice"))]);
+    let plan = plan(backend, "6s", vec![fault("500ms", "2500ms", one_way(SERVER, "alice"))]);
     let dialer = notes.clone();
 
     play(&plan, echo(&notes), move |machine| {
@@ -128,10 +122,9 @@ fn a_connection_needs_the_way_back_too() {
     assert_eq!(notes.of("server"), ["4.060s accepted"]);
 }
 
-#[test]
-fn a_connect_that_is_given_up_is_never_accepted() {
+fn a_connect_that_is_given_up_is_never_accepted(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("90s", vec![fault("500ms", "3s", one_way(SERVER, "alice"))]);
+    let plan = plan(backend, "90s", vec![fault("500ms", "3s", one_way(SERVER, "alice"))]);
     let dialer = notes.clone();
 
     play(&plan, echo(&notes), move |machine| {
@@ -150,10 +143,9 @@ fn a_connect_that_is_given_up_is_never_accepted() {
     assert_eq!(notes.of("server"), Vec::<String>::new());
 }
 
-#[test]
-fn a_connect_that_nothing_answers_times_out_as_on_linux() {
+fn a_connect_that_nothing_answers_times_out_as_on_linux(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("130s", vec![fault("500ms", "140s", partition())]);
+    let plan = plan(backend, "130s", vec![fault("500ms", "140s", partition())]);
     let dialer = notes.clone();
 
     play(&plan, echo(&notes), move |machine| {
@@ -170,10 +162,9 @@ fn a_connect_that_nothing_answers_times_out_as_on_linux() {
     assert_eq!(notes.of("alice"), ["128.000s !TimedOut"]);
 }
 
-#[test]
-fn a_reset_is_seen_at_both_ends_at_once() {
+fn a_reset_is_seen_at_both_ends_at_once(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("3s", vec![instant("1s", reset())]);
+    let plan = plan(backend, "3s", vec![instant("1s", reset())]);
 
     let outcome = play(&plan, echo(&notes), talker(&notes, &[500]));
 
@@ -182,10 +173,9 @@ fn a_reset_is_seen_at_both_ends_at_once() {
     assert_eq!(outcome.touched[&0], 1);
 }
 
-#[test]
-fn after_a_reset_one_call_hears_of_it_and_writes_fail_with_a_broken_pipe() {
+fn after_a_reset_one_call_hears_of_it_and_writes_fail_with_a_broken_pipe(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("3s", vec![instant("1s", reset())]);
+    let plan = plan(backend, "3s", vec![instant("1s", reset())]);
     let writer = notes.clone();
 
     play(&plan, echo(&notes), move |machine| {
@@ -204,10 +194,9 @@ fn after_a_reset_one_call_hears_of_it_and_writes_fail_with_a_broken_pipe() {
     assert_eq!(notes.of("alice"), ["2.000s !ConnectionReset", "2.000s !BrokenPipe", "2.000s !EOF"]);
 }
 
-#[test]
-fn a_killed_process_ends_its_connections_refuses_new_ones_and_serves_again_when_restarted() {
+fn a_killed_process_ends_its_connections_refuses_new_ones_and_serves_again_when_restarted(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("5s", vec![fault("1s", "3s", kill(SERVER))]);
+    let plan = plan(backend, "5s", vec![fault("1s", "3s", kill(SERVER))]);
     let client = notes.clone();
 
     let outcome = play(&plan, echo(&notes), move |machine| {
@@ -239,10 +228,9 @@ fn a_killed_process_ends_its_connections_refuses_new_ones_and_serves_again_when_
     );
 }
 
-#[test]
-fn a_process_killed_with_unread_bytes_resets_the_connection() {
+fn a_process_killed_with_unread_bytes_resets_the_connection(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("3s", vec![instant("1s", kill(SERVER))]);
+    let plan = plan(backend, "3s", vec![instant("1s", kill(SERVER))]);
     let deaf = |machine: Machine, _stop| async move {
         let mut listener = machine.net.listen(PORT).expect("the port is free");
         let _stream = listener.accept().await;
@@ -254,10 +242,9 @@ fn a_process_killed_with_unread_bytes_resets_the_connection() {
     assert_eq!(notes.of("alice"), ["1.020s !ConnectionReset"]);
 }
 
-#[test]
-fn writes_to_a_peer_that_is_gone_are_answered_with_rst_and_then_fail() {
+fn writes_to_a_peer_that_is_gone_are_answered_with_rst_and_then_fail(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("3s", vec![instant("1s", kill(SERVER))]);
+    let plan = plan(backend, "3s", vec![instant("1s", kill(SERVER))]);
     let client = notes.clone();
 
     play(&plan, echo(&notes), move |machine| {
@@ -279,10 +266,10 @@ fn writes_to_a_peer_that_is_gone_are_answered_with_rst_and_then_fail() {
     );
 }
 
-#[test]
-fn under_a_stall_the_end_of_a_killed_process_waits_for_the_heal() {
+fn under_a_stall_the_end_of_a_killed_process_waits_for_the_heal(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("6s", vec![fault("1s", "4s", one_way(SERVER, "alice")), instant("2s", kill(SERVER))]);
+    let plan =
+        plan(backend, "6s", vec![fault("1s", "4s", one_way(SERVER, "alice")), instant("2s", kill(SERVER))]);
 
     play(&plan, echo(&notes), talker(&notes, &[1500]));
 
@@ -290,10 +277,9 @@ fn under_a_stall_the_end_of_a_killed_process_waits_for_the_heal() {
     assert_eq!(notes.of("alice"), ["4.540s one", "4.540s !EOF"]);
 }
 
-#[test]
-fn a_process_that_is_asked_to_stop_takes_its_time_and_is_started_again() {
+fn a_process_that_is_asked_to_stop_takes_its_time_and_is_started_again(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("9s", vec![fault("1s", "6s", shutdown(SERVER))]);
+    let plan = plan(backend, "9s", vec![fault("1s", "6s", shutdown(SERVER))]);
     let server = |machine: Machine, mut stop: watch::Receiver<bool>| async move {
         let mut listener = machine.net.listen(PORT).expect("the port is free");
         let Ok((mut stream, _)) = listener.accept().await else { return };
@@ -312,9 +298,8 @@ fn a_process_that_is_asked_to_stop_takes_its_time_and_is_started_again() {
     assert_eq!(second.map(|record| record.at), Some(Duration::from_secs(6)));
 }
 
-#[test]
-fn a_process_that_does_not_stop_is_killed_after_ten_seconds() {
-    let plan = plan("15s", vec![instant("1s", shutdown(SERVER))]);
+fn a_process_that_does_not_stop_is_killed_after_ten_seconds(backend: Backend) {
+    let plan = plan(backend, "15s", vec![instant("1s", shutdown(SERVER))]);
 
     let outcome = play(&plan, |_, _| std::future::pending(), |_| std::future::ready(()));
 
@@ -322,9 +307,8 @@ fn a_process_that_does_not_stop_is_killed_after_ten_seconds() {
     assert_eq!(exited.map(|record| record.at), Some(Duration::from_secs(11)));
 }
 
-#[test]
-fn a_process_is_started_again_when_the_last_fault_that_keeps_it_down_ends() {
-    let plan = plan("6s", vec![fault("1s", "3s", kill(SERVER)), fault("2s", "5s", kill(SERVER))]);
+fn a_process_is_started_again_when_the_last_fault_that_keeps_it_down_ends(backend: Backend) {
+    let plan = plan(backend, "6s", vec![fault("1s", "3s", kill(SERVER)), fault("2s", "5s", kill(SERVER))]);
 
     let outcome = play(&plan, |_, _| std::future::pending(), |_| std::future::ready(()));
 
@@ -332,9 +316,8 @@ fn a_process_is_started_again_when_the_last_fault_that_keeps_it_down_ends() {
     assert_eq!(second.map(|record| record.at), Some(Duration::from_secs(5)));
 }
 
-#[test]
-fn faults_are_recorded_as_they_begin_and_end() {
-    let plan = plan("3s", vec![fault("1s", "2s", stall()), instant("1500ms", reset())]);
+fn faults_are_recorded_as_they_begin_and_end(backend: Backend) {
+    let plan = plan(backend, "3s", vec![fault("1s", "2s", stall()), instant("1500ms", reset())]);
 
     let outcome = play(&plan, |_, _| std::future::pending(), |_| std::future::ready(()));
 
@@ -349,4 +332,25 @@ fn faults_are_recorded_as_they_begin_and_end() {
             (2000, Kind::FaultEnded { fault: 0 }),
         ]
     );
+}
+
+on_both_backends! {
+    a_stall_holds_everything_until_the_first_retransmission_after_it_and_keeps_order,
+    a_one_way_stall_holds_that_way_only,
+    overlapping_stalls_open_the_way_when_the_last_one_ends,
+    a_fault_that_nothing_met_is_counted_as_such,
+    who_connects_under_a_partition_tries_again_at_1_s_doubling,
+    a_connection_needs_the_way_back_too,
+    a_connect_that_is_given_up_is_never_accepted,
+    a_connect_that_nothing_answers_times_out_as_on_linux,
+    a_reset_is_seen_at_both_ends_at_once,
+    after_a_reset_one_call_hears_of_it_and_writes_fail_with_a_broken_pipe,
+    a_killed_process_ends_its_connections_refuses_new_ones_and_serves_again_when_restarted,
+    a_process_killed_with_unread_bytes_resets_the_connection,
+    writes_to_a_peer_that_is_gone_are_answered_with_rst_and_then_fail,
+    under_a_stall_the_end_of_a_killed_process_waits_for_the_heal,
+    a_process_that_is_asked_to_stop_takes_its_time_and_is_started_again,
+    a_process_that_does_not_stop_is_killed_after_ten_seconds,
+    a_process_is_started_again_when_the_last_fault_that_keeps_it_down_ends,
+    faults_are_recorded_as_they_begin_and_end,
 }

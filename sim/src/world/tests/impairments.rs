@@ -73,10 +73,9 @@ fn shouter(bytes: usize, at_ms: u64) -> impl Fn(Machine) -> BoxFuture<()> + Send
     }
 }
 
-#[test]
-fn a_delay_is_added_each_way_while_it_lasts() {
+fn a_delay_is_added_each_way_while_it_lasts(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("6s", vec![fault("1s", "4s", delay(both(), "300ms"))]);
+    let plan = plan(backend, "6s", vec![fault("1s", "4s", delay(both(), "300ms"))]);
 
     let outcome = play(&plan, echo(&notes), talker(&notes, &[500, 1500, 4500]));
 
@@ -85,10 +84,9 @@ fn a_delay_is_added_each_way_while_it_lasts() {
     assert_eq!(outcome.touched[&0], 2);
 }
 
-#[test]
-fn a_drawn_delay_keeps_order() {
+fn a_drawn_delay_keeps_order(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("9s", vec![fault("1s", "8s", delay(up(), "0s..3s"))]);
+    let plan = plan(backend, "9s", vec![fault("1s", "8s", delay(up(), "0s..3s"))]);
 
     play(&plan, ear(&notes), talker(&notes, &[1500, 1600, 1700]));
 
@@ -98,10 +96,9 @@ fn a_drawn_delay_keeps_order() {
     assert!(!heard.contains("1.520s one"), "{heard}");
 }
 
-#[test]
-fn what_is_lost_is_sent_again_after_200_ms_doubling_and_what_follows_waits_for_it() {
+fn what_is_lost_is_sent_again_after_200_ms_doubling_and_what_follows_waits_for_it(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("6s", vec![fault("1s", "3s", certain_loss())]);
+    let plan = plan(backend, "6s", vec![fault("1s", "3s", certain_loss())]);
 
     let outcome = play(&plan, echo(&notes), talker(&notes, &[500, 1500, 4000]));
 
@@ -110,10 +107,9 @@ fn what_is_lost_is_sent_again_after_200_ms_doubling_and_what_follows_waits_for_i
     assert_eq!(outcome.touched[&0], 4);
 }
 
-#[test]
-fn under_some_loss_everything_arrives_once_and_in_order() {
+fn under_some_loss_everything_arrives_once_and_in_order(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("60s", vec![fault("1s", "50s", loss(both(), 40))]);
+    let plan = plan(backend, "60s", vec![fault("1s", "50s", loss(both(), 40))]);
     let server = notes.clone();
 
     let outcome = play(&plan, echo(&Notes::default()), move |machine| {
@@ -135,10 +131,9 @@ fn under_some_loss_everything_arrives_once_and_in_order() {
     assert!(outcome.touched[&0] > 5, "{:?}", outcome.touched);
 }
 
-#[test]
-fn a_lost_syn_is_sent_again_after_a_second_doubling() {
+fn a_lost_syn_is_sent_again_after_a_second_doubling(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("9s", vec![fault("500ms", "2500ms", certain_loss())]);
+    let plan = plan(backend, "9s", vec![fault("500ms", "2500ms", certain_loss())]);
     let dialer = notes.clone();
 
     play(&plan, echo(&notes), move |machine| {
@@ -155,10 +150,9 @@ fn a_lost_syn_is_sent_again_after_a_second_doubling() {
     assert_eq!(notes.of("alice"), ["4.040s connected"]);
 }
 
-#[test]
-fn a_slow_link_brings_a_segment_at_a_time_and_the_rest_at_once_when_it_is_well_again() {
+fn a_slow_link_brings_a_segment_at_a_time_and_the_rest_at_once_when_it_is_well_again(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("9s", vec![fault("500ms", "5s", slow(up(), "1KB/s"))]);
+    let plan = plan(backend, "9s", vec![fault("500ms", "5s", slow(up(), "1KB/s"))]);
 
     let outcome = play(&plan, ear(&notes), shouter(10_000, 1000));
 
@@ -167,10 +161,9 @@ fn a_slow_link_brings_a_segment_at_a_time_and_the_rest_at_once_when_it_is_well_a
     assert_eq!(outcome.touched[&0], 3);
 }
 
-#[test]
-fn a_slow_link_caps_one_way_and_back_pressure_reaches_the_writer() {
+fn a_slow_link_caps_one_way_and_back_pressure_reaches_the_writer(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("30s", vec![fault("500ms", "29s", slow(up(), "10KB/s"))]);
+    let plan = plan(backend, "30s", vec![fault("500ms", "29s", slow(up(), "10KB/s"))]);
     let writer = notes.clone();
 
     play(&plan, ear(&Notes::default()), move |machine| {
@@ -188,10 +181,11 @@ fn a_slow_link_caps_one_way_and_back_pressure_reaches_the_writer() {
     assert!(wrote[0].starts_with("10.") || wrote[0].starts_with("11."), "{wrote:?}");
 }
 
-#[test]
-fn a_half_open_connection_passes_nothing_and_says_nothing_until_tcp_gives_up_and_new_ones_work() {
+fn a_half_open_connection_passes_nothing_and_says_nothing_until_tcp_gives_up_and_new_ones_work(
+    backend: Backend,
+) {
     let notes = Notes::default();
-    let plan = plan("930s", vec![instant("1s", half_open())]);
+    let plan = plan(backend, "930s", vec![instant("1s", half_open())]);
     let again = notes.clone();
     let talks = talker(&notes, &[500, 1500]);
 
@@ -216,20 +210,18 @@ fn a_half_open_connection_passes_nothing_and_says_nothing_until_tcp_gives_up_and
     assert_eq!(outcome.touched[&0], 1);
 }
 
-#[test]
-fn the_end_of_a_process_does_not_pass_on_a_half_open_connection() {
+fn the_end_of_a_process_does_not_pass_on_a_half_open_connection(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("5s", vec![instant("1s", half_open()), instant("2s", kill(SERVER))]);
+    let plan = plan(backend, "5s", vec![instant("1s", half_open()), instant("2s", kill(SERVER))]);
 
     play(&plan, echo(&notes), talker(&notes, &[500, 3000]));
 
     assert_eq!(notes.of("alice"), ["0.540s one"]);
 }
 
-#[test]
-fn a_cut_comes_behind_exactly_so_many_bytes_and_both_ends_hear_it() {
+fn a_cut_comes_behind_exactly_so_many_bytes_and_both_ends_hear_it(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("5s", vec![instant("1s", cut(up(), 5))]);
+    let plan = plan(backend, "5s", vec![instant("1s", cut(up(), 5))]);
 
     let outcome = play(&plan, ear(&notes), talker(&notes, &[500, 1500, 2000]));
 
@@ -247,20 +239,20 @@ fn a_cut_comes_behind_exactly_so_many_bytes_and_both_ends_hear_it() {
     assert!(seen.iter().zip(&expected).all(|(one, other)| one.1 == other.1), "{seen:?}");
 }
 
-#[test]
-fn a_cut_without_a_connection_waits_for_the_next_one() {
+fn a_cut_without_a_connection_waits_for_the_next_one(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("5s", vec![instant("0s", cut(up(), 2))]);
+    let plan = plan(backend, "5s", vec![instant("0s", cut(up(), 2))]);
 
     play(&plan, ear(&notes), talker(&notes, &[1500]));
 
     assert_eq!(notes.of("server"), ["1.520s on", "1.520s !ConnectionReset"]);
 }
 
-#[test]
-fn a_reload_closes_connections_as_a_page_does_and_the_next_life_begins_at_once_on_the_same_disk() {
+fn a_reload_closes_connections_as_a_page_does_and_the_next_life_begins_at_once_on_the_same_disk(
+    backend: Backend,
+) {
     let notes = Notes::default();
-    let plan = plan("5s", vec![instant("1s", reload())]);
+    let plan = plan(backend, "5s", vec![instant("1s", reload())]);
 
     let outcome = play(&plan, echo(&notes), talker(&notes, &[500, 2000]));
 
@@ -280,10 +272,9 @@ fn a_reload_closes_connections_as_a_page_does_and_the_next_life_begins_at_once_o
     assert_eq!(outcome.touched[&0], 1);
 }
 
-#[test]
-fn a_reload_that_lasts_is_over_at_its_end_and_counts_without_a_connection() {
+fn a_reload_that_lasts_is_over_at_its_end_and_counts_without_a_connection(backend: Backend) {
     let notes = Notes::default();
-    let mut plan = plan("5s", vec![fault("1s", "3s", reload())]);
+    let mut plan = plan(backend, "5s", vec![fault("1s", "3s", reload())]);
     plan.ops.push(Op { at: span("500ms"), who: "alice".into(), act: Act::Connect });
     let client = notes.clone();
     let scene = Scene {
@@ -306,10 +297,10 @@ fn a_reload_that_lasts_is_over_at_its_end_and_counts_without_a_connection() {
     assert_eq!(outcome.touched[&0], 1);
 }
 
-#[test]
-fn faults_of_every_kind_at_once_compose() {
+fn faults_of_every_kind_at_once_compose(backend: Backend) {
     let notes = Notes::default();
     let plan = plan(
+        backend,
         "30s",
         vec![
             fault("1s", "9s", delay(both(), "100ms")),
@@ -325,4 +316,21 @@ fn faults_of_every_kind_at_once_compose() {
         notes.of("alice").iter().filter_map(|note| note.split_once(' ')).map(|two| two.1).collect();
     assert_eq!(heard, "onetwothree");
     assert!(outcome.touched.values().all(|times| *times > 0), "{:?}", outcome.touched);
+}
+
+on_both_backends! {
+    a_delay_is_added_each_way_while_it_lasts,
+    a_drawn_delay_keeps_order,
+    what_is_lost_is_sent_again_after_200_ms_doubling_and_what_follows_waits_for_it,
+    under_some_loss_everything_arrives_once_and_in_order,
+    a_lost_syn_is_sent_again_after_a_second_doubling,
+    a_slow_link_brings_a_segment_at_a_time_and_the_rest_at_once_when_it_is_well_again,
+    a_slow_link_caps_one_way_and_back_pressure_reaches_the_writer,
+    a_half_open_connection_passes_nothing_and_says_nothing_until_tcp_gives_up_and_new_ones_work,
+    the_end_of_a_process_does_not_pass_on_a_half_open_connection,
+    a_cut_comes_behind_exactly_so_many_bytes_and_both_ends_hear_it,
+    a_cut_without_a_connection_waits_for_the_next_one,
+    a_reload_closes_connections_as_a_page_does_and_the_next_life_begins_at_once_on_the_same_disk,
+    a_reload_that_lasts_is_over_at_its_end_and_counts_without_a_connection,
+    faults_of_every_kind_at_once_compose,
 }

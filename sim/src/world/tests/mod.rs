@@ -1,5 +1,17 @@
 //! The world as processes see it, from both ends of a connection, with apps of a few lines.
 
+/// Each of these is a test on every backend. What is seen must be the same, to the millisecond.
+macro_rules! on_both_backends {
+    ($($(#[$attribute:meta])* $test:ident,)*) => {
+        mod on_turmoil {
+            $($(#[$attribute])* #[test] fn $test() { super::$test(crate::plan::Backend::Turmoil); })*
+        }
+        mod on_event {
+            $($(#[$attribute])* #[test] fn $test() { super::$test(crate::plan::Backend::Event); })*
+        }
+    };
+}
+
 mod determinism;
 mod faults;
 mod impairments;
@@ -32,13 +44,13 @@ fn span(text: &str) -> Span {
 }
 
 /// A server and one client, 20 ms apart. The run lasts until `lasts` and the quiet after it.
-fn plan(lasts: &str, faults: Vec<Fault>) -> Plan {
+fn plan(backend: Backend, lasts: &str, faults: Vec<Fault>) -> Plan {
     let alice = Name::from("alice");
     Plan {
         version: 1,
         scenario: "test".to_owned(),
         seed: 7,
-        backend: Backend::Turmoil,
+        backend,
         app: AppKind::Chat,
         guarantee: Guarantee::ExactlyOnce,
         server: ServerPlan {

@@ -3,10 +3,9 @@
 use super::*;
 use crate::world::kernel::BUFFER;
 
-#[test]
-fn a_reader_that_does_not_read_stops_its_writer_after_two_buffers_and_loses_nothing() {
+fn a_reader_that_does_not_read_stops_its_writer_after_two_buffers_and_loses_nothing(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("20s", vec![]);
+    let plan = plan(backend, "20s", vec![]);
     let slow = notes.clone();
     let server = move |machine: Machine, _stop| {
         let notes = slow.clone();
@@ -49,9 +48,8 @@ fn a_reader_that_does_not_read_stops_its_writer_after_two_buffers_and_loses_noth
     assert!(server[0].ends_with("1000000 bytes, intact: true"), "{server:?}");
 }
 
-#[test]
-fn latency_stays_in_its_range_and_keeps_order() {
-    let mut plan = plan("5s", vec![]);
+fn latency_stays_in_its_range_and_keeps_order(backend: Backend) {
+    let mut plan = plan(backend, "5s", vec![]);
     plan.network.latency = "10ms..80ms".parse().expect("a range");
     let arrivals: Arc<Mutex<Vec<(u8, Duration)>>> = Arc::default();
     let seen = Arc::clone(&arrivals);
@@ -85,10 +83,9 @@ fn latency_stays_in_its_range_and_keeps_order() {
     assert!(latencies.iter().any(|latency| *latency > 65), "{latencies:?}");
 }
 
-#[test]
-fn what_is_shut_down_for_writing_can_still_be_read() {
+fn what_is_shut_down_for_writing_can_still_be_read(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("3s", vec![]);
+    let plan = plan(backend, "3s", vec![]);
     let server = |machine: Machine, _stop| async move {
         let mut listener = machine.net.listen(PORT).expect("the port is free");
         let (mut stream, _) = listener.accept().await.expect("accepts");
@@ -115,10 +112,9 @@ fn what_is_shut_down_for_writing_can_still_be_read() {
     assert_eq!(notes.of("alice"), ["0.050s !BrokenPipe", "1.090s so? yes", "1.090s !EOF"]);
 }
 
-#[test]
-fn a_listener_that_does_not_accept_holds_128_connections() {
+fn a_listener_that_does_not_accept_holds_128_connections(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("10s", vec![]);
+    let plan = plan(backend, "10s", vec![]);
     let server = |machine: Machine, _stop| async move {
         let _listener = machine.net.listen(PORT).expect("the port is free");
         std::future::pending().await
@@ -143,8 +139,7 @@ fn a_listener_that_does_not_accept_holds_128_connections() {
     assert_eq!(notes.of("alice").len(), 128);
 }
 
-#[test]
-fn a_listener_that_goes_resets_what_it_has_not_accepted() {
+fn a_listener_that_goes_resets_what_it_has_not_accepted(backend: Backend) {
     let notes = Notes::default();
     let server = |machine: Machine, _stop| async move {
         let listener = machine.net.listen(PORT).expect("the port is free");
@@ -154,7 +149,7 @@ fn a_listener_that_goes_resets_what_it_has_not_accepted() {
     };
     let client = notes.clone();
 
-    play(&plan("3s", vec![]), server, move |machine| {
+    play(&plan(backend, "3s", vec![]), server, move |machine| {
         let notes = client.clone();
         async move {
             at(&machine, 10).await;
@@ -166,10 +161,9 @@ fn a_listener_that_goes_resets_what_it_has_not_accepted() {
     assert_eq!(notes.of("alice"), ["1.020s !ConnectionReset"]);
 }
 
-#[test]
-fn connects_that_were_given_up_leave_no_trace_in_a_backlog() {
+fn connects_that_were_given_up_leave_no_trace_in_a_backlog(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan("10s", vec![fault("500ms", "3s", one_way(SERVER, "alice"))]);
+    let plan = plan(backend, "10s", vec![fault("500ms", "3s", one_way(SERVER, "alice"))]);
     let server = |machine: Machine, _stop| async move {
         let _listener = machine.net.listen(PORT).expect("the port is free");
         std::future::pending().await
@@ -201,12 +195,11 @@ fn connects_that_were_given_up_leave_no_trace_in_a_backlog() {
     assert_eq!(notes.of("alice"), ["5.040s connected"]);
 }
 
-#[test]
-fn names_that_no_machine_has_and_ports_that_are_taken_are_errors() {
+fn names_that_no_machine_has_and_ports_that_are_taken_are_errors(backend: Backend) {
     let notes = Notes::default();
     let client = notes.clone();
 
-    play(&plan("1s", vec![]), echo(&notes), move |machine| {
+    play(&plan(backend, "1s", vec![]), echo(&notes), move |machine| {
         let notes = client.clone();
         async move {
             let nowhere = machine.net.connect("nowhere", PORT).await.err().map(|error| error.kind());
@@ -219,4 +212,14 @@ fn names_that_no_machine_has_and_ports_that_are_taken_are_errors() {
     });
 
     assert_eq!(notes.of("alice"), ["0.000s Some(NotFound) Some(AddrInUse) true"]);
+}
+
+on_both_backends! {
+    a_reader_that_does_not_read_stops_its_writer_after_two_buffers_and_loses_nothing,
+    latency_stays_in_its_range_and_keeps_order,
+    what_is_shut_down_for_writing_can_still_be_read,
+    a_listener_that_does_not_accept_holds_128_connections,
+    a_listener_that_goes_resets_what_it_has_not_accepted,
+    connects_that_were_given_up_leave_no_trace_in_a_backlog,
+    names_that_no_machine_has_and_ports_that_are_taken_are_errors,
 }

@@ -12,6 +12,7 @@ use super::*;
 enum Act {
     Open,
     Receive(Packet),
+    Ping,
     Close(CloseReason),
     TimeOut,
     Connect(Namespace),
@@ -36,6 +37,7 @@ fn arbitrary_act() -> impl Strategy<Value = Act> {
         8 => namespaced(Just(welcome()).boxed()).prop_map(Act::Receive),
         4 => namespaced((0_u64..8).prop_map(ack).boxed()).prop_map(Act::Receive),
         6 => namespaced(arbitrary_packet().boxed()).prop_map(Act::Receive),
+        2 => Just(Act::Ping),
         3 => arbitrary_close_reason().prop_map(Act::Close),
         6 => Just(Act::TimeOut),
         5 => arbitrary_namespace().prop_map(Act::Connect),
@@ -70,6 +72,7 @@ impl Judge {
                 return opens.then_some(ManagerInput::Opened);
             }
             Act::Receive(packet) => return self.opened.then_some(ManagerInput::Received(packet)),
+            Act::Ping => return self.opened.then_some(ManagerInput::Pinged),
             Act::Close(reason) => {
                 self.opened = false;
                 self.told_to_close = false;
@@ -97,7 +100,9 @@ impl Judge {
                 assert!(!std::mem::replace(&mut self.session, true), "one session at a time");
                 assert!(self.connected.is_empty());
             }
-            ManagerOutput::Transmit(_) => assert!(self.session && self.opened && !self.told_to_close),
+            ManagerOutput::Transmit(_) | ManagerOutput::TransmitVolatile(_) => {
+                assert!(self.session && self.opened && !self.told_to_close)
+            }
             ManagerOutput::Close => {
                 assert!(self.session);
                 assert!(!std::mem::replace(&mut self.told_to_close, true), "closed once");
@@ -116,10 +121,14 @@ impl Judge {
                 assert!((1..=self.asked).contains(&emit.0));
                 assert!(self.settled.insert(emit), "settled once");
             }
+            ManagerOutput::Event(_, ManagerEvent::Pinged) => {
+                assert!(self.session && self.opened && !self.told_to_close)
+            }
             ManagerOutput::Event(
                 namespace,
                 ManagerEvent::ConnectError(_)
                 | ManagerEvent::ConnectFailed(_)
+                | ManagerEvent::ConnectTimedOut
                 | ManagerEvent::Reconnecting { .. }
                 | ManagerEvent::ReconnectAttempt { .. }
                 | ManagerEvent::Reconnected { .. }
@@ -226,6 +235,7 @@ proptest! {
             let mut reckless = Judge { session: true, ..Judge::default() };
             let input = match act {
                 Act::Receive(packet) => ManagerInput::Received(packet),
+                Act::Ping => ManagerInput::Pinged,
                 Act::Open | Act::Close(_) | Act::TimeOut | Act::Connect(_) | Act::Emit { .. } | Act::Ack(..)
                 | Act::Disconnect(_) | Act::AskAuth(..) | Act::Auth(_) => reckless.input(act).expect("there is a session"),
             };

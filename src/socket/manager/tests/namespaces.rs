@@ -49,6 +49,19 @@ fn a_namespace_joins_a_session_that_is_open() {
 }
 
 #[test]
+fn a_ping_is_heard_in_every_namespace_that_is_wanted() {
+    let mut manager = both();
+    let heard = [happened(ManagerEvent::Pinged), heard_in_admin(ManagerEvent::Pinged)];
+    assert_eq!(give(&mut manager, ManagerInput::Pinged, at(1)), heard);
+
+    in_admin(&mut manager, ManagerCommand::Disconnect);
+    assert_eq!(give(&mut manager, ManagerInput::Pinged, at(2)), [happened(ManagerEvent::Pinged)]);
+
+    command(&mut manager, ManagerCommand::Disconnect, at(2));
+    assert_eq!(give(&mut manager, ManagerInput::Pinged, at(2)), [], "told to close");
+}
+
+#[test]
 fn all_that_are_wanted_join_a_new_session_each_with_its_auth() {
     let mut manager = manager();
     command(&mut manager, connect(), at(0));
