@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 use squall_sim::app::chat::Chat;
 use squall_sim::command::leave_stuck;
-use squall_sim::hunt::{PATIENCE, here};
+use squall_sim::hunt::{PATIENCE, Watch, here};
+use squall_sim::plan::Plan;
 use squall_sim::report;
 use squall_sim::subject::{self, Subject};
 
@@ -41,8 +42,9 @@ fn run(subject: &Subject) -> Result<(), Failed> {
         Ok(count) => 0..count.parse::<u64>().map_err(|error| format!("SQUALL_SEEDS={count}: {error}"))?,
         Err(_) => subject.default_seeds(),
     };
-    let (app, stuck) = (Chat::default(), |seed| leave_stuck(subject, seed, PATIENCE));
-    let tally = here::hunt(&|seed| subject.plan(seed), &app, seeds, PATIENCE, &stuck);
+    let (app, stuck) = (Chat::default(), |plan: &Plan| leave_stuck(subject, plan.seed, PATIENCE));
+    let watch = Watch { patience: PATIENCE, stuck: &stuck };
+    let tally = here::hunt(&|seed| subject.plan(seed), &app, seeds, &watch);
     let exit = tally.exit(&subject.expectations());
     if exit == report::ExitCode::Held {
         return Ok(());

@@ -18,7 +18,7 @@ pub mod workers;
 
 use std::time::Duration;
 
-pub use judged::{Judged, judged, judged_or_stuck};
+pub use judged::{Judged, Watch, judged, judged_or_stuck};
 pub use tally::{Fate, Lost, Tally};
 pub use tried::{Tried, Wrong};
 

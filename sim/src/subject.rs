@@ -48,11 +48,11 @@ impl Subject {
         Ok(Self { path, text, content, backend: None })
     }
 
-    /// The scenario's name.
+    /// The scenario's name. A plan is called as its file: many plans come of one scenario, or of none.
     pub fn name(&self) -> String {
         match &self.content {
             Content::Scenario(scenario) => scenario.name.clone(),
-            Content::Plan(plan) => plan.scenario.clone(),
+            Content::Plan(_) => self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         }
     }
 

@@ -28,6 +28,8 @@ pub use server::{
     EventError, Handshake, Incoming, IntoRooms, ParentNamespace, RequestInfo, Server, ServerNamespace,
     ServerOptions, ServerService, Socket,
 };
+#[cfg(feature = "tower")]
+pub use server::{Layered, ServerLayer};
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.
 fn assert_not_reserved(name: &str) {

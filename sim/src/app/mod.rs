@@ -9,6 +9,7 @@ mod events;
 mod peers;
 mod recording;
 pub mod sabotage;
+mod wire;
 
 use std::sync::{Arc, Mutex};
 
@@ -31,8 +32,8 @@ pub struct Machine {
     pub env: Env,
     /// To listen and to connect.
     pub net: ProcessNet,
-    /// An SQLite URI on the machine's disk, which outlives the process: the same for every life, different for each
-    /// machine and run. To be opened with `SQLITE_OPEN_URI`.
+    /// An SQLite URI of the database on the machine's disk, which outlives the process; the URI does not. To be opened
+    /// with `SQLITE_OPEN_URI`, in the thread of the run.
     pub database: String,
     /// The history.
     pub recorder: Recorder,

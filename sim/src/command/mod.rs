@@ -15,8 +15,9 @@ use clap::{Parser, Subcommand};
 
 use crate::app::chat::Chat;
 use crate::hunt::{Lost, workers};
+use crate::plan::Plan;
 use crate::report::ExitCode;
-use crate::subject::Subject;
+use crate::subject::{Content, Subject};
 use crate::world::{self, RunOptions};
 
 /// Runs the real Socket.IO server and clients in a simulated network and says which delivery promise broke.
@@ -79,6 +80,21 @@ impl Cli {
 pub fn leave_stuck(subject: &Subject, seed: u64, patience: Duration) -> ! {
     anstream::eprintln!("{}", Lost::Stuck(patience).complaint(subject, seed, true));
     std::process::exit(ExitCode::HarnessFailed.code().into());
+}
+
+/// The same of a plan that is in no file, such as one that was made smaller: it is kept in one first.
+pub fn leave_stuck_plan(plan: &Plan, patience: Duration) -> ! {
+    match save::save_plan(plan) {
+        Ok(path) => {
+            let content = Content::Plan(Box::new(plan.clone()));
+            let subject = Subject { path, text: plan.to_yaml(), content, backend: None };
+            leave_stuck(&subject, plan.seed, patience)
+        }
+        Err(error) => {
+            anstream::eprintln!("livelock: virtual time has stood still for {patience:?}, and {error}");
+            std::process::exit(ExitCode::HarnessFailed.code().into())
+        }
+    }
 }
 
 /// Where scenarios are: the nearest `scenarios` folder, from here upwards.

@@ -1,5 +1,7 @@
 //! One plan, run and judged.
 
+use std::time::Duration;
+
 use crate::app::App;
 use crate::check::{Judgement, Verdict, judge};
 use crate::plan::Plan;
@@ -7,7 +9,6 @@ use crate::report::Failure;
 use crate::subject::Subject;
 use crate::world::{self, Outcome, RunOptions};
 
-use super::PATIENCE;
 use super::watchdog::Watchdog;
 
 /// A seed, run and judged.
@@ -67,14 +68,16 @@ pub fn judged(plan: Plan, app: &dyn App, options: &RunOptions) -> Judged {
     Judged::of(plan, outcome)
 }
 
-/// As [`judged`]. `stuck` hears the seed, from another thread, where virtual time stands still for [`PATIENCE`]: this may
-/// never return then.
-pub fn judged_or_stuck(
-    plan: Plan,
-    app: &dyn App,
-    options: &RunOptions,
-    stuck: &(dyn Fn(u64) + Sync),
-) -> Judged {
-    let outcome = Watchdog::over(PATIENCE, stuck, |watchdog| watchdog.run(&plan, app, options));
+/// How long the virtual time of a run may stand still, and who hears of a run in which it does.
+pub struct Watch<'a> {
+    /// In real time.
+    pub patience: Duration,
+    /// Hears the plan, from another thread. The run may never return: only to leave the program ends it.
+    pub stuck: &'a (dyn Fn(&Plan) + Sync),
+}
+
+/// As [`judged`], watched.
+pub fn judged_or_stuck(plan: Plan, app: &dyn App, options: &RunOptions, watch: &Watch<'_>) -> Judged {
+    let outcome = Watchdog::over(watch, |watchdog| watchdog.run(&plan, app, options));
     Judged::of(plan, outcome)
 }

@@ -42,6 +42,10 @@ pub enum Anomaly {
     ExcludedEcho,
     /// A volatile event was kept for later, or heard twice.
     VolatileMisuse,
+    /// An event was sent over a connection to a namespace before CONNECT to it was answered there.
+    EarlyEvent,
+    /// A socket that could have been taken up again was not.
+    Unrecovered,
     /// A client or the server kept a connection on which nothing had come for longer than the heartbeat allows.
     LateDeath,
     /// A connection that no fault touched ended by ping timeout.
@@ -54,7 +58,7 @@ pub enum Anomaly {
 
 impl Anomaly {
     /// All of them, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Lost,
         Self::DuplicateDelivery,
         Self::DuplicateCommit,
@@ -72,6 +76,8 @@ impl Anomaly {
         Self::PreJoinLeak,
         Self::ExcludedEcho,
         Self::VolatileMisuse,
+        Self::EarlyEvent,
+        Self::Unrecovered,
         Self::LateDeath,
         Self::FalseDeath,
         Self::NoProgress,
@@ -98,6 +104,8 @@ impl Anomaly {
             Self::PreJoinLeak => "pre-join leak",
             Self::ExcludedEcho => "excluded echo",
             Self::VolatileMisuse => "volatile misuse",
+            Self::EarlyEvent => "early event",
+            Self::Unrecovered => "unrecovered",
             Self::LateDeath => "late death",
             Self::FalseDeath => "false death",
             Self::NoProgress => "no progress",

@@ -34,6 +34,8 @@ mod sessions;
 mod socket;
 mod state;
 mod tasks;
+#[cfg(feature = "tower")]
+mod tower;
 mod upgrade;
 
 use std::future::Future;
@@ -68,6 +70,8 @@ pub use options::ServerOptions;
 pub use request::RequestInfo;
 pub use service::ServerService;
 pub use socket::{Ack, Incoming, Socket};
+#[cfg(feature = "tower")]
+pub use tower::{Layered, ServerLayer};
 
 /// A Socket.IO server. A handle: cheap to clone, usable from any task.
 ///
@@ -194,13 +198,22 @@ impl Server {
         ServerService::new(self.shared.clone())
     }
 
+    /// The server as a layer of tower: requests to its path are answered here, all others go on to what is below, such as
+    /// the routes of axum. Neither uses [`Server::fallback`].
+    #[cfg(feature = "tower")]
+    pub fn layer(&self) -> ServerLayer {
+        ServerLayer::new(self.shared.clone())
+    }
+
     /// Serves another endpoint beside this server's, on every listener of this server. It shuts down with this one.
     pub fn attach(&self, engine: &EngineServer) {
         self.shared.endpoint.attached().push(engine.host());
     }
 
     /// Disconnects every socket with [`DisconnectReason::ServerShuttingDown`], after what was sent before, and ends
-    /// [`Server::serve`]. Returns when all connections are closed and all handlers have ended, or after `grace`; then
+    /// [`Server::serve`], whose listener is gone at once. Clients hear "transport close", as of the official server's
+    /// `io.close()`, and come back by themselves; who asks for a session meanwhile, through an HTTP server that is not
+    /// our own, is answered 503. Returns when all connections are closed and all handlers have ended, or after `grace`; then
     /// the connections that are left are dropped, and handlers that still run are left alone. A server that was shut
     /// down stays so.
     ///

@@ -15,7 +15,7 @@ pub struct ServerOptions {
     /// How it notices that a client is gone; 25 s and 20 s.
     pub heartbeat: Heartbeat,
     /// The largest message it takes, in bytes, and the largest body of a POST; 1,000,000. A larger message ends its
-    /// connection with "transport error", a larger body with "transport close".
+    /// connection with "transport error". A larger body is refused, after which a client says goodbye: "transport close".
     pub max_http_buffer_size: usize,
     /// How long an upgrade from polling to a WebSocket may take before the WebSocket is closed and polling goes on; 10 s.
     pub upgrade_timeout: Duration,

@@ -42,6 +42,11 @@ pub struct Incoming {
 pub struct Ack(Option<(Socket, AckId)>);
 
 impl Ack {
+    /// Whether the client asked for an answer.
+    pub fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Answers.
     pub fn send(self, args: impl Into<Args>) {
         if let Some((socket, id)) = self.0 {

@@ -19,9 +19,12 @@ mod retries;
 mod rooms;
 pub(super) mod script;
 mod service;
+mod shutdown;
 mod sockets;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tower")]
+mod tower;
 
 use std::time::Duration;
 

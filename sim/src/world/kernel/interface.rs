@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::super::host::Host;
 use super::super::moment;
-use super::frame::Frame;
+use super::frame::{ConnectionId, End, Frame};
 use super::network::Network;
 
 /// One host's end of a byte stream to another host that keeps order and loses nothing.
@@ -56,25 +56,41 @@ pub(super) async fn read(mut carrier: Box<dyn AsyncRead + Send + Unpin>, arrival
     }
 }
 
-/// Hands frames to their kernels when they are due; those due at once in the order in which they came.
+/// Hands frames to their kernels when they are due. At one moment users act first and timers fire, and then frames arrive,
+/// by connection: so it is in every backend, whichever order the frames came in.
 pub(super) async fn deliver(network: Arc<Network>, host: Host, mut arrivals: UnboundedReceiver<Frame>) {
-    let mut waiting: BTreeMap<(Duration, u64), Frame> = BTreeMap::new();
+    let mut waiting: BTreeMap<Place, Frame> = BTreeMap::new();
     let mut arrived = 0;
+    let mut wait = |waiting: &mut BTreeMap<Place, Frame>, frame: Frame| {
+        let Frame { route, due, .. } = frame;
+        waiting.insert((due, route.connection, route.end, arrived), frame);
+        arrived += 1;
+    };
     loop {
-        while let Some(first) = waiting.first_entry()
-            && first.key().0 <= moment::now()
-        {
-            network.deliver(first.remove());
+        while let Ok(frame) = arrivals.try_recv() {
+            wait(&mut waiting, frame);
         }
-        let next = waiting.first_key_value().map(|((due, _), _)| *due);
+        let due = waiting.first_key_value().map_or(Duration::MAX, |((due, ..), _)| *due);
+        if due <= moment::now() {
+            tokio::task::yield_now().await;
+            while let Some(first) = waiting.first_entry()
+                && first.key().0 <= moment::now()
+            {
+                network.deliver(first.remove());
+            }
+            continue;
+        }
         tokio::select! {
             biased;
             frame = arrivals.recv() => {
                 let Some(frame) = frame else { return };
-                waiting.insert((frame.due, arrived), frame);
-                arrived += 1;
+                wait(&mut waiting, frame);
             }
-            () = host.sleep_until(next.unwrap_or(Duration::MAX)) => {}
+            () = host.sleep_until(due) => {}
         }
     }
 }
+
+/// Where a frame stands among those that wait: when it is due, which end of which connection it goes to, and how many came
+/// before it.
+type Place = (Duration, ConnectionId, End, u64);
