@@ -17,6 +17,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::wire::{Decoder, Direction, Layer};
 
+/// How much of a long packet is shown.
+const SHOWN: usize = 400;
+
 /// Any will do: these frames need not hide from a cache.
 const MASK: [u8; 4] = [7, 7, 7, 7];
 
@@ -248,9 +251,17 @@ impl Pump {
             return;
         }
         let direction = self.direction;
-        let passed = lines.into_iter().map(|(layer, packet)| Passed { direction, layer, packet });
+        let passed =
+            lines.into_iter().map(|(layer, packet)| Passed { direction, layer, packet: shortened(packet) });
         self.proxy.shared().passed.extend(passed);
         self.proxy.changed.notify_waiters();
         self.proxy.changed.notify_one();
     }
+}
+
+fn shortened(packet: String) -> String {
+    if packet.chars().count() <= SHOWN {
+        return packet;
+    }
+    format!("{}… ({} bytes)", packet.chars().take(SHOWN / 10).collect::<String>(), packet.len())
 }

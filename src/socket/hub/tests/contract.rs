@@ -179,7 +179,12 @@ impl Judge {
         match &input {
             HubInput::Opened(connection) => self.opened.push(*connection),
             HubInput::Closed(connection, _) if !self.over.insert(*connection) => return None,
-            HubInput::Closed(..) | HubInput::Received(..) | HubInput::TimedOut => {}
+            HubInput::Closed(..)
+            | HubInput::Received(..)
+            | HubInput::TimedOut
+            | HubInput::Loaded(_)
+            | HubInput::Persisted(_)
+            | HubInput::PersistFailed => {}
             HubInput::Command(command) => self.note(command),
         }
         Some(input)
@@ -227,6 +232,7 @@ impl Judge {
             | HubCommand::Ack { .. }
             | HubCommand::Disconnect { .. }
             | HubCommand::Close(_)
+            | HubCommand::Note { .. }
             | HubCommand::Shutdown => {}
         }
     }
@@ -275,6 +281,7 @@ impl Judge {
                 assert!(self.told_to_close.insert(connection), "closed once");
             }
             HubOutput::Event(event) => self.judge_event(event),
+            HubOutput::Persist(_) => panic!("nothing is stored"),
             HubOutput::Wait { .. } => {}
         }
     }
@@ -337,6 +344,7 @@ impl Judge {
                 assert_eq!(rooms, known.rooms);
                 self.order.retain(|other| *other != socket);
             }
+            HubEvent::Forgotten { socket } => panic!("nothing is kept of {socket}"),
         }
     }
 

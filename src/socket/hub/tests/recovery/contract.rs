@@ -54,6 +54,7 @@ struct Judge {
     /// Who has asked and is not let in, with the rooms that it is in by then.
     asking: BTreeMap<Sid, BTreeSet<RoomName>>,
     let_in: BTreeMap<Sid, Known>,
+    forgotten: BTreeSet<Sid>,
     answers: Vec<Answered>,
     /// Where CONNECT is answered, and by which answer.
     answered: BTreeMap<Place, usize>,
@@ -71,7 +72,7 @@ impl Judge {
                 let connection = *self.opened.get(connection.checked_rem(self.opened.len())?)?;
                 let Answered { place: (_, namespace), pid, offset, .. } =
                     self.answers.get(answer.checked_rem(self.answers.len())?)?.clone();
-                let known = super::Known { pid: Some(pid), offset, events: Vec::new() };
+                let known = super::Known { pid: Some(pid), offset, ..super::Known::default() };
                 let kind = Kind::Connect(Some(known.auth()));
                 HubInput::Received(connection, Packet { namespace, kind })
             }
@@ -80,7 +81,12 @@ impl Judge {
             HubInput::Opened(connection) => self.opened.push(*connection),
             HubInput::Closed(connection, _) if !self.over.insert(*connection) => return None,
             HubInput::Received(connection, _) if self.over.contains(connection) => return None,
-            HubInput::Closed(..) | HubInput::Received(..) | HubInput::TimedOut => {}
+            HubInput::Closed(..)
+            | HubInput::Received(..)
+            | HubInput::TimedOut
+            | HubInput::Loaded(_)
+            | HubInput::Persisted(_)
+            | HubInput::PersistFailed => {}
             HubInput::Command(command) => self.note(command),
         }
         Some(input)
@@ -120,6 +126,7 @@ impl Judge {
             | HubCommand::Ack { .. }
             | HubCommand::Disconnect { .. }
             | HubCommand::Close(_)
+            | HubCommand::Note { .. }
             | HubCommand::Shutdown => {}
         }
     }
@@ -147,6 +154,7 @@ impl Judge {
                     self.answered.retain(|(on, _), _| *on != connection);
                 }
                 HubOutput::Event(event) => self.judge_event(event),
+                HubOutput::Persist(_) => panic!("nothing is stored"),
                 HubOutput::Wait { .. } => {}
             }
         }
@@ -220,6 +228,10 @@ impl Judge {
                 assert_eq!(rooms, known.rooms);
                 self.answered.remove(&(connection, known.namespace.clone()));
             }
+            HubEvent::Forgotten { socket } => {
+                assert_eq!(self.let_in[&socket].connection, None, "disconnected before");
+                assert!(self.forgotten.insert(socket), "forgotten once");
+            }
         }
     }
 
@@ -236,6 +248,7 @@ impl Judge {
     /// One secret has one live socket.
     fn on_recovered(&mut self, socket: &Sid, asked: &Sid, connection: ConnectionId, pid: &str) {
         self.asking.remove(asked);
+        assert!(!self.forgotten.contains(socket), "who is forgotten does not come back");
         let known = self.let_in.get_mut(socket).expect("who is recovered was there");
         assert_eq!(known.pid, pid);
         assert_eq!(known.connection.replace(connection), None, "parted from its connection before");
@@ -279,6 +292,7 @@ proptest! {
             judge.judge(give(&mut hub, HubInput::TimedOut, now));
         }
         prop_assert_eq!(until(&mut hub), None);
+        prop_assert_eq!(judge.forgotten.len(), judge.let_in.len());
         prop_assert_eq!(judge.settled.len() as u64, judge.emitted);
         prop_assert!(hub.connections.is_empty() && hub.members.is_empty() && hub.waiters.len() == 0);
         prop_assert_eq!(hub.namespaces.len(), 2);
