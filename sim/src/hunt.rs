@@ -1,5 +1,6 @@
 //! Seeds of one scenario, run and judged on several cores: every seed is a world of its own on a thread of its own.
 
+pub mod crossing;
 mod watchdog;
 
 use std::collections::BTreeMap;
