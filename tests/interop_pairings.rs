@@ -7,9 +7,12 @@
 mod npm;
 #[path = "interop/pairings"]
 mod pairings {
+    mod actor;
     pub(crate) mod case;
+    mod likeness;
     pub(crate) mod official;
     mod proxy;
+    mod request;
     mod squall_client;
     mod squall_server;
     pub(crate) mod stage;

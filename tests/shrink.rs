@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use squall_sim::app::chat::Chat;
 use squall_sim::app::sabotage::Sabotage;
-use squall_sim::hunt::judged;
+use squall_sim::command::leave_stuck_plan;
+use squall_sim::hunt::{PATIENCE, Watch, judged};
 use squall_sim::plan::Plan;
 use squall_sim::shrink::{CANDIDATES_MAX, save, shrink};
 use squall_sim::subject;
@@ -19,7 +20,9 @@ fn a_message_stored_twice_takes_one_fault_and_one_message() {
     let anomaly = failing.judgement.violation().unwrap().anomaly;
     assert_eq!((failing.plan.ops.len(), failing.plan.faults.len()), (22, 1));
 
-    let shrunk = shrink(failing, anomaly, &app, CANDIDATES_MAX).smallest;
+    let stuck = |plan: &Plan| leave_stuck_plan(plan, PATIENCE);
+    let watch = Watch { patience: PATIENCE, stuck: &stuck };
+    let shrunk = shrink(failing, anomaly, &app, CANDIDATES_MAX, &watch).smallest;
 
     let violation = shrunk.judgement.violation().unwrap();
     assert_eq!(violation.anomaly, anomaly);

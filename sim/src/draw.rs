@@ -21,6 +21,8 @@ pub enum Stream {
     Loss,
     /// Latency of an fsync.
     Fsync,
+    /// What a loss of power leaves.
+    Power,
     /// Random bytes of a process.
     Entropy,
     /// What a sabotage does.
@@ -35,6 +37,7 @@ impl Stream {
             Self::Latency => "latency",
             Self::Loss => "loss",
             Self::Fsync => "fsync",
+            Self::Power => "power",
             Self::Entropy => "entropy",
             Self::Sabotage => "sabotage",
         }

@@ -6,6 +6,7 @@
 //! | [`scenario`] | YAML | a scenario, or errors with file, line and column |
 //! | [`plan`] | scenario and seed | the only input of a run; prints and reads back |
 //! | [`history`] | records | the only output of a run, and its digest |
+//! | [`disk`] | SQLite's calls, faults | a disk that can lose power |
 //! | [`world`] | plan and app | machines, links and faults on one of two backends, run to the end |
 //! | [`app`] | a machine | what is put to the test: Squall's chat |
 //! | [`check`] | history | one promise a file: held or broken, with a witness |
@@ -18,6 +19,7 @@
 pub mod app;
 pub mod check;
 pub mod command;
+pub mod disk;
 pub mod draw;
 pub mod history;
 pub mod hunt;

@@ -26,8 +26,10 @@ pub use hyper::http;
 pub use server::{
     Ack, AcksMissing, Broadcast, ConnectError, CorsOptions, CorsOrigins, EngineServer, EngineSocket,
     EventError, Handshake, Incoming, IntoRooms, ParentNamespace, RequestInfo, Server, ServerNamespace,
-    ServerOptions, ServerService, Socket,
+    ServerOptions, ServerService, SessionStore, SessionStoreError, Socket,
 };
+#[cfg(feature = "tower")]
+pub use server::{Layered, ServerLayer};
 
 /// Names that Socket.IO keeps for itself: the peer would take such an event for an attack.
 fn assert_not_reserved(name: &str) {

@@ -32,7 +32,7 @@ export class OfficialClient {
     const { auth, retries, ackTimeout } = this.#options;
     const socket = this.#manager.socket(nsp, { auth: nsp === "/" ? auth : undefined, retries, ackTimeout });
     const unanswered = [];
-    socket.on("connect", () => this.#tell({ nsp, sid: socket.id, hears: "connect" }));
+    socket.on("connect", () => this.#tell({ nsp, sid: socket.id, hears: socket.recovered ? "recovered" : "connect" }));
     socket.on("disconnect", (reason) => this.#tell({ nsp, hears: { disconnect: reason } }));
     socket.on("connect_error", ({ message, data }) => {
       // A socket that the server refused is no longer active; one that did not get through is.
@@ -74,6 +74,11 @@ export class OfficialClient {
 
   disconnect({ nsp }) {
     this.#of(nsp).socket.disconnect();
+  }
+
+  // The connection, not the socket.
+  close() {
+    this.#manager.engine.close();
   }
 
   end() {

@@ -106,12 +106,13 @@ impl Process {
         self.ended();
     }
 
-    /// SIGTERM: it is asked to stop. Answers how it ended.
-    pub(crate) fn terminate(&mut self) -> ExitStatus {
+    /// Asks it to stop, by TERM or another signal. Answers how it ended.
+    pub(crate) fn stop(&mut self, signal: &str) -> ExitStatus {
         // The standard library sends no signal but SIGKILL; the shell's own `kill` is everywhere.
-        let asked =
-            Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.child.id().to_string()]).status();
-        assert!(asked.is_ok_and(|status| status.success()), "failed to send SIGTERM to {}", self.name);
+        let asked = Command::new("sh")
+            .args(["-c", "kill -\"$0\" \"$1\"", signal, &self.child.id().to_string()])
+            .status();
+        assert!(asked.is_ok_and(|status| status.success()), "failed to send SIG{signal} to {}", self.name);
         self.ended()
     }
 

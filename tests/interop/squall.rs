@@ -36,7 +36,7 @@ impl Squall {
 
     /// SIGTERM, and how it ended.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
-        self.process.terminate()
+        self.process.stop("TERM")
     }
 }
 

@@ -9,11 +9,14 @@ mod events;
 mod peers;
 mod recording;
 pub mod sabotage;
+mod wire;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use squall::Env;
 use squall::io::env::BoxFuture;
+use squall::store::StoreError;
 use tokio::sync::{mpsc, watch};
 
 use crate::history::{Kind, Recorder};
@@ -31,8 +34,8 @@ pub struct Machine {
     pub env: Env,
     /// To listen and to connect.
     pub net: ProcessNet,
-    /// An SQLite URI on the machine's disk, which outlives the process: the same for every life, different for each
-    /// machine and run. To be opened with `SQLITE_OPEN_URI`.
+    /// An SQLite URI of the database on the machine's disk, which outlives the process; the URI does not. To be opened
+    /// with `SQLITE_OPEN_URI`, in the thread of the run.
     pub database: String,
     /// The history.
     pub recorder: Recorder,
@@ -50,6 +53,17 @@ impl Machine {
             session,
             kind,
         );
+    }
+}
+
+/// How long it takes to start a program again that could not open its database, as a service manager does, or a user.
+const RESTART: Duration = Duration::from_secs(1);
+
+impl Machine {
+    /// Says that the database could not be opened, and ends when it is time to try again.
+    async fn restart_after(&self, error: StoreError) {
+        self.record(0, Kind::Trouble { what: error.to_string() });
+        self.env.sleep(RESTART).await;
     }
 }
 

@@ -5,9 +5,10 @@
 //! the id and passes by on the stream.
 //!
 //! Promise: each socket whose client can have heard of it is recorded once as connected, with that client's name, and once
-//! as disconnected. Bytes pass unchanged.
+//! as disconnected. An event that goes to its client before the answer to CONNECT is recorded, where `wire` can read it.
+//! Bytes pass unchanged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -15,10 +16,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use squall::io::net::Listener;
+use squall::socket::{Kind as PacketKind, Namespace, Packet};
 use squall::{Server, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Machine;
+use super::wire::Wire;
 use crate::history::{Kind, Word};
 use crate::plan::Name;
 use crate::world::net::{ProcessListener, ProcessStream};
@@ -90,6 +93,11 @@ impl Peers {
         }
     }
 
+    fn on_early(&self, namespace: Namespace, peer: &Name) {
+        let namespace = namespace.as_str().to_owned();
+        self.machine.record(0, Kind::Early { peer: peer.clone(), namespace });
+    }
+
     fn record_connected(&self, session: u32, peer: Name) {
         self.machine.record(session, Kind::Connected { peer: Some(peer) });
     }
@@ -115,7 +123,8 @@ impl Listener for NamingListener {
     async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
         let (stream, address) = self.listener.accept().await?;
         let peer = stream.peer().clone();
-        Ok((NamingStream { stream, peer, answers: Answers::default(), peers: self.peers.clone() }, address))
+        let (answers, passed) = (Answers::default(), Passed::default());
+        Ok((NamingStream { stream, peer, answers, passed, peers: self.peers.clone() }, address))
     }
 }
 
@@ -124,6 +133,7 @@ pub(super) struct NamingStream {
     stream: ProcessStream,
     peer: Name,
     answers: Answers,
+    passed: Passed,
     peers: Peers,
 }
 
@@ -149,6 +159,9 @@ impl AsyncWrite for NamingStream {
             for sid in this.answers.pass(&bytes[..written]) {
                 this.peers.on_answer(sid, &this.peer);
             }
+            for namespace in this.passed.early(&bytes[..written]) {
+                this.peers.on_early(namespace, &this.peer);
+            }
         }
         written
     }
@@ -159,6 +172,31 @@ impl AsyncWrite for NamingStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// In which namespaces CONNECT was answered on a stream.
+#[derive(Default)]
+struct Passed {
+    wire: Wire,
+    answered: BTreeSet<Namespace>,
+}
+
+impl Passed {
+    /// The namespaces of the events in these bytes that are not answered yet.
+    fn early(&mut self, bytes: &[u8]) -> Vec<Namespace> {
+        let mut early = Vec::new();
+        for Packet { namespace, kind } in self.wire.pass(bytes) {
+            match kind {
+                PacketKind::Connect(_) => drop(self.answered.insert(namespace)),
+                PacketKind::Disconnect | PacketKind::ConnectError(_) => {
+                    self.answered.remove(&namespace);
+                }
+                PacketKind::Event { .. } if !self.answered.contains(&namespace) => early.push(namespace),
+                PacketKind::Event { .. } | PacketKind::Ack { .. } => {}
+            }
+        }
+        early
     }
 }
 

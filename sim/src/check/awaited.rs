@@ -134,6 +134,7 @@ impl Awaited {
             | Kind::Left { .. }
             | Kind::Answered { .. }
             | Kind::Disconnected { .. }
+            | Kind::Early { .. }
             | Kind::Trouble { .. }
             | Kind::Started
             | Kind::FaultBegan { .. }

@@ -1,8 +1,8 @@
 //! *Promise:* a healthy connection does not end by ping timeout.
 //!
 //! *Checked:* where a client's connection ends by ping timeout, a fault touched a connection of that client since it was
-//! connected. Where the server's end of one does, a fault touched a connection of its client since the session before it
-//! began, or the client's own end is gone.
+//! connected. Where the server's end of one does, a fault touched a connection of its client since that client was last
+//! disconnected, or the client's own end is gone.
 //!
 //! *Not checked, because:* a session of the server that nobody was told of, because it was never connected for anyone.
 
@@ -112,8 +112,10 @@ mod tests {
     #[test]
     fn the_server_may_give_up_what_a_fault_touched_or_the_client_left() {
         held(Anomaly::FalseDeath, Planted::good().serve(BOB).touch(BOB).hang_up(1, PING_TIMEOUT));
-        let while_made = Planted::good().serve(BOB).touch(BOB).serve(BOB);
+        let while_made = Planted::good().serve(BOB).disconnect(BOB).touch(BOB).serve(BOB);
         held(Anomaly::FalseDeath, while_made.hang_up(2, PING_TIMEOUT));
+        let in_vain = Planted::good().serve(BOB).disconnect(BOB).touch(BOB).answer(BOB).serve(BOB);
+        held(Anomaly::FalseDeath, in_vain.hang_up(3, PING_TIMEOUT));
         held(
             Anomaly::FalseDeath,
             Planted::good().serve(BOB).disconnect(BOB).hang_up(1, PING_TIMEOUT).connect(BOB),
@@ -122,9 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn what_touched_the_session_before_the_last_excuses_nothing_at_the_server() {
-        let planted = Planted::good().serve(BOB).touch(BOB).serve(BOB).serve(BOB);
-        broken(Anomaly::FalseDeath, planted.hang_up(3, PING_TIMEOUT), &Ending::Settled);
+    fn what_touched_an_earlier_connection_excuses_nothing_at_the_server() {
+        let before = || Planted::good().serve(BOB).touch(BOB);
+        for planted in
+            [before().disconnect(BOB), before().record(BOB, Kind::Exited { how: "killed".to_owned() })]
+        {
+            let planted = planted.serve(BOB).hang_up(2, PING_TIMEOUT);
+            broken(Anomaly::FalseDeath, planted, &Ending::Settled);
+        }
     }
 
     #[test]

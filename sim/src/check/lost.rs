@@ -231,6 +231,7 @@ impl Checker for Lost {
             | Kind::Answered { .. }
             | Kind::Kept { .. }
             | Kind::Resumed { .. }
+            | Kind::Early { .. }
             | Kind::Did { .. }
             | Kind::FaultBegan { .. }
             | Kind::FaultEnded { .. }

@@ -20,6 +20,8 @@
 //! | `room_leak`, `delivery_after_leave`, `pre_join_leak` | a message that its reader is not entitled to |
 //! | `excluded_echo` | a broadcast that came to someone whom it excluded |
 //! | `volatile_misuse` | a volatile event that was kept |
+//! | `early_event` | an event before the answer to CONNECT |
+//! | `unrecovered` | a socket that was not taken up again, though it could have been |
 //! | `late_death`, `false_death` | a connection that outlived its heartbeat, or died of it without a reason |
 //! | `no_progress` | something owed that did not happen and is not lost |
 //! | `vacuous` | a run that proves nothing |
@@ -43,6 +45,7 @@ mod corrupted;
 mod delivery_after_leave;
 mod duplicate_commit;
 mod duplicate_delivery;
+mod early_event;
 mod excluded_echo;
 mod expectations;
 mod false_death;
@@ -72,6 +75,7 @@ mod sessions;
 mod skip;
 mod strays;
 mod total_order;
+mod unrecovered;
 mod vacuous;
 mod view;
 mod volatile_misuse;
@@ -177,6 +181,8 @@ pub fn checkers(plan: &Plan) -> Vec<Box<dyn Checker>> {
         Box::new(pre_join_leak::PreJoinLeak::new(plan)),
         Box::new(excluded_echo::ExcludedEcho::default()),
         Box::new(volatile_misuse::VolatileMisuse::new(plan)),
+        Box::new(early_event::EarlyEvent::default()),
+        Box::new(unrecovered::Unrecovered::new(plan)),
         Box::new(late_death::LateDeath::new(plan)),
         Box::new(false_death::FalseDeath::new(plan)),
         Box::new(no_progress::NoProgress::new(plan)),

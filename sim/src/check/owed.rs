@@ -106,6 +106,7 @@ impl Owed {
             | Kind::Answered { .. }
             | Kind::Kept { .. }
             | Kind::Resumed { .. }
+            | Kind::Early { .. }
             | Kind::Connected { .. }
             | Kind::Disconnected { .. }
             | Kind::Did { .. }

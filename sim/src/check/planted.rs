@@ -149,9 +149,14 @@ impl Planted {
     }
 
     /// A client is connected, and the server to it.
-    pub(crate) fn serve(mut self, client: &str) -> Self {
+    pub(crate) fn serve(self, client: &str) -> Self {
+        self.answer(client).connect(client)
+    }
+
+    /// The server has answered a client, which has not heard of it.
+    pub(crate) fn answer(mut self, client: &str) -> Self {
         self.lives.entry(SERVER.to_owned()).or_insert((1, 0)).1 += 1;
-        self.record(SERVER, Kind::Connected { peer: Some(client.into()) }).connect(client)
+        self.record(SERVER, Kind::Connected { peer: Some(client.into()) })
     }
 
     /// The server's end of a connection, by number, ends.

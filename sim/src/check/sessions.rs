@@ -1,11 +1,12 @@
 //! The server's ends of the clients' connections: which are open, and whether anything but their heartbeat speaks for
 //! their death.
 //!
-//! A fault touches a connection once for the history, be it while it is made. So what touched a client since the session
-//! before it began speaks for the death of a session; it may have touched the connection on which that one was. So does the
-//! end of the client's own side: who is gone answers no ping.
+//! A fault touches a connection once for the history, be it while it is made; and a client makes a connection only when the
+//! one before is over for it. So what touched a client since it was last disconnected speaks for the death of a session. So
+//! does the end of the client's own side: who is gone answers no ping.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::history::{Kind, Record};
 use crate::plan::{Name, Plan, SERVER};
@@ -17,8 +18,16 @@ pub(super) type SessionId = (u32, u32);
 #[derive(Debug, Clone)]
 pub(super) struct Sessions {
     open: BTreeMap<SessionId, Session>,
-    /// Whether something touched each client since its latest session began.
-    touched: BTreeMap<Name, bool>,
+    clients: BTreeMap<Name, Client>,
+}
+
+/// What there is of a client whatever its sessions.
+#[derive(Debug, Clone, Default)]
+struct Client {
+    /// When something touched it last.
+    touched: Option<Duration>,
+    /// When it was disconnected last; zero before it ever was.
+    ended: Duration,
 }
 
 /// One that is open.
@@ -32,8 +41,8 @@ pub(super) struct Session {
 
 impl Sessions {
     pub(super) fn new(plan: &Plan) -> Self {
-        let touched = plan.clients.keys().map(|name| (name.clone(), false)).collect();
-        Self { open: BTreeMap::new(), touched }
+        let clients = plan.clients.keys().map(|name| (name.clone(), Client::default())).collect();
+        Self { open: BTreeMap::new(), clients }
     }
 
     /// The sessions of a client.
@@ -47,9 +56,10 @@ impl Sessions {
             return self.on_server(record);
         }
         if let Kind::Touched { processes, .. } = &record.kind {
-            processes.iter().for_each(|client| self.on_touched(client));
+            processes.iter().for_each(|client| self.on_touched(client, record.at));
         } else if let Kind::Disconnected { .. } | Kind::Exited { .. } = &record.kind {
             self.excuse(&record.host);
+            self.clients.entry(record.host.clone()).or_default().ended = record.at;
         }
         None
     }
@@ -57,8 +67,10 @@ impl Sessions {
     fn on_server(&mut self, record: &Record) -> Option<Session> {
         let id = (record.process, record.session);
         if let Kind::Connected { peer: Some(client) } = &record.kind {
-            let touched = self.touched.insert(client.clone(), false);
-            let session = Session { client: client.clone(), excused: touched.unwrap_or(false) };
+            // What was recorded at the same time may have come after it.
+            let touched = |state: &Client| state.touched.is_some_and(|touched| touched >= state.ended);
+            let excused = self.clients.get(client).is_some_and(touched);
+            let session = Session { client: client.clone(), excused };
             self.open.insert(id, session);
             None
         } else if let Kind::Disconnected { .. } = &record.kind {
@@ -71,9 +83,9 @@ impl Sessions {
         }
     }
 
-    fn on_touched(&mut self, client: &Name) {
-        if let Some(touched) = self.touched.get_mut(client) {
-            *touched = true;
+    fn on_touched(&mut self, client: &Name, at: Duration) {
+        if let Some(state) = self.clients.get_mut(client) {
+            state.touched = Some(at);
             self.excuse(client);
         }
     }

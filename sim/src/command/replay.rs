@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::app::chat::Chat;
-use crate::hunt::{Judged, PATIENCE, judged_or_stuck};
-use crate::plan::Backend;
+use crate::hunt::{Judged, PATIENCE, Watch, judged_or_stuck};
+use crate::plan::{Backend, Plan};
 use crate::report::ExitCode;
 use crate::subject::{Subject, load};
 use crate::world::{self, RunOptions};
@@ -66,8 +66,9 @@ impl Replay {
             anstream::eprintln!("error: {why}");
             return ExitCode::Usage;
         }
-        let stuck = |_| leave_stuck(&subject, seed, PATIENCE);
-        let judged = judged_or_stuck(plan, &Chat::default(), &options, &stuck);
+        let stuck = |_: &Plan| leave_stuck(&subject, seed, PATIENCE);
+        let watch = Watch { patience: PATIENCE, stuck: &stuck };
+        let judged = judged_or_stuck(plan, &Chat::default(), &options, &watch);
         let exit = report(&subject, seed, &judged);
         self.keep(&judged, seed).unwrap_or(exit)
     }

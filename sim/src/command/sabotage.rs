@@ -8,13 +8,13 @@ use clap::Args;
 use crate::app::chat::Chat;
 use crate::app::sabotage::Sabotage;
 use crate::check::Anomaly;
-use crate::hunt::judged;
-use crate::plan::Backend;
+use crate::hunt::{PATIENCE, Watch, judged_or_stuck};
+use crate::plan::{Backend, Plan};
 use crate::report::ExitCode;
 use crate::subject::{Subject, load};
 use crate::world::RunOptions;
 
-use super::default_scenarios;
+use super::{default_scenarios, leave_stuck_plan};
 
 /// Put known bugs in, one at a time, and see that the checkers find them.
 #[derive(Debug, Args)]
@@ -70,9 +70,15 @@ struct Found {
 
 fn find(sabotage: Sabotage, subjects: &[Subject]) -> Found {
     let mut found = Found { runs: 0, by: None, others: Vec::new() };
+    let stuck = |plan: &Plan| {
+        anstream::eprintln!("with {} in:", sabotage.as_str());
+        leave_stuck_plan(plan, PATIENCE)
+    };
+    let watch = Watch { patience: PATIENCE, stuck: &stuck };
     for subject in subjects {
         for seed in subject.default_seeds() {
-            let judged = judged(subject.plan(seed), &Chat::sabotaged(sabotage), &RunOptions::default());
+            let app = Chat::sabotaged(sabotage);
+            let judged = judged_or_stuck(subject.plan(seed), &app, &RunOptions::default(), &watch);
             found.runs += 1;
             match judged.judgement.violation() {
                 Some(violation) if violation.anomaly == sabotage.breaks() => {

@@ -5,6 +5,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use crate::hunt::Judged;
+use crate::plan::Plan;
 
 use super::default_scenarios;
 
@@ -27,6 +28,18 @@ pub(super) fn save(judged: &Judged, seed: u64, file: &Path) -> Result<(), String
     let history = &judged.outcome.history;
     made.and_then(|()| history.write_jsonl(&judged.plan.scenario, seed, BufWriter::new(File::create(file)?)))
         .map_err(|error| format!("failed to save the history as {}: {error}", file.display()))
+}
+
+/// Writes a plan to where failures are kept, and says where that is.
+///
+/// # Errors
+/// When it cannot be written; it says which.
+pub(super) fn save_plan(plan: &Plan) -> Result<PathBuf, String> {
+    let (folder, seed) = (failures(), plan.seed);
+    let file = folder.join(format!("{}-stuck-seed-{seed}.yaml", plan.scenario));
+    let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&file, plan.to_yaml()));
+    written.map_err(|error| format!("failed to save the plan as {}: {error}", file.display()))?;
+    Ok(file)
 }
 
 /// Beside what cargo builds from where the scenarios are.

@@ -7,14 +7,14 @@ use clap::Args;
 
 use crate::app::App;
 use crate::app::chat::Chat;
-use crate::hunt::{Judged, judged};
-use crate::plan::Backend;
+use crate::hunt::{Judged, PATIENCE, Watch, judged_or_stuck};
+use crate::plan::{Backend, Plan};
 use crate::report::ExitCode;
 use crate::shrink::{self, CANDIDATES_MAX};
 use crate::subject::load;
 use crate::world::RunOptions;
 
-use super::default_scenarios;
+use super::{default_scenarios, leave_stuck, leave_stuck_plan};
 
 /// Make a failing seed as small as it can be and save it as a regression.
 #[derive(Debug, Args)]
@@ -53,7 +53,9 @@ impl Shrink {
         };
         let seed = self.seed.unwrap_or(subject.default_seeds().start);
         let app = Chat::default();
-        let run = judged(subject.plan(seed), &app, &RunOptions::default());
+        let stuck = |_: &Plan| leave_stuck(&subject, seed, PATIENCE);
+        let watch = Watch { patience: PATIENCE, stuck: &stuck };
+        let run = judged_or_stuck(subject.plan(seed), &app, &RunOptions::default(), &watch);
         if run.judgement.violation().is_none() {
             anstream::eprintln!(
                 "error: seed {seed} of {} breaks no promise: there is nothing to shrink",
@@ -94,7 +96,9 @@ pub(super) fn shrink_and_save(
         return Ok("no promise was broken".to_owned());
     };
     let (ops, faults) = (run.plan.ops.len(), run.plan.faults.len());
-    let shrunk = shrink::shrink(run, anomaly, app, candidates);
+    let stuck = |plan: &Plan| leave_stuck_plan(plan, PATIENCE);
+    let watch = Watch { patience: PATIENCE, stuck: &stuck };
+    let shrunk = shrink::shrink(run, anomaly, app, candidates, &watch);
     let small = &shrunk.smallest;
     let Some(violation) = small.judgement.violation() else {
         return Ok("no promise was broken".to_owned());

@@ -172,10 +172,14 @@ impl Fold {
                 self.event(id, *content);
             }
             Kind::Kept { id, clients } => {
-                self.tag(25);
+                self.tag(27);
                 self.text(&id.0);
-                self.number(clients.len() as u64);
-                clients.iter().for_each(|name| self.text(name));
+                self.names(clients);
+            }
+            Kind::Early { peer, namespace } => {
+                self.tag(28);
+                self.text(peer);
+                self.text(namespace);
             }
             Kind::Resumed { recovered } => {
                 self.tag(26);

@@ -7,7 +7,7 @@
 //! | client | where the plan's acts come in | `Did`, `Asked` |
 //! | server | at the log's storage | `Committed`, `Suppressed` |
 //! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Kept`, `Disconnected` |
-//! | server | where its bytes go to its kernel | `Connected` |
+//! | server | where its bytes go to its kernel | `Connected`, `Early` |
 //! | world | itself | `Started`, `Exited`, `FaultBegan`, `FaultEnded`, `Touched` |
 //!
 //! A *message* is what users say in chat rooms; an *event* is any other one, and its id is its text in the plan.
@@ -181,6 +181,13 @@ pub enum Kind {
         /// The client whose socket it is, where the server records it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<Name>,
+    },
+    /// Server: its process has handed to its kernel an event of a namespace in which CONNECT is not answered on that connection.
+    Early {
+        /// The client.
+        peer: Name,
+        /// The namespace.
+        namespace: String,
     },
     /// Client or server: a socket is disconnected.
     Disconnected {

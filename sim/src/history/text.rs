@@ -52,6 +52,9 @@ impl fmt::Display for Kind {
             Self::Answered { id, .. } => write!(f, "answered {id}"),
             Self::Connected { peer: None } => f.write_str("connected"),
             Self::Connected { peer: Some(peer) } => write!(f, "connected to {peer}"),
+            Self::Early { peer, namespace } => {
+                write!(f, "sent {peer} an event in {namespace} before the answer to CONNECT")
+            }
             Self::Disconnected { reason } => write!(f, "disconnected: {reason}"),
             Self::Did { act } => write!(f, "did {act}"),
             Self::Trouble { what } => write!(f, "in trouble: {what}"),

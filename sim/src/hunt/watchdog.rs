@@ -1,4 +1,4 @@
-//! Sees when a run no longer moves: runs go in, the seeds of those whose virtual time stands still come out.
+//! Sees when a run no longer moves: runs go in, the plans of those whose virtual time stands still come out.
 //!
 //! Code under test that loops without yielding stops its whole world, and nothing in that world can end it. Nor can this:
 //! a thread cannot be killed. Whoever is told can only say so and leave the program.
@@ -7,14 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use crate::app::App;
 use crate::plan::Plan;
 use crate::world::{self, Outcome, RunOptions};
 
-/// How often runs are looked at in that time. Looks are counted and not time, so that a machine that slept accuses nobody.
-const LOOKS: u32 = 20;
+use super::{LOOKS, Watch};
 
 /// The runs that go on.
 #[derive(Default)]
@@ -30,7 +28,7 @@ struct Runs {
 }
 
 struct Run {
-    seed: u64,
+    plan: Plan,
     /// Milliseconds of virtual time.
     progress: Arc<AtomicU64>,
     seen: u64,
@@ -39,19 +37,15 @@ struct Run {
 }
 
 impl Watchdog {
-    /// Watches the runs of some work while it goes on. `stuck` hears the seed of each that stands still for `patience`.
-    pub(super) fn over<T>(
-        patience: Duration,
-        stuck: &(dyn Fn(u64) + Sync),
-        work: impl FnOnce(&Self) -> T,
-    ) -> T {
+    /// Watches the runs of some work while it goes on.
+    pub(super) fn over<T>(watch: &Watch<'_>, work: impl FnOnce(&Self) -> T) -> T {
         let watchdog = Self::default();
         let (working, over) = channel::<()>();
         std::thread::scope(|scope| {
             let watched = &watchdog;
             scope.spawn(move || {
-                while over.recv_timeout(patience / LOOKS) == Err(RecvTimeoutError::Timeout) {
-                    watched.look().into_iter().for_each(stuck);
+                while over.recv_timeout(watch.patience / LOOKS) == Err(RecvTimeoutError::Timeout) {
+                    watched.look().iter().for_each(watch.stuck);
                 }
             });
             let done = work(watched);
@@ -63,30 +57,30 @@ impl Watchdog {
     /// Runs a plan to its end, watched.
     pub(super) fn run(&self, plan: &Plan, app: &dyn App, options: &RunOptions) -> Outcome {
         let progress = Arc::new(AtomicU64::new(0));
-        let number = self.begin(plan.seed, &progress);
+        let number = self.begin(plan, &progress);
         let outcome = world::run_watched(plan, app, options, &progress);
         self.runs().going_on.remove(&number);
         outcome
     }
 
-    fn begin(&self, seed: u64, progress: &Arc<AtomicU64>) -> u64 {
+    fn begin(&self, plan: &Plan, progress: &Arc<AtomicU64>) -> u64 {
         let mut runs = self.runs();
         runs.begun += 1;
         let number = runs.begun;
-        let run = Run { seed, progress: Arc::clone(progress), seen: 0, still: 0 };
+        let run = Run { plan: plan.clone(), progress: Arc::clone(progress), seen: 0, still: 0 };
         runs.going_on.insert(number, run);
         number
     }
 
-    /// The seeds that have stood still for long enough at this look.
-    fn look(&self) -> Vec<u64> {
+    /// The plans whose runs have stood still for long enough at this look.
+    fn look(&self) -> Vec<Plan> {
         let mut stuck = Vec::new();
         for run in self.runs().going_on.values_mut() {
             let now = run.progress.load(Ordering::Relaxed);
             run.still = if now == run.seen { run.still + 1 } else { 0 };
             run.seen = now;
             if run.still == LOOKS {
-                stuck.push(run.seed);
+                stuck.push(run.plan.clone());
             }
         }
         stuck
@@ -100,18 +94,19 @@ impl Watchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::planted::plan;
 
     fn watched(progress: &Arc<AtomicU64>) -> Watchdog {
         let watchdog = Watchdog::default();
-        watchdog.begin(7, progress);
+        watchdog.begin(&Plan { seed: 7, ..plan() }, progress);
         watchdog
     }
 
     #[test]
     fn who_stands_still_for_all_looks_is_named_once() {
         let watchdog = watched(&Arc::default());
-        let named: Vec<u64> = (0..3 * LOOKS).flat_map(|_| watchdog.look()).collect();
-        assert_eq!(named, [7]);
+        let named: Vec<Plan> = (0..3 * LOOKS).flat_map(|_| watchdog.look()).collect();
+        assert_eq!(named, [Plan { seed: 7, ..plan() }]);
     }
 
     #[test]
@@ -119,10 +114,10 @@ mod tests {
         let progress = Arc::default();
         let watchdog = watched(&progress);
         for _ in 0..5 {
-            let named: Vec<u64> = (1..LOOKS).flat_map(|_| watchdog.look()).collect();
-            assert_eq!(named, [0; 0]);
+            let named: Vec<Plan> = (1..LOOKS).flat_map(|_| watchdog.look()).collect();
+            assert_eq!(named, []);
             progress.fetch_add(10, Ordering::Relaxed);
-            assert_eq!(watchdog.look(), [0; 0]);
+            assert_eq!(watchdog.look(), []);
         }
     }
 }

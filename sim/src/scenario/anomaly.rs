@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What can be wrong with a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Anomaly {
     /// A message was never shown to someone entitled to it, and never will be; or an event never arrived.
     Lost,
@@ -39,6 +42,10 @@ pub enum Anomaly {
     ExcludedEcho,
     /// A volatile event was kept for later, or heard twice.
     VolatileMisuse,
+    /// An event was sent over a connection to a namespace before CONNECT to it was answered there.
+    EarlyEvent,
+    /// A socket that could have been taken up again was not.
+    Unrecovered,
     /// A client or the server kept a connection on which nothing had come for longer than the heartbeat allows.
     LateDeath,
     /// A connection that no fault touched ended by ping timeout.
@@ -51,7 +58,7 @@ pub enum Anomaly {
 
 impl Anomaly {
     /// All of them, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Lost,
         Self::DuplicateDelivery,
         Self::DuplicateCommit,
@@ -69,6 +76,8 @@ impl Anomaly {
         Self::PreJoinLeak,
         Self::ExcludedEcho,
         Self::VolatileMisuse,
+        Self::EarlyEvent,
+        Self::Unrecovered,
         Self::LateDeath,
         Self::FalseDeath,
         Self::NoProgress,
@@ -95,6 +104,8 @@ impl Anomaly {
             Self::PreJoinLeak => "pre-join leak",
             Self::ExcludedEcho => "excluded echo",
             Self::VolatileMisuse => "volatile misuse",
+            Self::EarlyEvent => "early event",
+            Self::Unrecovered => "unrecovered",
             Self::LateDeath => "late death",
             Self::FalseDeath => "false death",
             Self::NoProgress => "no progress",
@@ -127,6 +138,7 @@ mod tests {
     fn every_anomaly_reads_as_its_key_prints() {
         for anomaly in Anomaly::ALL {
             assert_eq!(Anomaly::of_key(&anomaly.key()), Some(anomaly));
+            assert_eq!(serde_json::to_value(anomaly).unwrap(), anomaly.key());
         }
         assert!(Anomaly::ALL.is_sorted(), "reports list them in this order");
     }

@@ -11,7 +11,7 @@ pub use regression::save;
 
 use crate::app::App;
 use crate::check::Anomaly;
-use crate::hunt::{Judged, judged};
+use crate::hunt::{Judged, Watch, judged_or_stuck};
 use crate::plan::Plan;
 use crate::world::RunOptions;
 
@@ -27,9 +27,15 @@ pub struct Shrunk {
     pub tried: u32,
 }
 
-/// Makes a plan smaller that breaks `anomaly`. Faults go first: what remains of them says most.
-pub fn shrink(failing: Judged, anomaly: Anomaly, app: &dyn App, candidates_max: u32) -> Shrunk {
-    let mut search = Search { smallest: failing, anomaly, app, left: candidates_max };
+/// Makes a plan smaller that breaks `anomaly`. Faults go first: what remains of them says most. Each candidate is watched.
+pub fn shrink(
+    failing: Judged,
+    anomaly: Anomaly,
+    app: &dyn App,
+    candidates_max: u32,
+    watch: &Watch<'_>,
+) -> Shrunk {
+    let mut search = Search { smallest: failing, anomaly, app, left: candidates_max, watch };
     loop {
         let before = search.size();
         for part in [Part::Faults, Part::Ops] {
@@ -74,6 +80,7 @@ struct Search<'a> {
     anomaly: Anomaly,
     app: &'a dyn App,
     left: u32,
+    watch: &'a Watch<'a>,
 }
 
 impl Search<'_> {
@@ -88,7 +95,7 @@ impl Search<'_> {
             return false;
         }
         self.left -= 1;
-        let run = judged(candidate, self.app, &RunOptions::default());
+        let run = judged_or_stuck(candidate, self.app, &RunOptions::default(), self.watch);
         let same = run.judgement.violation().is_some_and(|violation| violation.anomaly == self.anomaly);
         if same {
             self.smallest = run;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use squall::Env;
 use squall::engine::{Entropy, Time};
@@ -12,17 +12,17 @@ use tokio::sync::{mpsc, oneshot};
 use super::host::Host;
 use super::moment;
 use super::process::Process;
-use crate::draw::{Stream, draw, draw_duration};
-use crate::units::SpanRange;
+use crate::disk::Disk;
+use crate::draw::{Stream, draw};
 
 /// The environment of one life of a process.
-pub(super) fn env(process: &Arc<Process>, seed: u64, fsync: SpanRange) -> Env {
+pub(super) fn env(process: &Arc<Process>, seed: u64, disk: &Disk) -> Env {
     let entity = format!("{}/{}", process.name, process.life);
     Env {
         clock: Arc::new(SimClock { host: process.host().clone() }),
-        entropy: Arc::new(SimEntropy { seed, entity: entity.clone(), drawn: AtomicU64::new(0) }),
+        entropy: Arc::new(SimEntropy { seed, entity, drawn: AtomicU64::new(0) }),
         spawn: Arc::new(SimSpawn { process: Arc::clone(process) }),
-        blocking: Arc::new(Disk::new(process, seed, entity, fsync)),
+        blocking: Arc::new(Jobs::new(process, disk)),
     }
 }
 
@@ -73,23 +73,24 @@ impl Spawn for SimSpawn {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Runs jobs one at a time, each at once when its turn comes, and says so only when it has become durable: what happens
-/// between the two is where databases lose data. Who dies in between has done the work and does not know it.
-struct Disk {
+/// Runs jobs one at a time, each at once when its turn comes, and says so only when the disk has done what the job asked of
+/// it: what happens between the two is where databases lose data. Who dies in between has done the work and does not
+/// know it.
+struct Jobs {
     jobs: mpsc::UnboundedSender<(Job, oneshot::Sender<()>)>,
 }
 
-impl Disk {
-    fn new(process: &Arc<Process>, seed: u64, entity: String, fsync: SpanRange) -> Self {
+impl Jobs {
+    fn new(process: &Arc<Process>, disk: &Disk) -> Self {
         let (jobs, mut queue) = mpsc::unbounded_channel::<(Job, oneshot::Sender<()>)>();
-        let host = process.host().clone();
+        let (host, disk) = (process.host().clone(), disk.clone());
         process.spawn(Box::pin(async move {
-            let mut n = 0;
             while let Some((job, done)) = queue.recv().await {
                 job();
-                let latency = draw_duration(fsync.inclusive(), seed, Stream::Fsync, &entity, n);
-                n += 1;
-                host.sleep_until(moment::now() + latency).await;
+                let latency = disk.take_latency();
+                if latency > Duration::ZERO {
+                    host.sleep_until(moment::now() + latency).await;
+                }
                 // The waiter may be gone; the work is done all the same.
                 done.send(()).unwrap_or_default();
             }
@@ -98,7 +99,7 @@ impl Disk {
     }
 }
 
-impl Blocking for Disk {
+impl Blocking for Jobs {
     fn run(&self, job: Job) -> BoxFuture<()> {
         let (done, durable) = oneshot::channel();
         // The queue is gone only with the process.

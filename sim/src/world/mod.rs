@@ -49,6 +49,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::check::Ending;
+use crate::disk;
 use crate::history::{History, Recorder};
 use crate::plan::{Name, Plan};
 use crate::scenario::limits::TICK;
@@ -184,6 +185,7 @@ fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions, progress: &At
     // First of all: what the thread draws before would be drawn for good.
     #[cfg(target_os = "linux")]
     interposer::enable(plan.seed);
+    disk::set_wall_clock(moment::wall);
     panics::keep();
     let recorder = Recorder::new();
     let listening = match log::Listening::start(options, &recorder) {

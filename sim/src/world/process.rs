@@ -17,6 +17,7 @@ use squall::io::env::BoxFuture;
 use super::host::Host;
 use super::kernel::{MachineId, Network, Route};
 use super::moment;
+use crate::disk::Mount;
 use crate::history::{Kind, Recorder};
 use crate::plan::Name;
 
@@ -30,6 +31,8 @@ pub(super) struct Process {
     pub(super) machine: MachineId,
     pub(super) network: Arc<Network>,
     pub(super) recorder: Recorder,
+    /// Its disk; what it writes when it is dead does not count.
+    mount: Mount,
     dead: AtomicBool,
     spawned: AtomicU64,
     polls: AtomicU64,
@@ -46,6 +49,7 @@ impl Process {
         life: u32,
         machine: MachineId,
         network: &Arc<Network>,
+        mount: Mount,
         recorder: &Recorder,
     ) -> Self {
         Self {
@@ -55,6 +59,7 @@ impl Process {
             machine,
             network: Arc::clone(network),
             recorder: recorder.clone(),
+            mount,
             dead: AtomicBool::new(false),
             spawned: AtomicU64::new(0),
             polls: AtomicU64::new(0),
@@ -101,6 +106,7 @@ impl Process {
         if self.dead.swap(true, Ordering::Relaxed) {
             return Vec::new();
         }
+        self.mount.kill();
         let closed = self.network.close_all(self.machine);
         self.recorder.record(moment::now(), &self.name, self.life, 0, Kind::Exited { how: how.to_owned() });
         tracing::debug!(process = %self.label, how, closed = closed.len(), "process exited");
@@ -114,6 +120,7 @@ impl Process {
     /// Nothing of it does anything more, and nobody hears of it: the run is over.
     pub(super) fn silence(&self) {
         self.dead.store(true, Ordering::Relaxed);
+        self.mount.kill();
     }
 }
 

@@ -6,9 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, watch};
 
 use super::env::env;
@@ -17,8 +15,12 @@ use super::moment;
 use super::net::ProcessNet;
 use super::process::Process;
 use crate::app::{App, Machine, Probe};
+use crate::disk::{Disk, Trouble};
 use crate::history::{Kind, Recorder};
 use crate::plan::{Act, Name, Plan, SERVER};
+
+/// What each machine calls its one database.
+const DATABASE: &str = "chat.db";
 
 /// How a process ends that was asked to stop and did not.
 const OVERDUE: &str = "killed: it did not shut down in time";
@@ -35,9 +37,7 @@ pub(super) struct Roster<'a> {
 /// One machine and who lives there.
 struct Place {
     machine: MachineId,
-    database: String,
-    /// The disk is memory that SQLite shares between connections and frees with the last one: this one stays.
-    _disk: Connection,
+    disk: Disk,
     lives: u32,
     running: Option<Running>,
     /// The faults that keep it down.
@@ -61,31 +61,20 @@ impl<'a> Roster<'a> {
     /// Every machine of the plan, with an empty disk. Nothing runs.
     ///
     /// # Errors
-    /// When SQLite cannot make a disk.
+    /// When the network lacks one.
     pub(super) fn new(
         plan: &'a Plan,
         app: &'a (dyn App + Sync),
         network: &Arc<Network>,
         recorder: &Recorder,
     ) -> Result<Self, String> {
-        // Disks of runs at the same time in one program must differ. The number is seen nowhere else.
-        static RUNS: AtomicU64 = AtomicU64::new(0);
-        let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let mut places = BTreeMap::new();
         for name in names(plan) {
             let machine = network.find(&name).ok_or_else(|| format!("the network has no machine {name}"))?;
-            let database = format!("file:/squall-{run}-{}?vfs=memdb", machine.0);
-            let disk = Connection::open_with_flags(
-                &database,
-                OpenFlags::SQLITE_OPEN_READ_WRITE
-                    | OpenFlags::SQLITE_OPEN_CREATE
-                    | OpenFlags::SQLITE_OPEN_URI,
-            )
-            .map_err(|error| format!("SQLite failed to make a disk for {name}: {error}"))?;
+            let disk = Disk::new(&name, plan.seed, plan.server.fsync);
             let place = Place {
                 machine,
-                database,
-                _disk: disk,
+                disk,
                 lives: 0,
                 running: None,
                 down: Vec::new(),
@@ -108,14 +97,17 @@ impl<'a> Roster<'a> {
     fn start(&mut self, name: &Name) {
         let Some(place) = self.places.get_mut(name) else { return };
         place.lives += 1;
-        let process = Arc::new(Process::new(name, place.lives, place.machine, &self.network, &self.recorder));
+        let mount = place.disk.mount(place.lives);
+        let database = mount.uri(DATABASE);
+        let process =
+            Arc::new(Process::new(name, place.lives, place.machine, &self.network, mount, &self.recorder));
         let probe = Probe::default();
         let machine = Machine {
             name: Name::clone(name),
             process: place.lives,
-            env: env(&process, self.plan.seed, self.plan.server.fsync),
+            env: env(&process, self.plan.seed, &place.disk),
             net: ProcessNet::new(&process),
-            database: place.database.clone(),
+            database,
             recorder: self.recorder.clone(),
             probe: probe.clone(),
         };
@@ -176,6 +168,29 @@ impl<'a> Roster<'a> {
         let Some(place) = self.places.get_mut(name) else { return Vec::new() };
         place.down.push(fault);
         place.alive().map_or_else(Vec::new, |running| running.process.end("killed"))
+    }
+
+    /// A machine has no power until [`Roster::revive`]: its process and its kernel are gone without a word, and so is what
+    /// its disk had not synced, as far as the dice say. Says which connections it had.
+    pub(super) fn power_off(&mut self, name: &Name, fault: usize) -> Vec<Route> {
+        let Some(place) = self.places.get_mut(name) else { return Vec::new() };
+        place.down.push(fault);
+        let gone = self.network.power_off(place.machine);
+        if let Some(running) = place.alive() {
+            running.process.end("lost power");
+        }
+        place.disk.lose_power();
+        gone
+    }
+
+    /// From now on the disk of a machine is in trouble.
+    pub(super) fn trouble_disk(&self, name: &Name, fault: usize, trouble: Trouble) {
+        self.places.get(name).into_iter().for_each(|place| place.disk.begin(fault, trouble));
+    }
+
+    /// The disk of a machine is out of this trouble. Says how many operations that touched.
+    pub(super) fn heal_disk(&self, name: &Name, fault: usize) -> u64 {
+        self.places.get(name).map_or(0, |place| place.disk.end(fault))
     }
 
     /// A process is asked to stop, and not started again until [`Roster::revive`]. Says which connections it has.

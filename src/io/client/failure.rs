@@ -15,7 +15,7 @@ use super::lane::RequestError;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConnectFailure {
     /// The server was not reached, or the network broke: refused, unreachable, a name that nobody knows, reset.
-    #[error("the network failed: {says}")]
+    #[error("failed to connect: {says}")]
     Network {
         /// What kind of failure.
         kind: io::ErrorKind,

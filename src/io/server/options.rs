@@ -15,7 +15,7 @@ pub struct ServerOptions {
     /// How it notices that a client is gone; 25 s and 20 s.
     pub heartbeat: Heartbeat,
     /// The largest message it takes, in bytes, and the largest body of a POST; 1,000,000. A larger message ends its
-    /// connection with "transport error", a larger body with "transport close".
+    /// connection with "transport error". A larger body is refused, after which a client says goodbye: "transport close".
     pub max_http_buffer_size: usize,
     /// How long an upgrade from polling to a WebSocket may take before the WebSocket is closed and polling goes on; 10 s.
     pub upgrade_timeout: Duration,
@@ -36,7 +36,8 @@ pub struct ServerOptions {
     /// How a client whose connection breaks takes up its socket where it was, and misses nothing: connection state
     /// recovery; `None`: it does not.
     ///
-    /// Sessions live in memory: a server that starts again knows none of before.
+    /// Sessions live in memory, and a server that starts again knows none of before; but see
+    /// [`Server::with_session_store`](super::Server::with_session_store).
     pub recovery: Option<Recovery>,
 }
 

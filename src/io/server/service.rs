@@ -16,7 +16,8 @@ use crate::io::env::BoxFuture;
 use super::answer::{Caller, answer};
 use super::endpoint::Host;
 
-/// Answers the requests of a connection, as [`Server::serve`](super::Server::serve) would: for hyper's own servers.
+/// Answers the requests of a connection, as [`Server::serve`](super::Server::serve) would: for hyper's own servers, and
+/// with the feature `tower` for those of tower.
 /// Requests to other paths get the fallback's answer, or 404. Cheap to clone.
 ///
 /// The connection must be served with upgrades, or no client gets a WebSocket. The stream of a WebSocket, and a session

@@ -147,8 +147,8 @@ async fn handlers_hear_the_life_of_a_connection() {
     assert_eq!(
         said(&mut lines).await,
         [
-            "reconnect_error the network failed: connection refused",
-            r#"connect_error "the network failed: connection refused" active: true"#,
+            "reconnect_error failed to connect: connection refused",
+            r#"connect_error "failed to connect: connection refused" active: true"#,
             "waits for 1",
             "reconnect_attempt 1",
             "reconnect 1",

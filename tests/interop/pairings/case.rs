@@ -92,6 +92,10 @@ pub(crate) enum When {
     OfficialClient,
     #[serde(rename = "squall client")]
     SquallClient,
+    #[serde(rename = "official pair")]
+    OfficialPair,
+    #[serde(rename = "squall on a side")]
+    SquallOnASide,
 }
 
 impl When {
@@ -101,6 +105,8 @@ impl When {
             Self::SquallServer => pairing.squall_server,
             Self::OfficialClient => !pairing.squall_client,
             Self::SquallClient => pairing.squall_client,
+            Self::OfficialPair => !pairing.squall_server && !pairing.squall_client,
+            Self::SquallOnASide => pairing.squall_server || pairing.squall_client,
         }
     }
 }

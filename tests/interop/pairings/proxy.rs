@@ -125,11 +125,16 @@ impl Proxy {
 
     /// Nothing passes any more, on new connections neither.
     pub(crate) fn stall(&self) {
-        self.shared().is_stalled = true;
+        self.hold();
         self.set(State::Stalled);
     }
 
-    /// What was stalled passes.
+    /// Nothing passes on connections that are yet to come.
+    pub(crate) fn hold(&self) {
+        self.shared().is_stalled = true;
+    }
+
+    /// What was stalled or held passes.
     pub(crate) fn resume(&self) {
         self.shared().is_stalled = false;
         self.set(State::Passing);

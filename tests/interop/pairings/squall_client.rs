@@ -65,6 +65,7 @@ impl SquallClient {
                 client.ack(owed.expect("the case answers what was heard"), args);
             }
             "disconnect" => client.disconnect(),
+            "close" => client.close_connection(),
             unknown => panic!("a client of a case was asked to {unknown}: {command}"),
         }
     }
@@ -112,7 +113,9 @@ impl SquallClient {
 /// `None` for what the official client does not tell.
 fn heard(event: Event) -> Option<Value> {
     Some(match event {
-        Event::Connected { sid, .. } => json!({ "sid": sid.to_string(), "hears": "connect" }),
+        Event::Connected { sid, recovered } => {
+            json!({ "sid": sid.to_string(), "hears": if recovered { "recovered" } else { "connect" } })
+        }
         Event::ConnectError(error) => json!({ "hears": { "connect_error": error } }),
         Event::ConnectFailed(_) => json!({ "hears": "connect_failed" }),
         Event::Reconnecting { .. } | Event::Ping => return None,

@@ -60,7 +60,8 @@ pub(crate) fn event_to_case(name: &str, args: &Args) -> Value {
     Value::Array(event.collect())
 }
 
-fn args_to_case(args: &Args) -> Vec<Value> {
+/// Arguments as the cases write them.
+pub(crate) fn args_to_case(args: &Args) -> Vec<Value> {
     args.values().iter().map(|value| heard(value, args.attachments())).collect()
 }
 

@@ -1,5 +1,5 @@
 //! Bytes of one direction of a TCP connection become the packets that are in them, as text: Engine.IO packets in the
-//! bodies of HTTP and in WebSocket frames, `binary 00ff` for an attachment. Ids that differ from run to run become `*`.
+//! bodies of HTTP and in WebSocket frames, `binary 00ff` for an attachment.
 //!
 //! HTTP is parsed by httparse, frame headers by tungstenite. Knows what both sides of these tests do: a length or chunks for
 //! every body, no compression, no fragments.
@@ -201,17 +201,5 @@ fn packet_line(packet: &str) -> Option<Line> {
         Some(b'4') => Layer::Socket,
         Some(_) | None => Layer::Engine,
     };
-    let hidden = ["sid", "pid"].iter().fold(packet.to_owned(), |packet, name| without_id(&packet, name));
-    Some((layer, hidden))
-}
-
-/// An open packet or the answer to CONNECT, with `*` for the value of a key.
-fn without_id(packet: &str, name: &str) -> String {
-    let key = format!("\"{name}\":\"");
-    let is_handshake = packet.starts_with("0{") || packet.starts_with("40");
-    let Some(start) = packet.find(&key).map(|at| at + key.len()).filter(|_| is_handshake) else {
-        return packet.to_owned();
-    };
-    let end = packet[start..].find('"').map_or(packet.len(), |length| start + length);
-    format!("{}*{}", &packet[..start], &packet[end..])
+    Some((layer, packet.to_owned()))
 }

@@ -59,6 +59,8 @@ struct Machine {
 
 #[derive(Default)]
 struct Kernel {
+    /// How often it has lost power.
+    losses: u32,
     dialled: u32,
     sockets: BTreeMap<(ConnectionId, End), Arc<Socket>>,
     listeners: BTreeMap<u16, Backlog>,
@@ -198,6 +200,26 @@ impl Network {
         open
     }
 
+    /// A machine loses power: its kernel forgets all it knew, and says nothing of what it was about to say. That nobody
+    /// reaches it any more is for its links. Says which connections its process had.
+    pub(in crate::world) fn power_off(&self, machine: MachineId) -> Vec<Route> {
+        let open = self.open(machine);
+        let mut kernel = self.kernel(machine);
+        kernel.losses += 1;
+        kernel.listeners.clear();
+        std::mem::take(&mut kernel.sockets).into_values().for_each(|socket| socket.vanish());
+        open
+    }
+
+    /// Every way to a machine and from it.
+    pub(in crate::world) fn ways_of(&self, machine: MachineId) -> Vec<(MachineId, MachineId)> {
+        let others = (0..self.machines.len()).filter_map(|place| u16::try_from(place).ok()).map(MachineId);
+        others
+            .filter(|other| *other != machine)
+            .flat_map(|other| [(machine, other), (other, machine)])
+            .collect()
+    }
+
     /// The connections that the process of a machine has.
     pub(in crate::world) fn open(&self, machine: MachineId) -> Vec<Route> {
         let kernel = self.kernel(machine);
@@ -243,6 +265,11 @@ impl Network {
 
 /// For the kernels.
 impl Network {
+    /// How often a machine has lost power: who has said something before does not say it after.
+    pub(super) fn losses(&self, machine: MachineId) -> u32 {
+        self.kernel(machine).losses
+    }
+
     /// Sends a frame on its way.
     pub(super) fn carry(&self, frame: Frame) {
         let way = (self.machine(frame.route.from).place, self.machine(frame.route.to).place);

@@ -157,25 +157,41 @@ fn the_disk_outlives_its_processes_and_belongs_to_one_machine_of_one_run(backend
     assert_eq!(*lives.lock().expect("no one panics"), ["alice#1 1", "alice#2 2", "alice#1 1", "alice#2 2"]);
 }
 
-fn blocking_jobs_run_one_at_a_time_in_order_and_take_an_fsync_each(backend: Backend) {
+fn blocking_jobs_run_one_at_a_time_in_order_and_take_as_long_as_their_syncs(backend: Backend) {
     let notes = Notes::default();
     let client = notes.clone();
 
     play(&plan(backend, "1s", vec![]), echo(&notes), move |machine| {
         let notes = client.clone();
         async move {
-            let [first, second] = [1, 2].map(|n| {
-                let (notes, worker) = (notes.clone(), machine.clone());
-                machine.env.blocking.run(Box::new(move || notes.note(&worker, format!("job {n}"))))
-            });
+            let disk = Arc::new(Mutex::new(open(&machine)));
+            let run = |sql: &'static str| {
+                let (disk, notes, worker) = (Arc::clone(&disk), notes.clone(), machine.clone());
+                machine.env.blocking.run(Box::new(move || {
+                    notes.note(&worker, sql);
+                    disk.lock().expect("no one panics").execute_batch(sql).expect("the disk is well");
+                }))
+            };
+            run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE lives (n)").await;
+            at(&machine, 100).await;
+            let [first, second] = ["INSERT INTO lives VALUES (1)", "INSERT INTO lives VALUES (2)"].map(run);
             // Who does not wait for the first does not keep it from being done.
             drop(first);
             second.await;
+            run("SELECT * FROM lives").await;
             notes.note(&machine, "durable");
         }
     });
 
-    assert_eq!(notes.of("alice"), ["0.000s job 1", "0.005s job 2", "0.010s durable"]);
+    assert_eq!(
+        notes.of("alice")[1..],
+        [
+            "0.100s INSERT INTO lives VALUES (1)",
+            "0.105s INSERT INTO lives VALUES (2)",
+            "0.110s SELECT * FROM lives",
+            "0.110s durable"
+        ]
+    );
 }
 
 fn what_a_user_does_while_the_client_is_down_waits_for_its_next_life(backend: Backend) {
@@ -293,7 +309,7 @@ on_both_backends! {
     a_panic_of_the_app_as_it_starts_is_reported_too,
     a_task_past_env_is_counted,
     the_disk_outlives_its_processes_and_belongs_to_one_machine_of_one_run,
-    blocking_jobs_run_one_at_a_time_in_order_and_take_an_fsync_each,
+    blocking_jobs_run_one_at_a_time_in_order_and_take_as_long_as_their_syncs,
     what_a_user_does_while_the_client_is_down_waits_for_its_next_life,
     a_run_that_does_not_settle_says_who_waits_for_what,
     marks_are_collected_and_lines_are_stamped,
