@@ -106,6 +106,16 @@ fn survive_a_kill_of(node: &Node, transports: &str, flags: &[&str]) -> Vec<Repor
 #[test]
 fn a_client_stays_through_heartbeats_and_hears_a_shutdown_as_transport_close() {
     let test = "a_client_stays_through_heartbeats_and_hears_a_shutdown_as_transport_close";
+    stays_and_hears_a_shutdown(test, "websocket");
+}
+
+#[test]
+fn a_client_that_polls_stays_and_hears_a_shutdown_as_transport_close() {
+    let test = "a_client_that_polls_stays_and_hears_a_shutdown_as_transport_close";
+    stays_and_hears_a_shutdown(test, "polling");
+}
+
+fn stays_and_hears_a_shutdown(test: &str, transport: &str) {
     let Some(node) = Node::ready(test, &[SCRIPTS]) else {
         return;
     };
@@ -115,7 +125,7 @@ fn a_client_stays_through_heartbeats_and_hears_a_shutdown_as_transport_close() {
     let mut server = Squall::start(0, &directory.path().join("chat.db"), &flags, deadline);
 
     // The server pings again only after a pong: seven pings are six pongs, however busy the machine is.
-    let mut user = node.run("heartbeat.mjs", &[&server.url, "7"], deadline);
+    let mut user = node.run("heartbeat.mjs", &[&server.url, "7", transport], deadline);
     let mut story = Vec::new();
     user.until(|event| {
         story.push(event.clone());

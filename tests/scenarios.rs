@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 use squall_sim::app::chat::Chat;
 use squall_sim::command::leave_stuck;
-use squall_sim::hunt::{PATIENCE, Progress, hunt};
+use squall_sim::hunt::{PATIENCE, Watch, here};
+use squall_sim::plan::Plan;
 use squall_sim::report;
 use squall_sim::subject::{self, Subject};
 
@@ -41,14 +42,17 @@ fn run(subject: &Subject) -> Result<(), Failed> {
         Ok(count) => 0..count.parse::<u64>().map_err(|error| format!("SQUALL_SEEDS={count}: {error}"))?,
         Err(_) => subject.default_seeds(),
     };
-    let say = |progress| match progress {
-        Progress::Done(_) => {}
-        Progress::Stuck(seed) => leave_stuck(subject, seed, PATIENCE),
-    };
-    let tally = hunt(&|seed| subject.plan(seed), &Chat::default(), seeds, 1, PATIENCE, &say);
+    let (app, stuck) = (Chat::default(), |plan: &Plan| leave_stuck(subject, plan.seed, PATIENCE));
+    let watch = Watch { patience: PATIENCE, stuck: &stuck };
+    let tally = here::hunt(&|seed| subject.plan(seed), &app, seeds, &watch);
     let exit = tally.exit(&subject.expectations());
     if exit == report::ExitCode::Held {
         return Ok(());
     }
-    Err(format!("exit code {}\n{}", exit.code(), tally.complaints(subject, false).join("\n")).into())
+    let lowest = match tally.lowest_wrong(subject, &app) {
+        Ok(lowest) => lowest.map(|(seed, judged)| judged.complaint(subject, seed, false)),
+        Err(not_the_same) => Some(not_the_same),
+    };
+    let complaints: Vec<_> = lowest.into_iter().chain(tally.complaints(subject, false)).collect();
+    Err(format!("exit code {}\n{}", exit.code(), complaints.join("\n")).into())
 }

@@ -9,6 +9,8 @@ mod client_emits;
 mod engine;
 #[path = "wire/pair.rs"]
 mod pair;
+#[path = "../examples/protocol_suite/server.rs"]
+mod protocol_suite;
 #[path = "wire/scripted.rs"]
 mod scripted;
 #[path = "wire/socket.rs"]

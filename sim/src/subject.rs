@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 
 use crate::check::Expectations;
 use crate::plan::{self, Backend, Plan};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Scenario, text_of};
+
+/// No plan is larger, and no scenario nearly as large.
+const BYTES_MAX: usize = 64 << 20;
 
 /// A file to run.
 #[derive(Debug)]
 pub struct Subject {
     /// Where it is.
     pub path: PathBuf,
+    /// What is written in it.
+    pub text: String,
     /// What it holds.
     pub content: Content,
     /// What carries the bytes in place of what the plan names, if anything.
@@ -27,6 +32,22 @@ pub enum Content {
 }
 
 impl Subject {
+    /// What the text of a file says.
+    ///
+    /// # Errors
+    /// What is wrong with it, as text for people.
+    pub fn read(path: PathBuf, text: String, color: bool) -> Result<Self, String> {
+        let file = path.display().to_string();
+        let is_plan = text.lines().any(|line| line.starts_with("version:"));
+        let content = if is_plan {
+            Plan::from_yaml(&file, &text).map(|plan| Content::Plan(Box::new(plan)))
+        } else {
+            scenario::parse(&file, &text).map(|scenario| Content::Scenario(Box::new(scenario)))
+        };
+        let content = content.map_err(|diagnostics| diagnostics.render(color))?;
+        Ok(Self { path, text, content, backend: None })
+    }
+
     /// The scenario's name. A plan is called as its file: many plans come of one scenario, or of none.
     pub fn name(&self) -> String {
         match &self.content {
@@ -49,6 +70,14 @@ impl Subject {
         };
         plan.backend = self.backend.unwrap_or(plan.backend);
         plan
+    }
+
+    /// The seeds from `first` that it has, `count` at most: a plan file has one, its own.
+    pub fn seeds_from(&self, first: u64, count: u64) -> std::ops::Range<u64> {
+        match &self.content {
+            Content::Scenario(_) => first..first.saturating_add(count),
+            Content::Plan(_) => self.default_seeds(),
+        }
     }
 
     /// The seeds to run where none were asked for.
@@ -108,15 +137,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 }
 
 fn load_file(path: &Path, color: bool) -> Result<Subject, String> {
-    let text =
-        std::fs::read(path).map_err(|error| format!("error: failed to read {}: {error}", path.display()))?;
-    let is_plan = String::from_utf8_lossy(&text).lines().any(|line| line.starts_with("version:"));
-    let content = if is_plan {
-        let plan = Plan::load(path).map_err(|diagnostics| diagnostics.render(color))?;
-        Content::Plan(Box::new(plan))
-    } else {
-        let scenario = scenario::load(path).map_err(|diagnostics| diagnostics.render(color))?;
-        Content::Scenario(Box::new(scenario))
-    };
-    Ok(Subject { path: path.to_owned(), content, backend: None })
+    let file = path.display().to_string();
+    let text = text_of(path, &file, BYTES_MAX).map_err(|diagnostics| diagnostics.render(color))?;
+    Subject::read(path.to_owned(), text, color)
 }

@@ -183,3 +183,30 @@ fn a_history_that_cannot_be_written_is_exit_2() {
     assert_eq!(exit_code(&output), 2, "{}", stderr(&output));
     assert!(stderr(&output).contains("failed to save the history"), "{}", stderr(&output));
 }
+
+/// Ctrl-C, as a terminal sends it to the process that it started.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupted_run_is_exit_130_and_says_what_it_has() {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_squall-sim"))
+        .args(["run", SMOKE, "--seeds", "1000000"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", run.id());
+    let has_workers = || std::fs::read_to_string(&children).is_ok_and(|children| !children.trim().is_empty());
+    while !has_workers() {
+        assert_eq!(run.try_wait().unwrap(), None, "it has not begun");
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+    }
+
+    let sent = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    let output = run.wait_with_output().unwrap();
+
+    assert!(sent.success());
+    assert_eq!(exit_code(&output), 130, "{}", stderr(&output));
+    assert!(stderr(&output).contains("interrupted"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("0 scenarios"), "{}", stdout(&output));
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use squall::io::env::BoxFuture;
 use squall_sim::app::{App, Machine};
 use squall_sim::command::{leave_stuck, leave_stuck_plan};
-use squall_sim::hunt::{Progress, Watch, hunt, judged_or_stuck};
+use squall_sim::hunt::{Watch, here, judged_or_stuck};
 use squall_sim::plan::{Act, Plan};
 use squall_sim::shrink::{CANDIDATES_MAX, shrink};
 use squall_sim::subject::{self, Subject};
@@ -80,11 +80,9 @@ fn a_livelock_is_exit_5_and_names_its_seed_and_how_to_repeat_it() {
 
 fn hunt_livelocks() {
     let subject = subject();
-    let say = |progress| match progress {
-        Progress::Done(_) => {}
-        Progress::Stuck(seed) => leave_stuck(&subject, seed, PATIENCE),
-    };
-    hunt(&|seed| subject.plan(seed), &Livelock { ops: usize::MAX }, 1..5, 2, PATIENCE, &say);
+    let stuck = |plan: &Plan| leave_stuck(&subject, plan.seed, PATIENCE);
+    let watch = Watch { patience: PATIENCE, stuck: &stuck };
+    here::hunt(&|seed| subject.plan(seed), &Livelock { ops: usize::MAX }, 1..5, &watch);
 }
 
 #[test]

@@ -105,9 +105,9 @@ async fn story(url: &ConnectUrl, process: &mut Process) {
     assert!(ask(url, "GET /nowhere", "").starts_with("HTTP/1.1 404"));
     assert!(ask(url, "POST /announce", "axum speaks").ends_with("told everyone\n"));
     for (person, (transports, streams)) in people.iter_mut().zip(ways) {
-        let news = person.hear(|event| match event {
-            Event::Received { args, .. } => Some(args),
-            _ => None,
+        let news = person.hear(|event| {
+            let Event::Received { args, .. } = event else { return None };
+            Some(args)
         });
         assert_eq!(news.await, args!["axum speaks"]);
         while person.streams.load(Ordering::Relaxed) < streams {
@@ -121,9 +121,9 @@ async fn story(url: &ConnectUrl, process: &mut Process) {
     let exit = process.stop("INT");
     assert!(exit.success(), "it ended with {exit}");
     for person in &mut people {
-        let reason = person.hear(|event| match event {
-            Event::Disconnected(reason) => Some(reason),
-            _ => None,
+        let reason = person.hear(|event| {
+            let Event::Disconnected(reason) = event else { return None };
+            Some(reason)
         });
         assert_eq!(reason.await, DisconnectReason::TransportClose);
     }

@@ -1,15 +1,16 @@
 // One user stays connected through a number of the server's pings, with a round trip at each, then tells how it ends.
 //
-// node heartbeat.mjs <url> <pings>
+// node heartbeat.mjs <url> <pings> <transports>
 
 import { randomUUID } from "node:crypto";
 import { io } from "socket.io-client";
 
 import { tell } from "./lines.mjs";
 
-const [url, wanted] = process.argv.slice(2);
+const [url, wanted, list] = process.argv.slice(2);
 const id = randomUUID();
-const socket = io(url, { transports: ["websocket"], reconnectionDelay: 50, reconnectionDelayMax: 250 });
+const transports = list.split(",");
+const socket = io(url, { transports, reconnectionDelay: 50, reconnectionDelayMax: 250 });
 let pings = 0;
 let answered = 0;
 let heard = 0;

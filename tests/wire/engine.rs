@@ -242,6 +242,32 @@ async fn a_close_packet_frees_the_poll_and_ends_the_session() {
     }
 }
 
+/// On two connections at once either may be heard first, and the suite's test of this asks for one order.
+#[tokio::test(start_paused = true)]
+async fn a_poll_and_a_close_packet_at_once_are_answered_in_the_order_in_which_they_come() {
+    let stage = Stage::new();
+    for (path, poll_first) in BOTH.into_iter().flat_map(|path| [(path, true), (path, false)]) {
+        let session = stage.open(path).await;
+        let (mut poll, mut post) = (stage.dial(), stage.dial());
+        if poll_first {
+            poll.start("GET", &session, "").await;
+            post.start("POST", &session, "1").await;
+        } else {
+            post.start("POST", &session, "1").await;
+            stage.sleep(PING_INTERVAL / 2).await;
+            poll.start("GET", &session, "").await;
+        }
+
+        assert_eq!(post.answer().await, (200, "ok".to_owned()));
+        let answer = poll.answer().await;
+        if poll_first {
+            assert_eq!(answer, (200, "6".to_owned()));
+        } else {
+            assert_eq!(answer, (400, r#"{"code":1,"message":"Session ID unknown"}"#.to_owned()));
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_close_packet_closes_the_websocket() {
     let stage = Stage::new();

@@ -5,19 +5,14 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use squall::engine::Heartbeat;
+use squall::Env;
 use squall::io::net::Listener;
-use squall::io::{EngineServer, ServerOptions};
-use squall::{Env, Server, Socket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 
-pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(300);
-pub(crate) const PING_TIMEOUT: Duration = Duration::from_millis(200);
+use crate::protocol_suite;
 
-/// Where Engine.IO is spoken alone, and where below Socket.IO.
-pub(crate) const ENGINE: &str = "/engine.io/";
-pub(crate) const SOCKET: &str = "/socket.io/";
+pub(crate) use crate::protocol_suite::{ENGINE, PING_INTERVAL, PING_TIMEOUT, SOCKET};
 
 /// A server that serves.
 pub(crate) struct Stage {
@@ -39,28 +34,10 @@ impl Listener for MemoryListener {
 }
 
 impl Stage {
-    /// With the options and handlers that the suites know.
+    /// The server of the suites.
     pub(crate) fn new() -> Self {
         let env = Env::tokio();
-        let options = ServerOptions {
-            heartbeat: Heartbeat { ping_interval: PING_INTERVAL, ping_timeout: PING_TIMEOUT },
-            connect_timeout: Duration::from_secs(1),
-            ..ServerOptions::default()
-        };
-        let engine = EngineServer::new(&env, ServerOptions { path: ENGINE.to_owned(), ..options.clone() });
-        engine.on_connection(|mut socket| async move {
-            while let Ok(message) = socket.receive().await {
-                socket.send(message);
-            }
-        });
-        let server = Server::new(&env, options);
-        server.attach(&engine);
-        server.on_connect(|socket| async move {
-            send_auth(&socket);
-            socket.on("message", |socket, event| async move { socket.emit("message-back", event.args) });
-            socket.on("message-with-ack", |_socket, event| async move { event.ack.send(event.args) });
-        });
-        server.of("/custom").on_connect(|socket| async move { send_auth(&socket) });
+        let server = protocol_suite::of_the_suites(&env);
         let (streams, listener) = mpsc::unbounded_channel();
         env.spawn(
             async move { server.serve(MemoryListener(listener)).await.expect("the listener never fails") },
@@ -121,10 +98,6 @@ impl Stage {
         assert_eq!(socket.text().await, r#"42["auth",{}]"#);
         socket
     }
-}
-
-fn send_auth(socket: &Socket) {
-    socket.emit("auth", vec![socket.auth().clone()]);
 }
 
 /// A stream that speaks HTTP.

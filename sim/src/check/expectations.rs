@@ -13,7 +13,7 @@ use crate::scenario::{Count, Expect};
 pub struct Expectations(Expect);
 
 /// What was observed over all seeds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
     /// The broken promise that leads, of each seed that broke one.
     pub broken: BTreeMap<u64, Anomaly>,

@@ -1,17 +1,20 @@
 //! The commands of `cargo sim`.
 
+mod crew;
 mod replay;
 mod run;
 mod sabotage;
 mod save;
 mod shrink;
+mod stopwatch;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::hunt::stuck_complaint;
+use crate::app::chat::Chat;
+use crate::hunt::{Lost, workers};
 use crate::plan::Plan;
 use crate::report::ExitCode;
 use crate::subject::{Content, Subject};
@@ -51,6 +54,9 @@ enum Command {
     Shrink(shrink::Shrink),
     /// Put known bugs in, one at a time, and see that the checkers find them.
     Sabotage(sabotage::Hunt),
+    /// Try seeds that the standard input names: what `run` and `hunt` start.
+    #[command(hide = true)]
+    Worker,
 }
 
 impl Cli {
@@ -65,13 +71,14 @@ impl Cli {
             Command::Replay(replay) => replay.execute(),
             Command::Shrink(shrink) => shrink.execute(),
             Command::Sabotage(hunt) => hunt.execute(),
+            Command::Worker => workers::serve(&Chat::default()),
         }
     }
 }
 
 /// Says which seed stands still, and leaves the program: nothing else can end it.
 pub fn leave_stuck(subject: &Subject, seed: u64, patience: Duration) -> ! {
-    anstream::eprintln!("{}", stuck_complaint(subject, seed, patience, true));
+    anstream::eprintln!("{}", Lost::Stuck(patience).complaint(subject, seed, true));
     std::process::exit(ExitCode::HarnessFailed.code().into());
 }
 
@@ -80,7 +87,7 @@ pub fn leave_stuck_plan(plan: &Plan, patience: Duration) -> ! {
     match save::save_plan(plan) {
         Ok(path) => {
             let content = Content::Plan(Box::new(plan.clone()));
-            let subject = Subject { path, content, backend: None };
+            let subject = Subject { path, text: plan.to_yaml(), content, backend: None };
             leave_stuck(&subject, plan.seed, patience)
         }
         Err(error) => {

@@ -9,7 +9,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::app::chat::Chat;
-use crate::hunt::{PATIENCE, Progress, Tally, hunt};
+use crate::hunt::Tally;
+use crate::hunt::workers::{Stop, Workers};
 use crate::plan::Backend;
 use crate::report::{ExitCode, ScenarioLine, Status, Summary};
 use crate::shrink::CANDIDATES_MAX;
@@ -17,7 +18,8 @@ use crate::subject::{Subject, load};
 
 use super::save::save_failure;
 use super::shrink::{regressions, shrink_and_save};
-use super::{default_scenarios, leave_stuck};
+use super::stopwatch::Stopwatch;
+use super::{crew, default_scenarios};
 
 /// Run scenarios and check every promise.
 #[derive(Debug, Args)]
@@ -33,7 +35,7 @@ pub(super) struct Run {
     /// What carries the bytes [default: turmoil; a plan file's own]
     #[arg(long)]
     backend: Option<Backend>,
-    /// Run so many seeds at a time [default: the number of cores]
+    /// Run so many worker processes [default: the number of cores]
     #[arg(long, short, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
     /// Do not make the lowest failing seed smaller, nor save it under `scenarios/regressions`; so it is where CI is set
@@ -63,16 +65,26 @@ impl Run {
     }
 
     fn run_all(&self, subjects: &[Subject]) -> ExitCode {
+        let mut workers = match crew::workers(self.jobs) {
+            Ok(workers) => workers,
+            Err(error) => {
+                anstream::eprintln!("error: failed to prepare workers: {error}");
+                return ExitCode::HarnessFailed;
+            }
+        };
         let clock = Stopwatch::start();
         let mut lines = Vec::new();
         let mut exit = ExitCode::Held;
         for subject in subjects {
             let started = clock.elapsed();
-            let tally = self.run_one(subject);
+            let (tally, stop) = self.run_one(&mut workers, subject);
+            if let Some(stop) = stop {
+                exit = exit.max(crew::say_stop(&stop));
+                break;
+            }
             let line = line(subject, &tally, clock.elapsed() - started);
-            exit = exit.max(tally.exit(&subject.expectations()));
             self.print(subject, &tally, &line);
-            self.shrink_lowest(subject, tally);
+            exit = exit.max(tally.exit(&subject.expectations())).max(self.explain(subject, &tally));
             lines.push(line);
         }
         if !self.digests {
@@ -89,49 +101,51 @@ impl Run {
         } else {
             anstream::println!("{}", line.render(true));
         }
+    }
+
+    /// Says what is wrong, and makes the lowest seed that broke a promise smaller.
+    fn explain(&self, subject: &Subject, tally: &Tally) -> ExitCode {
+        let app = Chat::default();
+        let (lowest, exit) = match tally.lowest_wrong(subject, &app) {
+            Ok(lowest) => (lowest, ExitCode::Held),
+            Err(not_the_same) => {
+                anstream::eprintln!("{not_the_same}");
+                (None, ExitCode::NotDeterministic)
+            }
+        };
+        if let Some((seed, judged)) = &lowest {
+            anstream::eprintln!("{}", judged.complaint(subject, *seed, true));
+        }
         for complaint in tally.complaints(subject, true) {
             anstream::eprintln!("{complaint}");
         }
-        let expectations = subject.expectations();
-        if let Some((seed, judged)) = tally.lowest_wrong(&expectations) {
-            anstream::eprintln!("{}", save_failure(judged, seed));
-        }
-    }
-
-    /// Makes the lowest seed that broke a promise smaller.
-    fn shrink_lowest(&self, subject: &Subject, mut tally: Tally) {
-        let Some(run) = tally.lowest_broken(&subject.expectations()) else { return };
-        if self.no_shrink {
-            return;
-        }
-        match shrink_and_save(run, &Chat::default(), CANDIDATES_MAX, &regressions()) {
-            Ok(says) => anstream::eprintln!("{says}"),
-            Err(error) => anstream::eprintln!("  {error}"),
-        }
-    }
-
-    fn run_one(&self, subject: &Subject) -> Tally {
-        let seeds = self.seeds_of(subject);
-        let jobs = self
-            .jobs
-            .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-        let bar = progress(&subject.name(), seeds.end - seeds.start);
-        let say = |progress| match progress {
-            Progress::Done(_) => bar.inc(1),
-            Progress::Stuck(seed) => {
-                bar.finish_and_clear();
-                leave_stuck(subject, seed, PATIENCE)
+        let Some((seed, judged)) = lowest else { return exit };
+        anstream::eprintln!("{}", save_failure(&judged, seed));
+        if !self.no_shrink && judged.harness_failure().is_none() && judged.judgement.violation().is_some() {
+            match shrink_and_save(judged, &app, CANDIDATES_MAX, &regressions()) {
+                Ok(says) => anstream::eprintln!("{says}"),
+                Err(error) => anstream::eprintln!("  {error}"),
             }
-        };
-        let tally = hunt(&|seed| subject.plan(seed), &Chat::default(), seeds, jobs, PATIENCE, &say);
+        }
+        exit
+    }
+
+    fn run_one(&self, workers: &mut Workers, subject: &Subject) -> (Tally, Option<Stop>) {
+        let seeds = self.seeds_of(subject);
+        let bar = progress(&subject.name(), seeds.end - seeds.start);
+        let mut tally = Tally::default();
+        let ended = workers.hunt(subject, seeds, &mut |fate| {
+            tally.take(fate);
+            bar.inc(1);
+        });
         bar.finish_and_clear();
-        tally
+        (tally, ended.err())
     }
 
     fn seeds_of(&self, subject: &Subject) -> Range<u64> {
         match (self.seed, self.seeds) {
             (Some(seed), _) => seed..seed.saturating_add(1),
-            (None, Some(seeds)) => 0..seeds,
+            (None, Some(seeds)) => subject.seeds_from(0, seeds),
             (None, None) => subject.default_seeds(),
         }
     }
@@ -157,23 +171,6 @@ fn line(subject: &Subject, tally: &Tally, real: Duration) -> ScenarioLine {
         simulated: tally.elapsed,
         real,
         note: unmet.first().map(ToString::to_string),
-    }
-}
-
-/// Real time, for people only: no verdict depends on it.
-struct Stopwatch(std::time::Instant);
-
-impl Stopwatch {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how long a run took in reality is told to people, outside any world"
-    )]
-    fn start() -> Self {
-        Self(std::time::Instant::now())
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
     }
 }
 

@@ -12,10 +12,7 @@ use crate::app::App;
 use crate::plan::Plan;
 use crate::world::{self, Outcome, RunOptions};
 
-use super::Watch;
-
-/// How often runs are looked at in that time. Looks are counted and not time, so that a machine that slept accuses nobody.
-const LOOKS: u32 = 20;
+use super::{LOOKS, Watch};
 
 /// The runs that go on.
 #[derive(Default)]

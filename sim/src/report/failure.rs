@@ -33,7 +33,7 @@ pub struct Failure {
 impl Failure {
     /// A promise was broken in the run of a scenario, read from `path`, with a seed.
     pub fn broken(
-        (scenario, path): (&str, &str),
+        place: (&str, &str),
         seed: u64,
         violation: &Violation,
         history: &History,
@@ -44,48 +44,42 @@ impl Failure {
             Ending::Unsettled { wait_chain } => wait_chain.clone(),
         };
         Self {
-            scenario: scenario.to_owned(),
-            path: path.to_owned(),
-            seed,
-            backend: None,
-            broken: violation.anomaly.to_string(),
-            says: violation.says.clone(),
             witness: violation.witness.clone(),
             step: Some(violation.step),
             context: context(history, violation.step),
             wait_chain,
+            ..Self::bare(place, seed, violation.anomaly.as_str(), violation.says.clone())
         }
     }
 
     /// Something panicked in the run of a scenario, read from `path`, with a seed.
-    pub fn panicked((scenario, path): (&str, &str), seed: u64, panics: &[String], history: &History) -> Self {
+    pub fn panicked(place: (&str, &str), seed: u64, panics: &[String], history: &History) -> Self {
         let last = history.records.last().map_or(0, |record| record.step);
-        Self {
-            scenario: scenario.to_owned(),
-            path: path.to_owned(),
-            seed,
-            backend: None,
-            broken: "panic".to_owned(),
-            says: panics.join("; "),
-            witness: Vec::new(),
-            step: None,
-            context: context(history, last),
-            wait_chain: Vec::new(),
-        }
+        Self { context: context(history, last), ..Self::bare(place, seed, "panic", panics.join("; ")) }
     }
 
     /// Virtual time stands still in the run of a scenario, read from `path`, with a seed: there is no history.
-    pub fn stuck((scenario, path): (&str, &str), seed: u64, patience: Duration) -> Self {
+    pub fn stuck(place: (&str, &str), seed: u64, patience: Duration) -> Self {
+        let says = format!(
+            "virtual time has stood still for {patience:?}: the program under test loops without yielding. Nothing can end \
+             its thread, so its process was ended"
+        );
+        Self::bare(place, seed, "livelock", says)
+    }
+
+    /// The process died in which a scenario, read from `path`, was run with a seed: there is no history.
+    pub fn died(place: (&str, &str), seed: u64, how: &str) -> Self {
+        Self::bare(place, seed, "death", format!("the process in which it was run died: {how}"))
+    }
+
+    fn bare((scenario, path): (&str, &str), seed: u64, broken: &str, says: String) -> Self {
         Self {
             scenario: scenario.to_owned(),
             path: path.to_owned(),
             seed,
+            broken: broken.to_owned(),
+            says,
             backend: None,
-            broken: "livelock".to_owned(),
-            says: format!(
-                "virtual time has stood still for {patience:?}: the program under test loops without yielding. Its thread \
-                 cannot be ended, so this program exits"
-            ),
             witness: Vec::new(),
             step: None,
             context: Vec::new(),

@@ -1,7 +1,10 @@
 //! How often faults touched traffic, by kind.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::plan::{FaultAct, Plan};
 
@@ -11,15 +14,16 @@ pub fn fault_kind(act: &FaultAct) -> &'static str {
 }
 
 /// How often each kind of fault touched traffic. A kind that is planned and touched nothing is in it with zero.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Touched(BTreeMap<&'static str, u64>);
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touched(BTreeMap<Cow<'static, str>, u64>);
 
 impl Touched {
     /// Of one run: how often each fault of its plan, by place, touched traffic.
     pub fn of(plan: &Plan, touched: &BTreeMap<usize, u64>) -> Self {
         let mut kinds = BTreeMap::new();
         for (place, fault) in plan.faults.iter().enumerate() {
-            *kinds.entry(fault_kind(&fault.what)).or_default() += touched.get(&place).copied().unwrap_or(0);
+            let kind = Cow::Borrowed(fault_kind(&fault.what));
+            *kinds.entry(kind).or_default() += touched.get(&place).copied().unwrap_or(0);
         }
         Self(kinds)
     }
@@ -27,19 +31,19 @@ impl Touched {
     /// Adds those of another run.
     pub fn add(&mut self, other: &Self) {
         for (kind, count) in &other.0 {
-            *self.0.entry(kind).or_default() += count;
+            *self.0.entry(kind.clone()).or_default() += count;
         }
     }
 
     /// The kinds that were planned and touched nothing: they prove nothing.
-    pub fn idle(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().filter(|(_, count)| **count == 0).map(|(kind, _)| *kind)
+    pub fn idle(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, count)| **count == 0).map(|(kind, _)| &**kind)
     }
 }
 
 impl FromIterator<(&'static str, u64)> for Touched {
     fn from_iter<I: IntoIterator<Item = (&'static str, u64)>>(kinds: I) -> Self {
-        Self(kinds.into_iter().collect())
+        Self(kinds.into_iter().map(|(kind, count)| (Cow::Borrowed(kind), count)).collect())
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What can be wrong with a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Anomaly {
     /// A message was never shown to someone entitled to it, and never will be; or an event never arrived.
     Lost,
@@ -135,6 +138,7 @@ mod tests {
     fn every_anomaly_reads_as_its_key_prints() {
         for anomaly in Anomaly::ALL {
             assert_eq!(Anomaly::of_key(&anomaly.key()), Some(anomaly));
+            assert_eq!(serde_json::to_value(anomaly).unwrap(), anomaly.key());
         }
         assert!(Anomaly::ALL.is_sorted(), "reports list them in this order");
     }

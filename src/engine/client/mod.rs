@@ -213,6 +213,11 @@ impl ClientSession {
     }
 
     fn end(&mut self, reason: CloseReason) {
+        if let Carrier::Polling(polling) = &self.carrier
+            && polling.is_upgrading()
+        {
+            tracing::debug!(reached = "engine.closed_in_upgrade.client", %reason, "session is over");
+        }
         self.state = State::Closed;
         self.outputs.push_back(Output::Event(Event::Closed(reason)));
     }

@@ -64,6 +64,10 @@ impl Polling {
         self.probe == Probe::Opening
     }
 
+    pub(super) fn is_upgrading(&self) -> bool {
+        self.probe != Probe::None
+    }
+
     /// While it pauses, nothing can leave.
     pub(super) fn is_drained(&self) -> bool {
         !self.posting && self.unsent.is_empty() && self.probe != Probe::Pausing

@@ -263,6 +263,10 @@ impl ServerSession {
     }
 
     fn end(&mut self, reason: CloseReason, by: EndedBy) {
+        if let Carrier::Polling(Polling { probe: Some(_), .. }) = &self.carrier {
+            let sid = &self.handshake.sid;
+            tracing::debug!(reached = "engine.closed_in_upgrade.server", %sid, %reason, "session is over");
+        }
         self.answer_last_requests(by);
         self.state = State::Closed;
         self.outputs.push_back(Output::Event(Event::Closed(reason)));

@@ -115,7 +115,7 @@ async fn accept<B: Readable>(
     }
 }
 
-/// Asks the application whether this request may open a session; then, as in the reference implementation, whether it
+/// A server that stops takes none. Else asks the application whether this request may open a session; then, as in the reference implementation, whether it
 /// speaks our version.
 fn admit<B>(
     endpoint: &Endpoint,
@@ -126,7 +126,11 @@ fn admit<B>(
     let allowed = allow.map(|allow| allow(head(request)));
     let speaks = speaks_version_4(request);
     let info = RequestInfo::new(request, caller.peer, caller.secure, endpoint.env.clock.wall());
+    let stopping = endpoint.is_stopping();
     async move {
+        if stopping {
+            return Err(Refusal::ShuttingDown);
+        }
         if let Some(allowed) = allowed {
             allowed.await.map_err(Refusal::forbidden)?;
         }

@@ -47,17 +47,20 @@ pub(super) enum Refusal {
     Forbidden(String),
     #[error("Unsupported protocol version")]
     UnsupportedProtocolVersion,
+    /// The server takes no new sessions. Only behind an HTTP server that is not our own can one be asked for.
+    #[error("The server is shutting down")]
+    ShuttingDown,
 }
 
 impl Refusal {
-    /// The code of Engine.IO.
+    /// The code of Engine.IO, which has none for a shutdown: there its general one.
     fn code(&self) -> u8 {
         match self {
             Self::TransportUnknown => 0,
             Self::SessionUnknown => 1,
             Self::BadMethod => 2,
             Self::BadRequest => 3,
-            Self::Forbidden(_) => 4,
+            Self::Forbidden(_) | Self::ShuttingDown => 4,
             Self::UnsupportedProtocolVersion => 5,
         }
     }
@@ -72,6 +75,8 @@ impl Refusal {
         let body = json!({ "code": self.code(), "message": self.to_string() }).to_string();
         let status = match self {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            // For whoever spreads requests over servers: another may take it.
+            Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::TransportUnknown
             | Self::SessionUnknown
             | Self::BadMethod

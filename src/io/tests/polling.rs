@@ -52,7 +52,7 @@ impl RawHttp {
     }
 
     /// The status and the body of the next answer, and its head.
-    async fn answer(&mut self) -> (u16, String, String) {
+    pub(super) async fn answer(&mut self) -> (u16, String, String) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.0.read_u8().await.unwrap());
@@ -64,7 +64,7 @@ impl RawHttp {
         (head[9..12].parse().unwrap(), String::from_utf8(body).unwrap(), head)
     }
 
-    async fn get(&mut self, sid: &str) -> (u16, String) {
+    pub(super) async fn get(&mut self, sid: &str) -> (u16, String) {
         self.start("GET", sid, "").await;
         let (status, body, _) = self.answer().await;
         (status, body)
@@ -74,6 +74,11 @@ impl RawHttp {
         self.start("POST", sid, body).await;
         let (status, body, _) = self.answer().await;
         (status, body)
+    }
+
+    /// Whether the server sends nothing more, and ends the stream.
+    pub(super) async fn has_ended(&mut self) -> bool {
+        matches!(self.0.read(&mut [0; 1]).await, Ok(0))
     }
 
     /// Opens a session with a socket in the main namespace; its id as a parameter.
@@ -91,7 +96,7 @@ impl RawHttp {
 }
 
 /// A WebSocket that names a session.
-async fn probe(world: &World, sid: &str) -> Raw {
+pub(super) async fn probe(world: &World, sid: &str) -> Raw {
     let stream = world.net.connect("server", 3000).await.unwrap();
     let request = format!("ws://server:3000/socket.io/?EIO=4&transport=websocket{sid}");
     Raw(client_async(request, stream).await.unwrap().0)

@@ -10,7 +10,7 @@ use crate::engine::{CloseReason, Message as EngineMessage, Transport};
 use crate::io::{EngineServer, ServerService};
 
 /// hyper serves every stream on a network.
-fn serve_by_hyper(env: &Env, net: &TestNet, service: ServerService) {
+pub(super) fn serve_by_hyper(env: &Env, net: &TestNet, service: ServerService) {
     let mut listener = net.listen();
     let connections = env.clone();
     env.spawn(async move {

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use super::super::bell::Bell;
 use super::super::host::Host;
 use super::super::moment;
+use super::super::seen::Witness;
 use super::frame::{ConnectionId, End, Frame, MachineId, Route, Segment};
 use super::interface::{self, Carrier};
 use super::link::Links;
@@ -32,11 +33,21 @@ pub(in crate::world) const BACKLOG: usize = 128;
 pub(in crate::world) struct Network {
     pub(in crate::world) links: Links,
     pub(in crate::world) bell: Bell,
+    pub(in crate::world) witness: Witness,
     pub(super) seed: u64,
     pub(super) latency: SpanRange,
     machines: Vec<Machine>,
     /// To the interface of each host, from each host.
     wires: BTreeMap<(usize, usize), UnboundedSender<Frame>>,
+}
+
+/// Who hears of what happens in a network.
+pub(in crate::world) struct Observers {
+    pub(in crate::world) recorder: Recorder,
+    /// Rung for what the loop of the run must see at once.
+    pub(in crate::world) bell: Bell,
+    /// Sees what processes see.
+    pub(in crate::world) witness: Witness,
 }
 
 struct Machine {
@@ -71,8 +82,7 @@ impl Network {
         machines: Vec<(Name, usize)>,
         hosts: &[Host],
         carriers: Vec<Carrier>,
-        recorder: &Recorder,
-        bell: &Bell,
+        observers: Observers,
     ) -> Arc<Self> {
         let names = machines.iter().map(|(name, _)| Name::clone(name)).collect();
         let machines = machines.into_iter().map(|(name, place)| Machine {
@@ -94,9 +104,10 @@ impl Network {
             hosts[host].spawn(interface::read(reader, wires[&(host, host)].clone()));
             wires.insert((host, peer), sender);
         }
-        let links = Links::new(names, recorder.clone(), bell.clone());
-        let bell = bell.clone();
-        let network = Arc::new(Self { links, bell, seed, latency, machines: machines.collect(), wires });
+        let Observers { recorder, bell, witness } = observers;
+        let links = Links::new(names, recorder, bell.clone());
+        let network =
+            Arc::new(Self { links, bell, witness, seed, latency, machines: machines.collect(), wires });
         for (host, arrivals) in hosts.iter().zip(arrivals) {
             host.spawn(interface::deliver(Arc::clone(&network), host.clone(), arrivals));
         }

@@ -1,0 +1,138 @@
+//! What is kept of a seed that was run and judged: a few hundred bytes, the same in whichever process it was run.
+//!
+//! Its history is not kept: whoever wants it runs the seed again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Anomaly, Verdict};
+use crate::history::{Digest, History};
+use crate::plan::Plan;
+use crate::report::Touched;
+use crate::world::Outcome;
+
+use super::Judged;
+
+/// A seed that was run and judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Which.
+    pub seed: u64,
+    /// Of its history.
+    pub digest: Digest,
+    /// How many messages the checkers followed.
+    pub messages: u64,
+    /// Virtual time.
+    pub elapsed: Duration,
+    /// How often its faults touched traffic.
+    pub touched: Touched,
+    /// How often each anomaly came up, broken or excused.
+    pub counted: BTreeMap<Anomaly, u64>,
+    /// The states that were reached.
+    pub reached: BTreeSet<String>,
+    /// What is wrong, where not every promise held.
+    pub wrong: Option<Wrong>,
+    /// How a second run of the same plan differed, where there was one and it did.
+    pub diverged: Option<String>,
+}
+
+/// What is wrong with a seed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wrong {
+    /// The harness failed: this says nothing of the program.
+    Harness(String),
+    /// A promise was broken; of several, the one that leads.
+    Broken(Anomaly),
+    /// The checkers cannot say.
+    Unknown(String),
+}
+
+impl Tried {
+    /// What is to be kept of a run.
+    pub(super) fn of(seed: u64, judged: &Judged, diverged: Option<String>) -> Self {
+        Self {
+            seed,
+            digest: judged.outcome.history.digest,
+            messages: judged.judgement.messages,
+            elapsed: judged.outcome.elapsed,
+            touched: Touched::of(&judged.plan, &judged.outcome.touched),
+            counted: judged.judgement.counts(),
+            reached: judged.outcome.reached.clone(),
+            wrong: wrong(judged),
+            diverged,
+        }
+    }
+}
+
+fn wrong(judged: &Judged) -> Option<Wrong> {
+    if let Some(failure) = judged.harness_failure() {
+        return Some(Wrong::Harness(failure));
+    }
+    match judged.judgement.worst() {
+        Verdict::Held { .. } => None,
+        Verdict::Broken(violation) => Some(Wrong::Broken(violation.anomaly)),
+        Verdict::Unknown { why } => Some(Wrong::Unknown(why.clone())),
+        Verdict::Idle => Some(Wrong::Unknown("there was nothing to examine".to_owned())),
+    }
+}
+
+/// Runs a plan with `run` and judges it; `twice`, and compares what came of it.
+pub(super) fn try_plan(seed: u64, plan: Plan, twice: bool, run: impl Fn(&Plan) -> Outcome) -> Tried {
+    let outcome = run(&plan);
+    let judged = Judged::of(plan, outcome);
+    let second = twice.then(|| run(&judged.plan));
+    let diverged = second.and_then(|second| divergence(&judged.outcome.history, &second.history));
+    Tried::of(seed, &judged, diverged)
+}
+
+/// The first record in which two runs of one plan differ.
+fn divergence(first: &History, second: &History) -> Option<String> {
+    if first.digest == second.digest {
+        return None;
+    }
+    let differ = first.records.iter().zip(&second.records).find(|(one, other)| one != other);
+    let what = match differ {
+        Some((one, other)) => format!("    first run:  {one}\n    second run: {other}"),
+        None => format!(
+            "    the records are the same as far as both go ({} and {}): bytes or their times differ",
+            first.records.len(),
+            second.records.len()
+        ),
+    };
+    Some(format!("two runs of one plan gave {} and {}\n{what}", first.digest, second.digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::planted::{ALICE, Planted};
+
+    #[test]
+    fn two_histories_differ_in_the_record_that_is_named() {
+        let (one, other) = (Planted::good().finish(), Planted::good().say(ALICE).finish());
+        assert_eq!(divergence(&one, &one), None);
+        let says = divergence(&one, &other).expect("their digests differ");
+        assert!(says.contains("second run") || says.contains("as far as both go"), "{says}");
+    }
+
+    #[test]
+    fn what_is_kept_of_a_seed_reads_as_it_was_written() {
+        let tried = Tried {
+            seed: 7,
+            digest: Digest(u128::MAX - 5),
+            messages: 3,
+            elapsed: Duration::from_nanos(1_000_000_001),
+            touched: [("reset", 2), ("stall", 0)].into_iter().collect(),
+            counted: BTreeMap::from([(Anomaly::TotalOrderDivergence, 1)]),
+            reached: BTreeSet::from(["chat.repeat".to_owned()]),
+            wrong: Some(Wrong::Broken(Anomaly::Lost)),
+            diverged: Some("a\nb".to_owned()),
+        };
+        let line = serde_json::to_string(&tried).unwrap();
+        assert!(!line.contains('\n'));
+        assert_eq!(serde_json::from_str::<Tried>(&line).unwrap(), tried);
+    }
+}
