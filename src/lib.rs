@@ -10,6 +10,13 @@
 //! | [`store`] | SQLite | the message log and its one committer, the client's outbox |
 //! | [`chat`] | all of the above | the chat, written on the public API as a user would write it |
 //!
+//! | feature | gives |
+//! |---|---|
+//! | `chat` (default) | [`store`] and [`chat`], with SQLite |
+//! | `cli` (default) | the program `squall`, and `chat` |
+//! | `tls` | `io::net::tls`: `https://` and `wss://` for servers and clients, by rustls; flags of the program for it |
+//! | `tower` | `Server::layer`, and `ServerService` as a service of tower: Socket.IO beside the routes of axum |
+//!
 //! The notes of the official tutorial, snippet by snippet, are in [`notes`].
 //!
 //! The same code runs in production and in the simulation: it takes clock, entropy, tasks and network from outside.

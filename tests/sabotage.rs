@@ -1,22 +1,26 @@
 //! The harness is put to the test: each known bug must be found, under its right name, within the scenarios' own seeds.
-//! A green run with a bug in is a failed test.
+//! A green run with a bug in is a failed test. So it is on every backend.
 
 use std::path::PathBuf;
 
 use squall_sim::app::chat::Chat;
 use squall_sim::app::sabotage::Sabotage;
 use squall_sim::hunt::judged;
+use squall_sim::plan::Backend;
 use squall_sim::subject::{self, Subject};
 use squall_sim::world::RunOptions;
 
-fn scenarios() -> Vec<Subject> {
+const BACKENDS: [Backend; 2] = [Backend::Turmoil, Backend::Event];
+
+fn scenarios(backend: Backend) -> Vec<Subject> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    subject::load(&[folder], false).unwrap_or_else(|errors| panic!("{}", errors.join("\n")))
+    let subjects = subject::load(&[folder], false).unwrap_or_else(|errors| panic!("{}", errors.join("\n")));
+    subjects.into_iter().map(|subject| subject.on(Some(backend))).collect()
 }
 
 /// Runs every scenario over its own seeds until one turns red under `sabotage`, and says under which names they did.
-fn first_red(sabotage: Sabotage) -> Option<(String, u64, String)> {
-    for subject in scenarios() {
+fn first_red(sabotage: Sabotage, backend: Backend) -> Option<(String, u64, String)> {
+    for subject in scenarios(backend) {
         for seed in subject.default_seeds() {
             let run = judged(subject.plan(seed), &Chat::sabotaged(sabotage), &RunOptions::default());
             assert_eq!(
@@ -34,9 +38,12 @@ fn first_red(sabotage: Sabotage) -> Option<(String, u64, String)> {
 }
 
 fn is_found_under_its_right_name(sabotage: Sabotage) {
-    let found = first_red(sabotage);
-    let name = found.as_ref().map(|(_, _, anomaly)| anomaly.as_str());
-    assert_eq!(name, Some(sabotage.breaks().as_str()), "{}: first red run: {found:?}", sabotage.as_str());
+    for backend in BACKENDS {
+        let found = first_red(sabotage, backend);
+        let name = found.as_ref().map(|(_, _, anomaly)| anomaly.as_str());
+        let (bug, breaks) = (sabotage.as_str(), sabotage.breaks().as_str());
+        assert_eq!(name, Some(breaks), "{bug} on {backend}: first red run: {found:?}");
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub use hyper::http;
 pub use server::{
     Ack, AcksMissing, Broadcast, ConnectError, CorsOptions, CorsOrigins, EngineServer, EngineSocket,
     EventError, Handshake, Incoming, IntoRooms, ParentNamespace, RequestInfo, Server, ServerNamespace,
-    ServerOptions, ServerService, Socket,
+    ServerOptions, ServerService, SessionStore, SessionStoreError, Socket,
 };
 #[cfg(feature = "tower")]
 pub use server::{Layered, ServerLayer};

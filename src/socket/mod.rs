@@ -23,6 +23,7 @@ pub use backoff::{Backoff, ReconnectOptions};
 pub use codec::{Decoder, Encoded, RESERVED_EVENTS, encode};
 pub use hub::{
     Audience, ConnectionId, Hub, HubCommand, HubEvent, HubInput, HubOutput, Recovered, Recovery, RoomName,
+    stored,
 };
 pub use manager::{
     Manager, ManagerCommand, ManagerEvent, ManagerInput, ManagerOptions, ManagerOutput, ManagerWaiting,

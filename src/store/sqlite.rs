@@ -126,7 +126,7 @@ impl FromSql for LogOffset {
 }
 
 /// Negative before 1970, which a wall clock may claim.
-fn unix_milliseconds(at: SystemTime) -> i64 {
+pub(super) fn unix_milliseconds(at: SystemTime) -> i64 {
     let milliseconds = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     match at.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => milliseconds(after),

@@ -344,6 +344,7 @@ impl Server {
                     self.work.push_back(Work::Session(id, Input::Command(Command::Close)));
                 }
                 HubOutput::Event(event) => self.on_hub_event(event),
+                HubOutput::Persist(batch) => panic!("nothing is stored here: {batch:?}"),
             }
         }
         panic!("a hub that does not come to rest");
@@ -370,6 +371,7 @@ impl Server {
             HubEvent::Disconnected { socket, .. } => {
                 assert!(self.connected.remove(&socket), "disconnected twice");
             }
+            HubEvent::Forgotten { socket } => panic!("nothing is kept of {socket} here"),
         }
     }
 

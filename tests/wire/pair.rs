@@ -255,6 +255,7 @@ impl World {
                     self.work.push_back(Work::ServerSession(connection, Input::Command(Command::Close)));
                 }
                 HubOutput::Event(event) => self.server_events.push((self.now, event)),
+                HubOutput::Persist(batch) => panic!("nothing is stored here: {batch:?}"),
                 HubOutput::Wait { until } => return self.set_timer(Machine::Hub, until),
             }
         }

@@ -3,6 +3,7 @@
 //! What happens is recorded where the chat meets its world: at the message log's storage, at the outbox's storage, and
 //! where a user would see an event.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use squall::Server;
@@ -11,10 +12,10 @@ use squall::engine::Heartbeat;
 use squall::io::ServerOptions;
 use squall::io::env::BoxFuture;
 use squall::socket::Recovery;
-use squall::store::{Log, MessageLog, SqliteLog};
+use squall::store::{Log, MessageLog, SqliteLog, StoreError};
 use tokio::sync::{mpsc, watch};
 
-use crate::plan::{Act, Plan};
+use crate::plan::{Act, Name, Plan};
 
 use super::client::{self, PORT, Resuming, open};
 use super::events;
@@ -53,11 +54,12 @@ impl App for Chat {
             ..ServerOptions::default()
         };
         let (seed, sabotage, recovery) = (plan.seed, self.sabotage, plan.server.recovery);
+        let rooms = rooms(plan);
         let events = events::are_in(plan).then(|| events::names(plan));
         Box::pin(async move {
             let server = Server::new(&machine.env, options);
             let peers = Peers::of(&machine, &server);
-            put_chat_on(&machine, &server, sabotage, seed).await;
+            put_chat_on(&machine, &server, sabotage, &rooms, seed).await;
             if let Some(events) = events {
                 events::serve(&machine, &server, events, recovery.map(|recovery| recovery.0));
             }
@@ -78,37 +80,65 @@ impl App for Chat {
     }
 }
 
-async fn put_chat_on(machine: &Machine, server: &Server, sabotage: Option<Sabotage>, seed: u64) {
+async fn put_chat_on(
+    machine: &Machine,
+    server: &Server,
+    sabotage: Option<Sabotage>,
+    rooms: &BTreeSet<Name>,
+    seed: u64,
+) {
     let env = &machine.env;
-    let storage = SqliteLog::with_connection(open(machine)).expect("the schema is this program's");
-    let open_log = async |storage| Log::open(env, storage).await.expect("a log that opened has a head");
-    let recording = |storage: Box<dyn MessageLog>| RecordingLog::new(storage, machine.clone());
-    let config = ChatConfig::default();
+    let log = loop {
+        match open_log(machine, sabotage, rooms).await {
+            Ok(log) => break log,
+            Err(error) => machine.restart_after(error).await,
+        }
+    };
     match sabotage {
-        None => chat::serve(env, server, &open_log(recording(Box::new(storage))).await, config),
-        Some(Sabotage::SkipDuplicateCheck) => {
-            let storage = SkipDuplicateCheck::new(storage);
-            chat::serve(env, server, &open_log(recording(Box::new(storage))).await, config);
-        }
+        None | Some(Sabotage::SkipDuplicateCheck) => chat::serve(env, server, &log, ChatConfig::default()),
         Some(Sabotage::AcknowledgeFirst) => {
-            let log = open_log(recording(Box::new(storage))).await;
-            chat::serve(env, server, &AcknowledgeFirst::new(env, log), config);
+            chat::serve(env, server, &AcknowledgeFirst::new(env, log), ChatConfig::default());
         }
-        Some(Sabotage::HandlersEmit) => {
-            let log = open_log(recording(Box::new(storage))).await;
-            HandlersEmit::serve(env, server, &log, seed);
-        }
-        Some(Sabotage::ReplayOverlapsLive) => {
-            let log = open_log(recording(Box::new(storage))).await;
-            Tutorial::serve(env, server, &log, Showing::Overlapping);
-        }
-        Some(Sabotage::OffsetOverAHole) => {
-            let log = open_log(recording(Box::new(storage))).await;
-            Tutorial::serve(env, server, &log, Showing::Beside);
-        }
-        Some(Sabotage::UndefinedIds) => {
-            let log = open_log(recording(Box::new(storage))).await;
-            Tutorial::serve(env, server, &log, Showing::ByCursor);
-        }
+        Some(Sabotage::HandlersEmit) => HandlersEmit::serve(env, server, &log, seed),
+        Some(Sabotage::ReplayOverlapsLive) => Tutorial::serve(env, server, &log, Showing::Overlapping),
+        Some(Sabotage::OffsetOverAHole) => Tutorial::serve(env, server, &log, Showing::Beside),
+        Some(Sabotage::UndefinedIds) => Tutorial::serve(env, server, &log, Showing::ByCursor),
     }
+}
+
+async fn open_log(
+    machine: &Machine,
+    sabotage: Option<Sabotage>,
+    rooms: &BTreeSet<Name>,
+) -> Result<Log, StoreError> {
+    let storage = SqliteLog::with_connection(open(machine)?)?;
+    let storage: Box<dyn MessageLog> = match sabotage {
+        Some(Sabotage::SkipDuplicateCheck) => Box::new(SkipDuplicateCheck::new(storage)),
+        Some(
+            Sabotage::AcknowledgeFirst
+            | Sabotage::HandlersEmit
+            | Sabotage::ReplayOverlapsLive
+            | Sabotage::OffsetOverAHole
+            | Sabotage::UndefinedIds,
+        )
+        | None => Box::new(storage),
+    };
+    Log::open(&machine.env, RecordingLog::new(storage, machine.clone(), rooms)?).await
+}
+
+/// Every room that someone is in or says something in.
+fn rooms(plan: &Plan) -> BTreeSet<Name> {
+    let at_the_start = plan.clients.values().flat_map(|client| client.rooms.iter().cloned());
+    let said_in = plan.ops.iter().filter_map(|op| match &op.act {
+        Act::Say(say) => Some(say.room.clone()),
+        Act::Connect
+        | Act::Disconnect
+        | Act::Join(_)
+        | Act::Leave(_)
+        | Act::Emit(_)
+        | Act::Broadcast(_)
+        | Act::Reload
+        | Act::Wait => None,
+    });
+    at_the_start.chain(said_in).collect()
 }

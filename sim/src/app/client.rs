@@ -9,7 +9,7 @@ use squall::chat::wire::CHAT_MESSAGE;
 use squall::chat::{ChatClient, ChatEvent, ChatOptions, ReceiveMode, SendMode};
 use squall::io::{ClientOptions, ConnectUrl, Event};
 use squall::socket::{Args, ReconnectOptions};
-use squall::store::{LogOffset, MemoryOutbox, MessageId, SqliteOutbox};
+use squall::store::{LogOffset, MemoryOutbox, MessageId, SqliteOutbox, StoreError};
 use tokio::sync::mpsc;
 
 use super::Machine;
@@ -48,10 +48,22 @@ pub(super) async fn run(
     ops: mpsc::UnboundedReceiver<Act>,
 ) {
     if sabotage == Some(Sabotage::ReplayOverlapsLive) {
-        let outbox = RecordingOutbox::new(open_outbox(&machine), machine.clone());
+        let outbox = loop {
+            match open_outbox(&machine).and_then(|outbox| RecordingOutbox::new(outbox, machine.clone())) {
+                Ok(outbox) => break outbox,
+                Err(error) => machine.restart_after(error).await,
+            }
+        };
         return Page::run(machine, server(), options(&plan).client, outbox, ops).await;
     }
-    let (chat, mut shown) = start(&machine, &plan, sabotage).await;
+    let (chat, mut shown) = loop {
+        match start(&machine, &plan, sabotage).await {
+            Ok(started) => break started,
+            Err(error) => machine.restart_after(error).await,
+        }
+    };
+    let (name, asked) = (machine.name.clone(), chat.clone());
+    machine.probe.set(move || wait_chain(&name, &asked));
     let events = events.map(|Resuming(recovers)| Events::new(&machine, chat.client(), &plan.rooms, recovers));
     let (events, heard) = match events {
         Some((events, heard)) => (Some(events), Some(heard)),
@@ -89,36 +101,31 @@ fn server() -> ConnectUrl {
     ConnectUrl { secure: false, host: SERVER.to_owned(), port: PORT }
 }
 
-fn open_outbox(machine: &Machine) -> SqliteOutbox {
-    let outbox = SqliteOutbox::with_connection(open(machine), machine.env.entropy.clone());
-    outbox.expect("one client has the outbox")
+fn open_outbox(machine: &Machine) -> Result<SqliteOutbox, StoreError> {
+    SqliteOutbox::with_connection(open(machine)?, machine.env.entropy.clone())
 }
 
 async fn start(
     machine: &Machine,
     plan: &ClientPlan,
     sabotage: Option<Sabotage>,
-) -> (ChatClient, mpsc::UnboundedReceiver<ChatEvent>) {
+) -> Result<(ChatClient, mpsc::UnboundedReceiver<ChatEvent>), StoreError> {
     let (env, url) = (&machine.env, server());
     let (net, options) = (machine.net.clone(), options(plan));
-    let started = match plan.send {
+    match plan.send {
         Send::Outbox if sabotage == Some(Sabotage::UndefinedIds) => {
-            let outbox = UndefinedIds::new(open_outbox(machine));
-            ChatClient::new(env, net, url, options, RecordingOutbox::new(outbox, machine.clone())).await
+            let outbox = RecordingOutbox::new(UndefinedIds::new(open_outbox(machine)?), machine.clone())?;
+            ChatClient::new(env, net, url, options, outbox).await
         }
         Send::Outbox => {
-            let outbox = RecordingOutbox::new(open_outbox(machine), machine.clone());
+            let outbox = RecordingOutbox::new(open_outbox(machine)?, machine.clone())?;
             ChatClient::new(env, net, url, options, outbox).await
         }
         Send::Plain | Send::Retry | Send::Manual => {
-            let outbox = RecordingOutbox::new(MemoryOutbox::new(env.entropy.clone()), machine.clone());
+            let outbox = RecordingOutbox::new(MemoryOutbox::new(env.entropy.clone()), machine.clone())?;
             ChatClient::new(env, net, url, options, outbox).await
         }
-    };
-    let (client, events) = started.expect("an outbox that opened can be read");
-    let (name, asked) = (machine.name.clone(), client.clone());
-    machine.probe.set(move || wait_chain(&name, &asked));
-    (client, events)
+    }
 }
 
 fn options(plan: &ClientPlan) -> ChatOptions {
@@ -312,8 +319,8 @@ impl Retry {
     }
 }
 
-/// Opens the machine's disk.
-pub(super) fn open(machine: &Machine) -> Connection {
+/// Opens the database on the machine's disk.
+pub(super) fn open(machine: &Machine) -> Result<Connection, StoreError> {
     let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(&machine.database, flags).expect("the world keeps the machine's disk open")
+    Ok(Connection::open_with_flags(&machine.database, flags)?)
 }

@@ -12,9 +12,11 @@ pub mod sabotage;
 mod wire;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use squall::Env;
 use squall::io::env::BoxFuture;
+use squall::store::StoreError;
 use tokio::sync::{mpsc, watch};
 
 use crate::history::{Kind, Recorder};
@@ -51,6 +53,17 @@ impl Machine {
             session,
             kind,
         );
+    }
+}
+
+/// How long it takes to start a program again that could not open its database, as a service manager does, or a user.
+const RESTART: Duration = Duration::from_secs(1);
+
+impl Machine {
+    /// Says that the database could not be opened, and ends when it is time to try again.
+    async fn restart_after(&self, error: StoreError) {
+        self.record(0, Kind::Trouble { what: error.to_string() });
+        self.env.sleep(RESTART).await;
     }
 }
 

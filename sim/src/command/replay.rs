@@ -61,7 +61,7 @@ impl Replay {
             anstream::print!("{}", plan.to_yaml());
             return ExitCode::Held;
         }
-        let options = RunOptions { log: self.log.clone() };
+        let options = RunOptions { log: self.log.clone(), ..RunOptions::default() };
         if let Err(why) = world::preflight(&options) {
             anstream::eprintln!("error: {why}");
             return ExitCode::Usage;

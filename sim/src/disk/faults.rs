@@ -31,8 +31,8 @@ pub(super) enum Work {
 #[derive(Default)]
 pub(super) struct Faults {
     once: BTreeMap<u64, Trouble>,
-    lasting: BTreeMap<usize, Trouble>,
-    touched: BTreeMap<usize, u64>,
+    /// And how many operations each has touched.
+    lasting: BTreeMap<usize, (Trouble, u64)>,
 }
 
 impl Faults {
@@ -41,16 +41,12 @@ impl Faults {
     }
 
     pub(super) fn begin(&mut self, fault: usize, trouble: Trouble) {
-        self.lasting.insert(fault, trouble);
-        self.touched.entry(fault).or_default();
+        self.lasting.insert(fault, (trouble, 0));
     }
 
-    pub(super) fn end(&mut self, fault: usize) {
-        self.lasting.remove(&fault);
-    }
-
-    pub(super) fn touched(&self) -> Vec<(usize, u64)> {
-        self.touched.iter().map(|(fault, times)| (*fault, *times)).collect()
+    /// Says how many operations it has touched.
+    pub(super) fn end(&mut self, fault: usize) -> u64 {
+        self.lasting.remove(&fault).map_or(0, |(_, touched)| touched)
     }
 
     /// What becomes of the operation of that number: it fails, or takes longer by each of these.
@@ -61,11 +57,9 @@ impl Faults {
         {
             slower.extend(trouble.befall(work)?);
         }
-        for (fault, trouble) in &self.lasting {
+        for (trouble, touched) in self.lasting.values_mut() {
             let befallen = trouble.befall(work);
-            if befallen != Ok(None) {
-                *self.touched.entry(*fault).or_default() += 1;
-            }
+            *touched += u64::from(befallen != Ok(None));
             slower.extend(befallen?);
         }
         Ok(slower)

@@ -87,14 +87,9 @@ impl Disk {
         self.lock().faults.begin(fault, trouble);
     }
 
-    /// A fault is over.
-    pub fn end(&self, fault: usize) {
-        self.lock().faults.end(fault);
-    }
-
-    /// How many operations each fault that ever began has touched.
-    pub fn touched(&self) -> Vec<(usize, u64)> {
-        self.lock().faults.touched()
+    /// A fault is over. Says how many operations it has touched.
+    pub fn end(&self, fault: usize) -> u64 {
+        self.lock().faults.end(fault)
     }
 
     /// How long the syncs took that were asked for since this was last called.

@@ -15,8 +15,8 @@ use crate::units::{NumberRange, Rate, Span, SpanRange};
 
 use super::drawing::content;
 use super::{
-    Act, AppKind, Backend, ClientPlan, Cut, Delay, Fault, FaultAct, Guarantee, Join, Lasting, Loss, Name,
-    NetworkPlan, Op, Pair, Path, Plan, SERVER, Say, ServerPlan, Slow, VERSION, settle_bound,
+    Act, AppKind, Backend, ClientPlan, Cut, Delay, DiskSlow, Fault, FaultAct, Guarantee, Join, Lasting, Loss,
+    Name, NetworkPlan, Op, Pair, Path, Plan, SERVER, Say, ServerPlan, Slow, VERSION, settle_bound,
 };
 
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -190,7 +190,7 @@ impl Dice {
         let client = names[self.index(Stream::Fault, &format!("{n}/client"), 0..=last)].clone();
         let server: Name = Arc::from(SERVER);
         let between = [client.clone(), server.clone()];
-        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=12) {
+        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=17) {
             0 => FaultAct::Stall(Path::Between(between)),
             1 => FaultAct::Stall(Path::OneWay([client, server])),
             2 => FaultAct::Stall(Path::OneWay([server, client])),
@@ -203,7 +203,12 @@ impl Dice {
             9 => FaultAct::Slow(Slow { path: self.path(n, between), rate: self.rate(n) }),
             10 => FaultAct::HalfOpen(Pair { between }),
             11 => FaultAct::Cut(Cut { path: self.path(n, between), after: self.after(n) }),
-            _ => FaultAct::Reload(client),
+            12 => FaultAct::Reload(client),
+            13 => FaultAct::PowerOff(server),
+            14 => FaultAct::PowerOff(client),
+            15 => FaultAct::DiskFull(server),
+            16 => FaultAct::DiskError(server),
+            _ => FaultAct::DiskSlow(DiskSlow { of: server, by: self.delay(n) }),
         };
         let at = self.duration(Stream::Fault, &format!("{n}/at"), Duration::ZERO..=STORY);
         let lasts = match what.kind().lasting() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::scenario::limits::{connect_timeout, round_trip};
 use crate::units::Span;
 
-use super::{Act, ClientPlan, Plan, Send};
+use super::{Act, ClientPlan, FaultAct, FaultKind, Plan, Send};
 
 /// The protocol's own bound on what a healed world still takes, summed from its timers. The worst client
 ///
@@ -15,8 +15,9 @@ use super::{Act, ClientPlan, Plan, Send};
 /// 3. waits before the next attempt: `reconnection_delay_max`, the longest backoff, jitter included;
 /// 4. connects: TCP, upgrade, `open`, CONNECT, and reads on from where it was: six round trips;
 /// 5. waits for an acknowledgement that was lost on the way: `ack_timeout`, and once more for each of its `retries`;
-/// 6. sends all that is left to send, and asks to be let in and out of rooms, one after the other, each a round trip;
-/// 7. while the server makes everybody's messages durable, one commit each.
+/// 6. was told, where a disk is in trouble, to try again later: the longest such delay;
+/// 7. sends all that is left to send, and asks to be let in and out of rooms, one after the other, each a round trip;
+/// 8. while the server makes everybody's messages durable, one commit each.
 ///
 /// It is a bound, not an estimate: a run ends as soon as nothing is owed.
 pub fn settle_bound(plan: &Plan) -> Span {
@@ -41,8 +42,18 @@ pub fn settle_bound(plan: &Plan) -> Span {
     let all: u32 = asked.values().sum();
 
     let sending = round_trip * longest_outbox + server.fsync.high * all;
-    let bound = noticing + connecting + round_trip * 6 + acknowledged + sending;
+    let refused =
+        if plan.faults.iter().any(|fault| refuses(&fault.what)) { REFUSED_DELAY } else { Duration::ZERO };
+    let bound = noticing + connecting + round_trip * 6 + acknowledged + refused + sending;
     Span(whole_seconds(bound))
+}
+
+/// The longest that an outbox waits which was told to try again later: half a second, doubled six times.
+const REFUSED_DELAY: Duration = Duration::from_secs(32);
+
+/// Whether a fault makes the server tell senders to try again later.
+fn refuses(fault: &FaultAct) -> bool {
+    matches!(fault.kind(), FaultKind::DiskFull | FaultKind::DiskError)
 }
 
 fn longest_acknowledgement(client: &ClientPlan) -> Duration {

@@ -14,8 +14,8 @@ use crate::scenario::limits::{
 use crate::units::{Rate, Span, SpanRange};
 
 use super::{
-    Act, ClientPlan, Cut, Delay, Fault, FaultAct, Guarantee, Join, Lasting, Loss, Name, Op, Plan, SERVER,
-    Say, Send, Slow, VERSION,
+    Act, ClientPlan, Cut, Delay, DiskSlow, Fault, FaultAct, Guarantee, Join, Lasting, Loss, Name, Op, Plan,
+    SERVER, Say, Send, Slow, VERSION,
 };
 
 /// Why a plan cannot be run.
@@ -233,6 +233,12 @@ impl Plan {
                 })?;
             }
             validate_measure(part, &fault.what)?;
+            let unknown = fault
+                .what
+                .victims()
+                .iter()
+                .find(|name| ***name != *SERVER && !self.clients.contains_key(*name));
+            part.must(unknown.is_none(), || format!("unknown client `{}`", unknown.map_or("", |name| name)))?;
             if let FaultAct::Reload(name) = &fault.what {
                 part.must(self.clients.contains_key(name), || {
                     format!("only a client can be reloaded, not `{name}`")
@@ -266,7 +272,7 @@ fn content_bytes_total_max() -> u64 {
 /// How much, how many, how fast.
 fn validate_measure(part: Part, what: &FaultAct) -> Result<(), PlanError> {
     match what {
-        FaultAct::Delay(Delay { by, .. }) => {
+        FaultAct::Delay(Delay { by, .. }) | FaultAct::DiskSlow(DiskSlow { by, .. }) => {
             part.must(by.low <= by.high && by.high <= TIME_MAX, || format!("a delay cannot be {by}"))
         }
         FaultAct::Loss(Loss { percent, .. }) => part.must(LOSS_PERCENT.contains(percent), || {
@@ -283,6 +289,9 @@ fn validate_measure(part: Part, what: &FaultAct) -> Result<(), PlanError> {
         | FaultAct::Partition(_)
         | FaultAct::HalfOpen(_)
         | FaultAct::Reset(_)
+        | FaultAct::DiskFull(_)
+        | FaultAct::DiskError(_)
+        | FaultAct::PowerOff(_)
         | FaultAct::Kill(_)
         | FaultAct::Shutdown(_)
         | FaultAct::Reload(_) => Ok(()),

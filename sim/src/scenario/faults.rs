@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::draw::{Stream, draw_within};
 use crate::units::{NumberRange, Rate, SpanRange};
 
-use super::terms::Name;
+use super::terms::{Name, SERVER};
 
 /// A fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,15 @@ pub enum FaultAct {
     Shutdown(Name),
     /// The client's memory is lost, its disk is not: as when a page is loaded again.
     Reload(Name),
+    /// The machine loses power: silence, and what its disk had not synced is lost as far as the dice say. It is back at
+    /// `until`, and answers with RST what belongs to connections of before.
+    PowerOff(Name),
+    /// There is no space left on the machine's disk (`ENOSPC`).
+    DiskFull(Name),
+    /// Nothing can be read from the machine's disk, or written to it (`EIO`).
+    DiskError(Name),
+    /// Each fsync of the machine's disk takes longer.
+    DiskSlow(DiskSlow),
 }
 
 /// A kind of fault.
@@ -64,6 +73,14 @@ pub enum FaultKind {
     Shutdown,
     /// [`FaultAct::Reload`].
     Reload,
+    /// [`FaultAct::PowerOff`].
+    PowerOff,
+    /// [`FaultAct::DiskFull`].
+    DiskFull,
+    /// [`FaultAct::DiskError`].
+    DiskError,
+    /// [`FaultAct::DiskSlow`].
+    DiskSlow,
 }
 
 /// Whether a kind of fault has a length.
@@ -92,6 +109,10 @@ impl FaultKind {
             Self::Kill => "kill",
             Self::Shutdown => "shutdown",
             Self::Reload => "reload",
+            Self::PowerOff => "power_off",
+            Self::DiskFull => "disk_full",
+            Self::DiskError => "disk_error",
+            Self::DiskSlow => "disk_slow",
         }
     }
 
@@ -104,7 +125,11 @@ impl FaultKind {
             | Self::Stall
             | Self::Partition
             | Self::Kill
-            | Self::Shutdown => Lasting::Always,
+            | Self::Shutdown
+            | Self::PowerOff
+            | Self::DiskFull
+            | Self::DiskError
+            | Self::DiskSlow => Lasting::Always,
             Self::Reload => Lasting::IfSaid,
             Self::HalfOpen | Self::Reset | Self::Cut => Lasting::Never,
         }
@@ -126,13 +151,18 @@ impl FaultAct {
             Self::Kill(_) => FaultKind::Kill,
             Self::Shutdown(_) => FaultKind::Shutdown,
             Self::Reload(_) => FaultKind::Reload,
+            Self::PowerOff(_) => FaultKind::PowerOff,
+            Self::DiskFull(_) => FaultKind::DiskFull,
+            Self::DiskError(_) => FaultKind::DiskError,
+            Self::DiskSlow(_) => FaultKind::DiskSlow,
         }
     }
 
-    /// The process that it stops.
+    /// The process that it stops, for all to miss. A client that is off is a client that is away.
     pub fn stops(&self) -> Option<&Name> {
         match self {
             Self::Kill(name) | Self::Shutdown(name) => Some(name),
+            Self::PowerOff(name) => (**name == *SERVER).then_some(name),
             Self::Delay(_)
             | Self::Loss(_)
             | Self::Slow(_)
@@ -141,14 +171,23 @@ impl FaultAct {
             | Self::HalfOpen(_)
             | Self::Reset(_)
             | Self::Cut(_)
-            | Self::Reload(_) => None,
+            | Self::Reload(_)
+            | Self::DiskFull(_)
+            | Self::DiskError(_)
+            | Self::DiskSlow(_) => None,
         }
     }
 
     /// The processes that it is about.
     pub fn victims(&self) -> &[Name] {
         match self {
-            Self::Kill(name) | Self::Shutdown(name) | Self::Reload(name) => std::slice::from_ref(name),
+            Self::Kill(name)
+            | Self::Shutdown(name)
+            | Self::Reload(name)
+            | Self::PowerOff(name)
+            | Self::DiskFull(name)
+            | Self::DiskError(name)
+            | Self::DiskSlow(DiskSlow { of: name, .. }) => std::slice::from_ref(name),
             Self::Delay(_)
             | Self::Loss(_)
             | Self::Slow(_)
@@ -169,7 +208,13 @@ impl FaultAct {
             | Self::Cut(Cut { path, .. })
             | Self::Stall(path) => Some(path.ends()),
             Self::Partition(pair) | Self::HalfOpen(pair) | Self::Reset(pair) => Some(&pair.between),
-            Self::Kill(_) | Self::Shutdown(_) | Self::Reload(_) => None,
+            Self::Kill(_)
+            | Self::Shutdown(_)
+            | Self::Reload(_)
+            | Self::PowerOff(_)
+            | Self::DiskFull(_)
+            | Self::DiskError(_)
+            | Self::DiskSlow(_) => None,
         }
     }
 
@@ -198,7 +243,13 @@ impl fmt::Display for FaultAct {
             | Self::HalfOpen(Pair { between: [a, b] })
             | Self::Reset(Pair { between: [a, b] }) => write!(f, " {a} -- {b}"),
             Self::Cut(Cut { path, after }) => write!(f, " {path} after {after} bytes"),
-            Self::Kill(name) | Self::Shutdown(name) | Self::Reload(name) => write!(f, " {name}"),
+            Self::Kill(name)
+            | Self::Shutdown(name)
+            | Self::Reload(name)
+            | Self::PowerOff(name)
+            | Self::DiskFull(name)
+            | Self::DiskError(name) => write!(f, " {name}"),
+            Self::DiskSlow(DiskSlow { of, by }) => write!(f, " {of} by {by}"),
         }
     }
 }
@@ -245,6 +296,16 @@ pub struct Cut {
     pub path: Path,
     /// How many bytes still pass. A plan has one number.
     pub after: NumberRange,
+}
+
+/// How much longer each fsync takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskSlow {
+    /// Whose disk.
+    pub of: Name,
+    /// On top of what the server's `fsync` says; drawn for each.
+    pub by: SpanRange,
 }
 
 /// Two processes, unordered.

@@ -42,6 +42,10 @@ faults:
   - { at: 7s, what: { cut: { from: alice, to: server, after: 100..5000 } } }
   - { at: 8s, what: { reload: alice } }
   - { at: 8s, lasts: 1s, what: { reload: bob } }
+  - { at: 9s, lasts: 1s, what: { power_off: server } }
+  - { at: 9s, lasts: 1s, what: { disk_full: server } }
+  - { at: 9s, lasts: 1s, what: { disk_error: bob } }
+  - { at: 9s, lasts: 1s, what: { disk_slow: { of: alice, by: 1s..2s } } }
 settle: 60s
 expect: { reached: [chat.repeat] }
 seeds: 7
@@ -75,6 +79,10 @@ fn a_good_story_is_understood() {
             "cut alice -> server after 100..5000 bytes",
             "reload alice",
             "reload bob",
+            "power_off server",
+            "disk_full server",
+            "disk_error bob",
+            "disk_slow alice by 1s..2s",
         ]
     );
     assert_eq!(scenario.settle.unwrap().to_string(), "1m");
@@ -173,6 +181,10 @@ tells! {
     a_half_open_connection_that_ends: spoilt("{ at: 7s, what: { half", "{ at: 7s, lasts: 1s, what: { half");
     a_cut_that_says_too_much: spoilt("{ from: alice, to: server, after", "{ between: [alice, server], from: alice, after");
     a_key_that_a_fault_does_not_have: spoilt("rate: 10KB/s", "rte: 10KB/s");
+    a_loss_of_power_while_the_server_is_stopped: spoilt("{ at: 9s, lasts: 1s, what: { power", "{ at: 6s, lasts: 1s, what: { power");
+    a_loss_of_power_without_an_end: spoilt("lasts: 1s, what: { power_off", "what: { power_off");
+    a_disk_of_nobody: spoilt("disk_full: server", "disk_full: sever");
+    a_disk_that_is_slow_by_nothing: spoilt("by: 1s..2s", "by: 0s");
     only_a_client_is_reloaded: spoilt("reload: alice", "reload: server");
     a_client_that_does_not_exist_is_not_reloaded: spoilt("reload: alice", "reload: alicia");
     a_link_between_clients: spoilt("reset: { between: [bob, server]", "reset: { between: [bob, alice]");

@@ -13,9 +13,10 @@ use super::backend::{self, Backend};
 use super::bell::Bell;
 use super::faults::{self, Moment, SHUTDOWN_GRACE};
 use super::host::Host;
-use super::kernel::Network;
+use super::kernel::{Network, Observers};
 use super::roster::{self, Roster};
-use super::{moment, panics};
+use super::seen::{Seen, Witness};
+use super::{RunOptions, moment, panics};
 use crate::app::App;
 use crate::check::{Ending, Owed};
 use crate::history::{Kind, Recorder};
@@ -68,12 +69,14 @@ impl<'a> Drive<'a> {
     pub(super) fn start(
         plan: &'a Plan,
         app: &'a (dyn App + Sync),
+        options: &RunOptions,
         recorder: &Recorder,
         progress: &'a AtomicU64,
     ) -> Result<Self, String> {
         let (backend, carriers) = backend::start(plan.backend)?;
         moment::set(backend.now());
         let bell = Bell::default();
+        let witness = if options.seen { Witness::attentive() } else { Witness::default() };
         let machines = roster::names(plan).map(|name| {
             let place = if *name == *SERVER { backend.server_place() } else { backend.clients_place() };
             (name, place)
@@ -84,8 +87,7 @@ impl<'a> Drive<'a> {
             machines.collect(),
             backend.hosts(),
             carriers,
-            recorder,
-            &bell,
+            Observers { recorder: recorder.clone(), bell: bell.clone(), witness },
         );
         let mut roster = Roster::new(plan, app, &network, recorder)?;
         roster.start_all();
@@ -130,6 +132,11 @@ impl<'a> Drive<'a> {
 
     pub(super) fn now(&self) -> Duration {
         self.backend.now()
+    }
+
+    /// What processes saw at their ends of connections, if that was asked for.
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.network.witness.take()
     }
 
     /// How often each fault of the plan touched traffic.

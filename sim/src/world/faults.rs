@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::kernel::{Impairment, MachineId, Network};
 use super::roster::Roster;
-use crate::plan::{Fault, FaultAct, Name, Pair, Path};
+use crate::disk::Trouble;
+use crate::plan::{DiskSlow, Fault, FaultAct, Name, Pair, Path};
 
 /// How long a process that is asked to stop may take; then it is killed, as service managers do.
 pub(super) const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
@@ -74,12 +75,43 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
             let closed = roster.reload(name, fault.until.map(|_| place));
             match (closed.as_deref(), network.find(name)) {
                 // Its memory is lost all the same.
-                (Some([]), Some(machine)) => links.touch_process(place, machine),
+                (Some([]), Some(machine)) => links.touch_process(place, machine, 1),
                 (Some(closed), _) => links.touch_all(place, closed),
                 (None, _) => {}
             }
         }
         (FaultAct::Reload(name), Moment::Ends) => roster.revive(name, place),
+
+        (FaultAct::PowerOff(name), Moment::Begins) => {
+            let gone = roster.power_off(name, place);
+            around(network, name).into_iter().for_each(|way| links.impose(way, place, Impairment::Block));
+            match (gone.is_empty(), network.find(name)) {
+                // What was on its disk is lost all the same.
+                (true, Some(machine)) => links.touch_process(place, machine, 1),
+                (true, None) | (false, _) => links.touch_all(place, &gone),
+            }
+        }
+        (FaultAct::PowerOff(name), Moment::Ends) => {
+            around(network, name).into_iter().for_each(|way| links.lift(way, place));
+            roster.revive(name, place);
+        }
+
+        (FaultAct::DiskFull(name), Moment::Begins) => roster.trouble_disk(name, place, Trouble::Full),
+        (FaultAct::DiskError(name), Moment::Begins) => roster.trouble_disk(name, place, Trouble::Error),
+        (FaultAct::DiskSlow(slow), Moment::Begins) => {
+            roster.trouble_disk(&slow.of, place, Trouble::Slow(slow.by));
+        }
+        (
+            FaultAct::DiskFull(name)
+            | FaultAct::DiskError(name)
+            | FaultAct::DiskSlow(DiskSlow { of: name, .. }),
+            Moment::Ends,
+        ) => {
+            let touched = roster.heal_disk(name, place);
+            if let Some(machine) = network.find(name).filter(|_| touched > 0) {
+                links.touch_process(place, machine, touched);
+            }
+        }
 
         (
             FaultAct::Delay(_)
@@ -91,10 +123,19 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
             | FaultAct::Reset(_)
             | FaultAct::Cut(_)
             | FaultAct::Kill(_)
-            | FaultAct::Reload(_),
+            | FaultAct::Reload(_)
+            | FaultAct::PowerOff(_)
+            | FaultAct::DiskFull(_)
+            | FaultAct::DiskError(_)
+            | FaultAct::DiskSlow(_),
             Moment::Insists,
         ) => {}
     }
+}
+
+/// Every way to a machine and from it.
+fn around(network: &Network, name: &Name) -> Vec<(MachineId, MachineId)> {
+    network.find(name).map_or_else(Vec::new, |machine| network.ways_of(machine))
 }
 
 /// The directions that a path is.

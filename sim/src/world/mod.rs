@@ -15,6 +15,7 @@
 //! | `turmoil` | a backend that ticks: two hosts, and a stream between them |
 //! | `event` | a backend that jumps from event to event: one host for all |
 //! | `host` | a runtime of a backend: tasks and timers |
+//! | `seen` | what processes saw at their ends of connections |
 //! | `bell` | wakes the loop before its time |
 //! | `moment` | the virtual time, and whose code runs, for everything in the thread |
 //! | `interposer` | `getrandom` and `clock_gettime`, for code that takes no `Env` |
@@ -36,6 +37,7 @@ pub mod net;
 mod panics;
 mod process;
 mod roster;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod turmoil;
@@ -52,6 +54,8 @@ use crate::history::{History, Recorder};
 use crate::plan::{Name, Plan};
 use crate::scenario::limits::TICK;
 use drive::Drive;
+
+pub use seen::{Call, Seen, Sight};
 
 /// What came of a run.
 #[derive(Debug)]
@@ -71,6 +75,8 @@ pub struct Outcome {
     pub stray_tasks: u64,
     /// Every value of a tracing field `reached`.
     pub reached: BTreeSet<String>,
+    /// What processes saw at their ends of connections, in order; empty where nobody asked for it.
+    pub seen: Vec<Seen>,
     /// What was logged, in order; empty where nothing was asked for.
     pub log: Vec<LogLine>,
 }
@@ -89,6 +95,8 @@ pub struct LogLine {
 pub struct RunOptions {
     /// What to log: a level for the program under test, or directives as `RUST_LOG` has them. Nothing when absent.
     pub log: Option<String>,
+    /// Whether to keep what processes see at their ends of connections.
+    pub seen: bool,
 }
 
 /// Enough for SQLite, hyper and a debug build.
@@ -144,6 +152,7 @@ impl Outcome {
             panics: vec![why],
             stray_tasks: 0,
             reached: BTreeSet::new(),
+            seen: Vec::new(),
             log: Vec::new(),
         }
     }
@@ -183,11 +192,12 @@ fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions, progress: &At
         Ok(listening) => listening,
         Err(why) => return Outcome::none(why),
     };
-    let mut outcome = match catch_unwind(AssertUnwindSafe(|| Drive::start(plan, app, &recorder, progress))) {
-        Ok(Ok(drive)) => to_the_end(drive, &recorder),
-        Ok(Err(why)) => Outcome::none(why),
-        Err(_) => Outcome::none("the world failed to start".to_owned()),
-    };
+    let mut outcome =
+        match catch_unwind(AssertUnwindSafe(|| Drive::start(plan, app, options, &recorder, progress))) {
+            Ok(Ok(drive)) => to_the_end(drive, &recorder),
+            Ok(Err(why)) => Outcome::none(why),
+            Err(_) => Outcome::none("the world failed to start".to_owned()),
+        };
     outcome.panics.extend(panics::so_far());
     outcome.reached = listening.reached();
     outcome.log = listening.lines();
@@ -213,6 +223,7 @@ fn to_the_end(mut drive: Drive<'_>, recorder: &Recorder) -> Outcome {
         panics: failures,
         stray_tasks: drive.stray_tasks,
         reached: BTreeSet::new(),
+        seen: drive.seen(),
         log: Vec::new(),
     };
     drive.silence();

@@ -10,12 +10,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use squall::io::net::{Connector, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::kernel::Socket;
 use super::moment;
 use super::process::Process;
+use super::seen::{Call, Seen, Sight};
 use crate::plan::Name;
 
 /// Listens and connects for one life of one process.
@@ -58,12 +60,16 @@ impl Connector for ProcessNet {
         };
         let socket = process.network.dial(process.machine, machine, port);
         let stream = ProcessStream { process: Arc::clone(process), socket };
-        poll_fn(|context| match process.is_dead() {
+        let connected = poll_fn(|context| match process.is_dead() {
             true => Poll::Pending,
             false => stream.socket.poll_connected(context),
         })
-        .await?;
-        Ok(stream)
+        .await;
+        stream.see(|| match &connected {
+            Ok(()) => Sight::Connected,
+            Err(error) => failed(Call::Connect, error),
+        });
+        connected.map(|()| stream)
     }
 }
 
@@ -83,7 +89,9 @@ impl Listener for ProcessListener {
             false => process.network.poll_accept(process.machine, self.port, context),
         })
         .await;
-        Ok((ProcessStream { process: Arc::clone(process), socket }, peer))
+        let stream = ProcessStream { process: Arc::clone(process), socket };
+        stream.see(|| Sight::Accepted);
+        Ok((stream, peer))
     }
 }
 
@@ -107,6 +115,21 @@ impl ProcessStream {
     pub fn peer(&self) -> &Name {
         self.process.network.name(self.socket.peer())
     }
+
+    fn see(&self, sight: impl FnOnce() -> Sight) {
+        let process = &self.process;
+        process.network.witness.see(|| Seen {
+            at: moment::now(),
+            process: Name::clone(&process.name),
+            life: process.life,
+            end: self.socket.id(),
+            sight: sight(),
+        });
+    }
+}
+
+fn failed(call: Call, error: &io::Error) -> Sight {
+    Sight::Failed(call, error.kind())
 }
 
 impl AsyncRead for ProcessStream {
@@ -119,10 +142,17 @@ impl AsyncRead for ProcessStream {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
+        let room = buffer.remaining();
         let result = self.socket.poll_read(context, buffer, moment::now());
         let read = &buffer.filled()[before..];
         if !read.is_empty() {
             self.process.recorder.chunk(moment::now(), self.socket.id(), read);
+        }
+        match &result {
+            Poll::Ready(Ok(())) if !read.is_empty() => self.see(|| Sight::Read(Bytes::copy_from_slice(read))),
+            Poll::Ready(Ok(())) if room > 0 => self.see(|| Sight::End),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+            Poll::Ready(Err(error)) => self.see(|| failed(Call::Read, error)),
         }
         result
     }
@@ -133,7 +163,11 @@ impl AsyncWrite for ProcessStream {
         if self.process.is_dead() {
             return Poll::Pending;
         }
-        self.socket.poll_write(context, bytes, moment::now())
+        let result = self.socket.poll_write(context, bytes, moment::now());
+        if let Poll::Ready(Err(error)) = &result {
+            self.see(|| failed(Call::Write, error));
+        }
+        result
     }
 
     /// The kernel sends what it has without being asked.
@@ -145,7 +179,11 @@ impl AsyncWrite for ProcessStream {
         if self.process.is_dead() {
             return Poll::Pending;
         }
-        Poll::Ready(self.socket.shutdown(moment::now()))
+        let result = self.socket.shutdown(moment::now());
+        if let Err(error) = &result {
+            self.see(|| failed(Call::Shutdown, error));
+        }
+        Poll::Ready(result)
     }
 }
 

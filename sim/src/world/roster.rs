@@ -15,7 +15,7 @@ use super::moment;
 use super::net::ProcessNet;
 use super::process::Process;
 use crate::app::{App, Machine, Probe};
-use crate::disk::Disk;
+use crate::disk::{Disk, Trouble};
 use crate::history::{Kind, Recorder};
 use crate::plan::{Act, Name, Plan, SERVER};
 
@@ -168,6 +168,29 @@ impl<'a> Roster<'a> {
         let Some(place) = self.places.get_mut(name) else { return Vec::new() };
         place.down.push(fault);
         place.alive().map_or_else(Vec::new, |running| running.process.end("killed"))
+    }
+
+    /// A machine has no power until [`Roster::revive`]: its process and its kernel are gone without a word, and so is what
+    /// its disk had not synced, as far as the dice say. Says which connections it had.
+    pub(super) fn power_off(&mut self, name: &Name, fault: usize) -> Vec<Route> {
+        let Some(place) = self.places.get_mut(name) else { return Vec::new() };
+        place.down.push(fault);
+        let gone = self.network.power_off(place.machine);
+        if let Some(running) = place.alive() {
+            running.process.end("lost power");
+        }
+        place.disk.lose_power();
+        gone
+    }
+
+    /// From now on the disk of a machine is in trouble.
+    pub(super) fn trouble_disk(&self, name: &Name, fault: usize, trouble: Trouble) {
+        self.places.get(name).into_iter().for_each(|place| place.disk.begin(fault, trouble));
+    }
+
+    /// The disk of a machine is out of this trouble. Says how many operations that touched.
+    pub(super) fn heal_disk(&self, name: &Name, fault: usize) -> u64 {
+        self.places.get(name).map_or(0, |place| place.disk.end(fault))
     }
 
     /// A process is asked to stop, and not started again until [`Roster::revive`]. Says which connections it has.

@@ -144,7 +144,12 @@ impl Outgoing {
             Err(ChatError { code: ErrorCode::Unavailable, message }) if !self.is_given_up() => {
                 let delay = retry_delay(self.refusals_of_oldest);
                 self.refusals_of_oldest = self.refusals_of_oldest.saturating_add(1);
-                tracing::warn!(message, ?delay, "the server cannot take a message now; trying again");
+                tracing::warn!(
+                    reached = "chat.unavailable",
+                    message,
+                    ?delay,
+                    "the server cannot take a message now; trying again"
+                );
                 Answered::AgainAfter(delay)
             }
             Err(ChatError {

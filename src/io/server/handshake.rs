@@ -1,9 +1,9 @@
 //! What is known of a socket besides its events: how its client came, and what the application noted about it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::request::RequestInfo;
 use super::socket::Socket;
@@ -17,23 +17,47 @@ pub struct Handshake {
     pub request: Arc<RequestInfo>,
 }
 
+/// What the application noted about a socket; one for all handles of one id.
+#[derive(Clone)]
+pub(super) struct Notes(Arc<Mutex<Value>>);
+
+impl Notes {
+    pub(super) fn new(data: Value) -> Self {
+        Self(Arc::new(Mutex::new(data)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Value> {
+        self.0.lock().expect("no one panics while holding it")
+    }
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self::new(json!({}))
+    }
+}
+
 impl Socket {
     /// What the client sent along with CONNECT; `{}` where it sent nothing.
     pub fn auth(&self) -> &Value {
         &self.handshake().auth
     }
 
-    /// What the application noted by [`Socket::set_data`], readable by any holder of this socket; `{}` before.
+    /// What the application noted by [`Socket::set_data`], readable by any holder of this socket; `{}` before. A socket that
+    /// [`recovered`](Self::recovered) finds what was noted about it before, its middlewares included.
     pub fn data(&self) -> Value {
-        self.noted().clone()
+        self.notes().lock().clone()
     }
 
-    /// Notes something about this socket, in place of what was noted.
+    /// Notes something about this socket, in place of what was noted. It concerns the id: every handle of it sees it.
     ///
     /// # Panics
     /// As `json!` does, when the value has no JSON form.
     pub fn set_data(&self, data: impl Serialize) {
         let data = serde_json::to_value(data).unwrap_or_else(|error| panic!("{error}"));
-        *self.noted() = data;
+        let mut noted = self.notes().lock();
+        // Under the lock: the store hears of what is noted in the same order.
+        self.note(&data);
+        *noted = data;
     }
 }

@@ -12,15 +12,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{CloseReason, Sid};
 use crate::io::alarm::Alarm;
+use crate::socket::stored::{BatchId, SessionBatch};
 use crate::socket::{
     AckError, Args, Audience, ConnectionId, EmitId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput,
     Namespace, Packet, Recovered, Recovery, RoomName,
 };
 
 use super::broadcast::AcksMissing;
-use super::handshake::Handshake;
+use super::handshake::{Handshake, Notes};
 use super::registry::ParentId;
 use super::request::RequestInfo;
+use super::session_store::Keeper;
 use super::socket::{Birth, Socket};
 use super::{Shared, incoming, middleware, outgoing};
 
@@ -58,6 +60,10 @@ pub(super) enum ToHub {
     FetchRooms(Sid, oneshot::Sender<BTreeSet<RoomName>>),
     /// To be answered when all that was said before is done.
     Barrier(oneshot::Sender<()>),
+    /// The store has kept a batch.
+    Persisted(BatchId),
+    /// The store has failed.
+    PersistFailed,
     /// End a connection at once, and say why in the log.
     Abort(ConnectionId, &'static str),
     /// End all of them at once.
@@ -94,9 +100,15 @@ pub(super) struct HubTask {
     /// Sockets that asked for a guarded namespace and are not yet let in.
     asking: BTreeMap<Sid, Socket>,
     members: BTreeMap<Sid, Member>,
+    /// What is noted about those who may be taken up again.
+    notes: BTreeMap<Sid, Notes>,
     answers: BTreeMap<EmitId, oneshot::Sender<Result<Args, AckError>>>,
     surveys: BTreeMap<EmitId, oneshot::Sender<Result<Vec<Args>, AcksMissing>>>,
     emits: u64,
+    /// Where sessions are stored.
+    batches: Option<mpsc::UnboundedSender<SessionBatch>>,
+    /// Who waits until all that was said before has gone.
+    barriers: Vec<(BatchId, oneshot::Sender<()>)>,
     alarm: Alarm,
     /// Weak, so that the task ends with the last who can say something to it.
     shared: Weak<Shared>,
@@ -117,16 +129,28 @@ impl HubTask {
             connections: BTreeMap::new(),
             asking: BTreeMap::new(),
             members: BTreeMap::new(),
+            notes: BTreeMap::new(),
             answers: BTreeMap::new(),
             surveys: BTreeMap::new(),
             emits: 0,
+            batches: None,
+            barriers: Vec::new(),
             alarm: Alarm::new(shared.env.clock.clone()),
             shared: Arc::downgrade(shared),
         }
     }
 
-    /// Runs until no one is left who could say something.
-    pub(super) async fn run(mut self) {
+    /// Runs until no one is left who could say something. What a store has is there before anything is heard.
+    pub(super) async fn run(mut self, store: Option<Keeper>) {
+        if let Some(keeper) = store
+            && let Some((stored, batches)) = keeper.open().await
+        {
+            self.batches = Some(batches);
+            let sessions = stored.iter().flat_map(|stored| &stored.sessions);
+            let noted = sessions.map(|stored| (stored.socket.clone(), Notes::new(stored.data.clone())));
+            self.notes.extend(noted);
+            self.hand_in(HubInput::Loaded(stored));
+        }
         loop {
             tokio::select! {
                 biased;
@@ -169,7 +193,18 @@ impl HubTask {
             ToHub::FetchSockets(audience, answer) => drop(answer.send(self.sockets(&audience))),
             ToHub::FetchChildren(parent, answer) => drop(answer.send(self.children(parent))),
             ToHub::FetchRooms(socket, answer) => drop(answer.send(self.hub.rooms(&socket))),
-            ToHub::Barrier(done) => drop(done.send(())),
+            ToHub::Barrier(done) => match self.hub.awaited_batch() {
+                Some(batch) => self.barriers.push((batch, done)),
+                None => drop(done.send(())),
+            },
+            ToHub::Persisted(batch) => {
+                self.hand_in(HubInput::Persisted(batch));
+                self.lift_barriers(batch);
+            }
+            ToHub::PersistFailed => {
+                self.hand_in(HubInput::PersistFailed);
+                self.barriers.drain(..).for_each(|(_, done)| done.send(()).unwrap_or_default());
+            }
             ToHub::Abort(connection, why) => self.abort(connection, why),
             ToHub::AbortAll => {
                 for open in std::mem::take(&mut self.connections).into_values() {
@@ -177,6 +212,13 @@ impl HubTask {
                 }
             }
         }
+    }
+
+    /// What waited for batches up to this one has gone.
+    fn lift_barriers(&mut self, kept: BatchId) {
+        let lifted = self.barriers.extract_if(.., |(batch, _)| *batch <= kept);
+        // Who asked may have stopped waiting.
+        lifted.for_each(|(_, done)| done.send(()).unwrap_or_default());
     }
 
     fn next_emit(&mut self) -> EmitId {
@@ -215,6 +257,11 @@ impl HubTask {
                     }
                 }
                 HubOutput::Event(event) => self.on_event(event, &shared),
+                HubOutput::Persist(batch) => {
+                    let store = self.batches.as_ref().expect("who is given batches has loaded");
+                    // The store's task is gone only with the process.
+                    drop(store.send(batch));
+                }
                 HubOutput::Wait { until } => return self.alarm.set(until),
             }
         }
@@ -282,6 +329,7 @@ impl HubTask {
                 member.socket.set_gone();
                 member.events.disconnected(incoming::Disconnection { reason, rooms });
             }
+            HubEvent::Forgotten { socket } => drop(self.notes.remove(&socket)),
         }
     }
 
@@ -289,7 +337,8 @@ impl HubTask {
         // Without its connection it is about to be abandoned.
         let Some(open) = self.connections.get(&newcomer.connection) else { return };
         let entrance = shared.registry().entrance(&newcomer.namespace);
-        let socket = open.socket(shared, newcomer);
+        let notes = self.notes.get(&newcomer.id).cloned().unwrap_or_default();
+        let socket = open.socket(shared, newcomer, notes);
         socket.spawn(middleware::run(socket.clone(), asked.clone(), entrance));
         self.asking.insert(asked, socket);
     }
@@ -308,7 +357,11 @@ impl HubTask {
         let parent = asked.as_ref().and_then(Socket::parent);
         let on_connect = shared.registry().on_connect(namespace, parent);
         let id = id.clone();
-        let socket = asked.unwrap_or_else(|| open.socket(shared, newcomer));
+        let notes = self.notes.get(&id).cloned().unwrap_or_default();
+        let socket = asked.unwrap_or_else(|| open.socket(shared, newcomer, notes));
+        if shared.options.recovery.is_some() {
+            self.notes.insert(id.clone(), socket.notes().clone());
+        }
         socket.set_replayed(replayed);
         socket.start(on_connect, inbox);
         self.members.insert(id, Member { socket, events });
@@ -316,10 +369,10 @@ impl HubTask {
 }
 
 impl Open {
-    fn socket(&self, shared: &Arc<Shared>, newcomer: Newcomer) -> Socket {
+    fn socket(&self, shared: &Arc<Shared>, newcomer: Newcomer, notes: Notes) -> Socket {
         let Newcomer { id, connection, namespace, auth, recovers } = newcomer;
         let handshake = Handshake { auth, request: self.request.clone() };
-        let birth = Birth { id, connection, namespace, handshake, recovers };
+        let birth = Birth { id, connection, namespace, handshake, recovers, notes };
         Socket::new(shared.clone(), birth, self.outgoing.meter())
     }
 }

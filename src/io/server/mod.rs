@@ -30,6 +30,7 @@ mod registry;
 mod request;
 mod route;
 mod service;
+mod session_store;
 mod sessions;
 mod socket;
 mod state;
@@ -55,6 +56,7 @@ use super::net::Listener;
 use endpoint::{Endpoint, Host};
 use hub_task::{HubTask, ToHub};
 use registry::Registry;
+use session_store::Keeper;
 use state::States;
 use tasks::Tasks;
 
@@ -69,6 +71,7 @@ pub use namespace::ServerNamespace;
 pub use options::ServerOptions;
 pub use request::RequestInfo;
 pub use service::ServerService;
+pub use session_store::{SessionStore, SessionStoreError};
 pub use socket::{Ack, Incoming, Socket};
 #[cfg(feature = "tower")]
 pub use tower::{Layered, ServerLayer};
@@ -120,6 +123,8 @@ struct Shared {
     tasks: Tasks,
     states: States,
     endpoint: Endpoint,
+    /// Whether sessions outlive the server.
+    stores_sessions: bool,
 }
 
 impl Shared {
@@ -136,6 +141,26 @@ impl Shared {
 impl Server {
     /// A server that listens nowhere yet. Spawns its hub.
     pub fn new(env: &Env, options: ServerOptions) -> Self {
+        Self::start(env, options, None)
+    }
+
+    /// A server whose clients are recovered, as by [`ServerOptions::recovery`], even where it was killed meanwhile and has
+    /// started again: what they need for it is in the store. Clients that connect before it is loaded wait.
+    ///
+    /// Nothing is sent to any client before what was changed by then is durable: rooms, data, who is connected, and what
+    /// was sent to those who can be recovered. So the answer to an event says that all its handler did at the server by
+    /// then survives. What a client was not sent, and no one else heard of, may be lost with the server, and who is
+    /// recovered does not get it.
+    ///
+    /// After a restart the wall clock tells how long a client was away; for one that was connected to the end the time
+    /// begins with the restart. A store that fails is given up, with a word in the log, until the server starts again;
+    /// what it has is forgotten as soon as it can, and recovery goes on in memory.
+    pub fn with_session_store(env: &Env, mut options: ServerOptions, store: impl SessionStore) -> Self {
+        options.recovery.get_or_insert_default();
+        Self::start(env, options, Some(Box::new(store)))
+    }
+
+    fn start(env: &Env, options: ServerOptions, store: Option<Box<dyn SessionStore>>) -> Self {
         let (hub, inputs) = mpsc::unbounded_channel();
         let endpoint = Endpoint::new(env, options.clone());
         let tasks = endpoint.tasks.clone();
@@ -147,8 +172,10 @@ impl Server {
             tasks,
             states: States::default(),
             endpoint,
+            stores_sessions: store.is_some(),
         });
-        env.spawn(HubTask::new(&shared, inputs).run());
+        let keeper = store.map(|store| Keeper::new(env, store, Arc::downgrade(&shared)));
+        env.spawn(HubTask::new(&shared, inputs).run(keeper));
         Self { shared }
     }
 

@@ -36,7 +36,8 @@ pub struct ServerOptions {
     /// How a client whose connection breaks takes up its socket where it was, and misses nothing: connection state
     /// recovery; `None`: it does not.
     ///
-    /// Sessions live in memory: a server that starts again knows none of before.
+    /// Sessions live in memory, and a server that starts again knows none of before; but see
+    /// [`Server::with_session_store`](super::Server::with_session_store).
     pub recovery: Option<Recovery>,
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytestring::ByteString;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
 use crate::engine::Sid;
@@ -16,7 +16,7 @@ use crate::socket::{AckError, AckId, Args, ConnectionId, HubCommand, Namespace, 
 
 use super::broadcast::{Broadcast, IntoRooms};
 use super::handlers::{self, ConnectHandler, Handlers};
-use super::handshake::Handshake;
+use super::handshake::{Handshake, Notes};
 use super::hub_task::ToHub;
 use super::incoming;
 use super::middleware::Middleware;
@@ -67,6 +67,7 @@ pub(super) struct Birth {
     pub(super) handshake: Handshake,
     /// Whether it is one that was there before.
     pub(super) recovers: bool,
+    pub(super) notes: Notes,
 }
 
 struct Inner {
@@ -74,7 +75,6 @@ struct Inner {
     birth: Birth,
     /// Whose namespaces it is in one of, once that is found.
     parent: OnceLock<ParentId>,
-    data: Mutex<Value>,
     replayed: OnceLock<Vec<(String, Args)>>,
     outgoing: Arc<Meter>,
     gone: watch::Sender<bool>,
@@ -95,7 +95,6 @@ impl Socket {
             shared,
             birth,
             parent: OnceLock::new(),
-            data: Mutex::new(json!({})),
             replayed: OnceLock::new(),
             outgoing,
             gone: watch::Sender::new(false),
@@ -141,13 +140,20 @@ impl Socket {
         self.0.shared.registry().parent(parent).map(|parent| parent.middlewares.clone()).unwrap_or_default()
     }
 
-    pub(super) fn noted(&self) -> MutexGuard<'_, Value> {
-        self.0.data.lock().expect("no one panics while holding it")
+    pub(super) fn notes(&self) -> &Notes {
+        &self.0.birth.notes
     }
 
     pub(super) fn incoming(&self, event: incoming::Event) -> Incoming {
         let ack = Ack(event.ack.map(|id| (self.clone(), id)));
         Incoming { name: event.name.into(), args: event.args, ack }
+    }
+
+    /// Tells the store what is noted, if there is one.
+    pub(super) fn note(&self, data: &Value) {
+        if self.0.shared.stores_sessions {
+            self.tell_hub(|socket| HubCommand::Note { socket, data: data.clone() });
+        }
     }
 
     /// Says that nothing can be sent to it any more.

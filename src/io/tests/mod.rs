@@ -19,6 +19,7 @@ mod retries;
 mod rooms;
 pub(super) mod script;
 mod service;
+mod session_store;
 mod shutdown;
 mod sockets;
 #[cfg(feature = "tls")]
@@ -60,6 +61,10 @@ impl World {
     fn on(net: TestNet, options: ServerOptions) -> Self {
         let env = Env::tokio();
         let server = Server::new(&env, options);
+        Self::of(env, net, server)
+    }
+
+    fn of(env: Env, net: TestNet, server: Server) -> Self {
         let (done, served) = watch::channel(false);
         let (serving, listener) = (server.clone(), net.listen());
         env.spawn(async move {

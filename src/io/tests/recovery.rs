@@ -71,3 +71,56 @@ async fn who_is_not_let_in_any_more_is_sent_nothing_of_what_it_missed() {
 
     assert_eq!(raw.next().await.unwrap(), r#"44{"message":"banned"}"#);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_noted_about_a_socket_and_its_rooms_are_there_when_it_is_taken_up_again() {
+    let world = recovering();
+    let (sender, mut sockets) = mpsc::unbounded_channel();
+    world.server.use_middleware(|socket| async move {
+        assert_eq!(socket.recovered(), socket.data() == json!({ "user": "alice" }));
+        Ok(())
+    });
+    world.server.on_connect(move |socket| {
+        sender.send(socket).unwrap();
+        std::future::ready(())
+    });
+    let mut raw = world.raw_engine().await;
+    raw.send("40").await;
+    let first = answer(&mut raw).await;
+    let socket = sockets.recv().await.unwrap();
+    socket.set_data(json!({ "user": "alice" }));
+    socket.join("lobby");
+    drop(raw);
+    world.env.sleep(SECOND).await;
+
+    let mut raw = world.raw_engine().await;
+    raw.send(&format!("40{}", json!({ "pid": first["pid"] }))).await;
+    let again = sockets.recv().await.unwrap();
+
+    assert_eq!(again.data(), json!({ "user": "alice" }));
+    assert_eq!(again.rooms().await, ["lobby".into(), again.id().into()].into());
+    again.set_data(7);
+    assert_eq!(socket.data(), json!(7), "what is noted concerns the id");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_noted_goes_with_the_session() {
+    let world = recovering();
+    let (sender, mut sockets) = mpsc::unbounded_channel();
+    world.server.on_connect(move |socket| {
+        assert_eq!(socket.data(), json!({}));
+        sender.send(socket).unwrap();
+        std::future::ready(())
+    });
+    let mut raw = world.raw_engine().await;
+    raw.send("40").await;
+    let first = answer(&mut raw).await;
+    sockets.recv().await.unwrap().set_data("alice");
+    drop(raw);
+    world.env.sleep(SECOND * 200).await;
+
+    let mut raw = world.raw_engine().await;
+    raw.send(&format!("40{}", json!({ "pid": first["pid"] }))).await;
+
+    assert!(!sockets.recv().await.unwrap().recovered());
+}

@@ -9,6 +9,7 @@ use crate::engine::{Sid, Time};
 use super::super::{AckError, AckId, Args, DisconnectReason, EmitId, Kind, Packet, encode};
 use super::audiences::Question;
 use super::members::{Member, offset_behind};
+use super::roster::Place;
 use super::{Audience, Connection, ConnectionId, Hub, HubCommand, HubOutput, RoomName};
 
 impl Hub {
@@ -47,6 +48,7 @@ impl Hub {
             HubCommand::JoinAll { audience, rooms } => self.join_all(&audience, &rooms),
             HubCommand::LeaveAll { audience, rooms } => self.leave_all(&audience, &rooms),
             HubCommand::DisconnectAll { audience, close } => self.disconnect_all(&audience, close, now),
+            HubCommand::Note { socket, data } => self.note(&socket, data),
             HubCommand::Ack { socket, id, args } => {
                 if self.members.get_mut(&socket).is_some_and(|member| member.unanswered.answer(id)) {
                     self.send(&socket, Kind::Ack { id, args });
@@ -92,11 +94,16 @@ impl Hub {
     fn broadcast(&mut self, audience: Audience, name: ByteString, args: Args, volatile: bool) {
         let Some(state) = self.namespaces.get(&audience.namespace) else { return };
         let seats = state.roster.audience(&audience);
+        // A position is one of something that is kept.
+        if seats.is_empty() {
+            return;
+        }
         let args = offset_behind(&mut self.sessions, args, volatile);
         let kind = Kind::Event { name, args, ack: None };
         let encoded = encode(&Packet { namespace: audience.namespace, kind });
         if let Some(sessions) = self.sessions.as_mut().filter(|_| !volatile) {
-            seats.iter().for_each(|seat| sessions.record(seat.place, &encoded));
+            let places: Vec<Place> = seats.iter().map(|seat| seat.place).collect();
+            sessions.record(&places, &encoded);
         }
         let transmit = if volatile { HubOutput::TransmitVolatile } else { HubOutput::Transmit };
         let connections = seats.into_iter().filter_map(|seat| seat.connection);
@@ -106,18 +113,26 @@ impl Hub {
     /// Before it is let in, a socket may join rooms; their broadcasts reach it once it is.
     pub(super) fn join_room(&mut self, socket: &Sid, room: RoomName) {
         let Some(member) = self.members.get_mut(socket) else { return };
-        if let (Some(place), Some(state)) = (member.place(), self.namespaces.get_mut(&member.namespace)) {
-            state.roster.join(place, &room);
+        let place = member.place();
+        if !member.rooms.insert(room.clone()) {
+            return;
         }
-        member.rooms.insert(room);
+        if let (Some(place), Some(state)) = (place, self.namespaces.get_mut(&member.namespace)) {
+            state.roster.join(place, &room);
+            self.sessions.iter_mut().for_each(|sessions| sessions.join(place, &room));
+        }
     }
 
     pub(super) fn leave_room(&mut self, socket: &Sid, room: &RoomName) {
         let Some(member) = self.members.get_mut(socket) else { return };
-        if let (Some(place), Some(state)) = (member.place(), self.namespaces.get_mut(&member.namespace)) {
-            state.roster.leave_room(place, room);
+        let place = member.place();
+        if !member.rooms.remove(room) {
+            return;
         }
-        member.rooms.remove(room);
+        if let (Some(place), Some(state)) = (place, self.namespaces.get_mut(&member.namespace)) {
+            state.roster.leave_room(place, room);
+            self.sessions.iter_mut().for_each(|sessions| sessions.leave(place, room));
+        }
     }
 
     /// Who is not yet let in is for [`HubCommand::Refuse`]; but the connection under it can be closed.

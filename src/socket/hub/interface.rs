@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::engine::{CloseReason, Sid, Time};
 
 use super::super::{AckError, AckId, Args, DisconnectReason, EmitId, Encoded, Namespace, Packet};
+use super::recovery::stored::{BatchId, SessionBatch, StoredSessions};
 
 /// An engine connection, numbered by the driver; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +83,14 @@ pub enum HubInput {
     TimedOut,
     /// The application asks for something.
     Command(HubCommand),
+    /// What the store has, `None` where it has nothing yet. From now on, what changes about sessions is for the store. Given
+    /// before anything else, where sessions are stored; see [`Recovery`](super::Recovery).
+    Loaded(Option<StoredSessions>),
+    /// The batch of the last [`HubOutput::Persist`] is kept: it will be there after a loss of power.
+    Persisted(BatchId),
+    /// The store has failed. What waited for it goes, and nothing is for the store any more: what it has must not be loaded
+    /// again.
+    PersistFailed,
 }
 
 /// What the application asks for. A command about a socket that is gone does nothing, but to fail what would wait for it.
@@ -104,8 +113,8 @@ pub enum HubCommand {
         /// What to say: `{ message, data }`.
         error: Value,
     },
-    /// Send an event to one socket. Its name is none of [`super::RESERVED_EVENTS`]. Who asked and is not yet let in gets
-    /// it after the answer.
+    /// Send an event to one socket. Its name is none of [`crate::socket::RESERVED_EVENTS`]. Who asked and is not yet let
+    /// in gets it after the answer.
     Emit {
         /// To whom.
         socket: Sid,
@@ -173,6 +182,13 @@ pub enum HubCommand {
         audience: Audience,
         /// Whether to close their connections too.
         close: bool,
+    },
+    /// What the application notes about a socket, for the store: in place of what it noted before.
+    Note {
+        /// About whom.
+        socket: Sid,
+        /// What.
+        data: Value,
     },
     /// Answer an event. Only the first answer to an id is sent.
     Ack {
@@ -282,6 +298,12 @@ pub enum HubEvent {
         /// In which rooms it was, the one of its own among them.
         rooms: BTreeSet<RoomName>,
     },
+    /// A socket that was disconnected will not be taken up again. Said once of each where connections are recovered, and
+    /// where they are not, never.
+    Forgotten {
+        /// Which.
+        socket: Sid,
+    },
 }
 
 /// A socket that goes on where it was when its connection broke: with its id and its rooms.
@@ -305,6 +327,8 @@ pub enum HubOutput {
     Close(ConnectionId),
     /// Tell the application.
     Event(HubEvent),
+    /// Keep this durably, and say so by [`HubInput::Persisted`]: a socket hears nothing meanwhile.
+    Persist(SessionBatch),
     /// Nothing more to do before `until` (`None`: before the next input).
     Wait {
         /// When to hand in [`HubInput::TimedOut`].

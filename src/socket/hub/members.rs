@@ -8,8 +8,7 @@ use crate::engine::{Sid, Time};
 
 use super::super::unanswered::Unanswered;
 use super::super::{AckError, AckId, Args, DisconnectReason, Kind, Namespace, Packet, encode};
-use super::recovery::Claim;
-use super::recovery::Sessions;
+use super::recovery::{Claim, Newcomer, Sessions};
 use super::roster::Place;
 use super::{Connection, ConnectionId, Hub, HubEvent, HubOutput, NamespaceState, RoomName};
 
@@ -26,12 +25,24 @@ pub(super) struct Member {
 /// How a socket stands.
 #[derive(Debug)]
 pub(super) enum Standing {
-    /// It asked, and the application has not answered. What was emitted to it meanwhile follows the answer.
-    Asking { auth: Value, early: Vec<Kind>, claim: Option<Claim> },
+    /// It asked, and the application has not answered.
+    Asking(Box<Asking>),
     /// The namespace's broadcasts reach it.
     Connected(Place),
     /// Its connection is gone, and its session waits for another. What is sent to it is kept there.
     Away(Place),
+}
+
+/// What is known of a socket until it is let in.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) auth: Value,
+    /// What was emitted to it meanwhile follows the answer.
+    pub(super) early: Vec<Kind>,
+    /// What the application noted about it meanwhile.
+    pub(super) noted: Value,
+    /// The session that it asks for.
+    pub(super) claim: Option<Claim>,
 }
 
 impl Member {
@@ -46,7 +57,7 @@ impl Member {
     /// Its place among those who hear broadcasts.
     pub(super) fn place(&self) -> Option<Place> {
         match self.standing {
-            Standing::Asking { .. } => None,
+            Standing::Asking(_) => None,
             Standing::Connected(place) | Standing::Away(place) => Some(place),
         }
     }
@@ -55,22 +66,21 @@ impl Member {
 impl Hub {
     /// A client asks for a namespace that exists, or may come to be.
     pub(super) fn ask(&mut self, connection: ConnectionId, namespace: Namespace, auth: Value) {
-        let socket = Sid::generate(&*self.entropy, self.sids);
-        // 2^32 sockets later, an id would need the same random bytes too to be given again.
-        self.sids = self.sids.wrapping_add(1);
+        let socket = self.next_sid();
         let claim = self.sessions.as_ref().and_then(|sessions| sessions.claim(&namespace, &auth));
         let recovers = claim.as_ref().map(|claim| claim.socket.clone());
         let skips =
             self.sessions.as_ref().is_some_and(|sessions| sessions.skips_middlewares() && claim.is_some());
+        let asking = Asking { auth: auth.clone(), early: Vec::new(), noted: json!({}), claim };
         let member = Member {
             namespace: namespace.clone(),
             connection,
             unanswered: Unanswered::default(),
             rooms: BTreeSet::from([RoomName::from(&socket)]),
-            standing: Standing::Asking { auth: auth.clone(), early: Vec::new(), claim },
+            standing: Standing::Asking(Box::new(asking)),
         };
         let taken = self.members.insert(socket.clone(), member);
-        assert!(taken.is_none(), "ids of one hub differ in their serial");
+        assert!(taken.is_none(), "an id is given to one");
         if let Some(Connection::Open { sockets, .. }) = self.connections.get_mut(&connection) {
             sockets.insert(namespace.clone(), socket.clone());
         }
@@ -84,13 +94,26 @@ impl Hub {
         }
     }
 
+    fn next_sid(&mut self) -> Sid {
+        loop {
+            let socket = Sid::generate(&*self.entropy, self.sids);
+            self.sids = self.sids.wrapping_add(1);
+            // Another server, or this one 2^32 sockets ago, may have had the same serial, and then the same random bytes.
+            if !self.members.contains_key(&socket) {
+                return socket;
+            }
+        }
+    }
+
     /// The answer goes first; what was emitted meanwhile follows it.
     pub(super) fn admit(&mut self, socket: &Sid) {
         let Some(member) = self.members.get_mut(socket) else { return };
         let place = Place(self.places);
-        let (auth, early) = match &mut member.standing {
-            Standing::Asking { claim: Some(_), .. } => return self.take_over(socket),
-            Standing::Asking { auth, early, claim: None } => (auth.take(), std::mem::take(early)),
+        let (auth, early, noted) = match &mut member.standing {
+            Standing::Asking(asking) if asking.claim.is_some() => return self.take_over(socket),
+            Standing::Asking(asking) => {
+                (asking.auth.take(), std::mem::take(&mut asking.early), asking.noted.take())
+            }
             Standing::Connected(_) | Standing::Away(_) => return,
         };
         self.places += 1;
@@ -98,10 +121,10 @@ impl Hub {
         let (connection, namespace) = (member.connection, member.namespace.clone());
         let passing = || NamespaceState { passing: true, ..NamespaceState::default() };
         let state = self.namespaces.entry(namespace.clone()).or_insert_with(passing);
-        state.roster.enter(place, socket.clone(), connection, &member.rooms);
+        state.roster.enter(place, socket.clone(), Some(connection), &member.rooms);
+        let newcomer = Newcomer { socket, namespace: &namespace, rooms: &member.rooms, data: noted };
+        let pid = self.sessions.as_mut().map(|sessions| sessions.begin(place, newcomer));
         self.has_joined(connection);
-        let sessions = self.sessions.as_mut();
-        let pid = sessions.map(|sessions| sessions.begin(place, socket.clone(), namespace.clone()));
         let answer = Kind::Connect(Some(match pid {
             Some(pid) => json!({ "sid": socket.as_str(), "pid": pid }),
             None => json!({ "sid": socket.as_str() }),
@@ -155,7 +178,7 @@ impl Hub {
         let member = self.members.remove(socket).expect("who is on a connection is a member");
         let socket = socket.clone();
         match member.standing {
-            Standing::Asking { .. } => self.event(HubEvent::Abandoned { socket: socket.clone() }),
+            Standing::Asking(_) => self.event(HubEvent::Abandoned { socket: socket.clone() }),
             Standing::Connected(place) | Standing::Away(place) => {
                 let rooms = member.rooms.clone();
                 self.event(HubEvent::Disconnected { socket: socket.clone(), reason, rooms });
@@ -181,7 +204,7 @@ impl Hub {
     pub(super) fn send(&mut self, socket: &Sid, kind: Kind) {
         let Some(member) = self.members.get_mut(socket) else { return };
         let place = match &mut member.standing {
-            Standing::Asking { early, .. } => return early.push(kind),
+            Standing::Asking(asking) => return asking.early.push(kind),
             Standing::Connected(place) | Standing::Away(place) => *place,
         };
         let (kind, recorded) = match kind {
@@ -197,7 +220,7 @@ impl Hub {
         };
         let encoded = encode(&Packet { namespace: member.namespace.clone(), kind });
         if let Some(sessions) = self.sessions.as_mut().filter(|_| recorded) {
-            sessions.record(place, &encoded);
+            sessions.record(&[place], &encoded);
         }
         if member.is_connected() {
             self.outputs.push_back(HubOutput::Transmit(member.connection, encoded));

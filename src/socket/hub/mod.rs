@@ -32,11 +32,11 @@ use super::{AckId, EmitId, Namespace};
 
 use audiences::Survey;
 use members::Member;
-use recovery::Sessions;
+use recovery::{Durability, Sessions};
 use roster::Roster;
 
 pub use interface::{Audience, ConnectionId, HubCommand, HubEvent, HubInput, HubOutput, Recovered, RoomName};
-pub use recovery::Recovery;
+pub use recovery::{Recovery, stored};
 
 /// The server's machine.
 pub struct Hub {
@@ -55,6 +55,8 @@ pub struct Hub {
     places: u64,
     /// `None` where connections are not recovered.
     sessions: Option<Sessions>,
+    /// `None` where sessions are not stored.
+    durability: Option<Durability>,
     waiters: Waiters<(Sid, AckId), EmitId>,
     /// The broadcasts among those who wait. Each has as many waiters as it has sockets to hear of.
     surveys: BTreeMap<EmitId, Survey>,
@@ -99,6 +101,7 @@ impl Hub {
             sids: 0,
             places: 0,
             sessions: None,
+            durability: None,
             waiters: Waiters::default(),
             surveys: BTreeMap::new(),
             acks: 0,
@@ -124,7 +127,11 @@ impl Hub {
             HubInput::Closed(connection, reason) => self.on_closed(connection, reason),
             HubInput::TimedOut => self.on_timed_out(now),
             HubInput::Command(command) => self.on_command(command, now),
+            HubInput::Loaded(stored) => self.on_loaded(stored),
+            HubInput::Persisted(batch) => return self.on_persisted(batch),
+            HubInput::PersistFailed => return self.on_persist_failed(),
         }
+        self.hold_back();
     }
 
     /// The next thing to do. After [`HubOutput::Wait`], the next input.

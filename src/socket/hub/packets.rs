@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::engine::{Sid, Time};
 
-use super::super::{DisconnectReason, Kind, Packet};
+use super::super::{DisconnectReason, Kind, Namespace, Packet};
 use super::{Connection, ConnectionId, Hub, HubEvent};
 
 /// How many namespaces one connection may be in, or ask for, at once. Where names are matched, a client makes them up,
@@ -34,7 +34,7 @@ impl Hub {
                 let error = json!({ "message": "Too many namespaces" });
                 self.transmit(connection, namespace, Kind::ConnectError(error));
             }
-            Kind::Connect(auth) if self.others_guarded || self.namespaces.contains_key(&namespace) => {
+            Kind::Connect(auth) if self.others_guarded || self.is_open(&namespace) => {
                 self.ask(connection, namespace, auth.unwrap_or_else(|| json!({})));
             }
             Kind::Connect(_) => {
@@ -45,6 +45,12 @@ impl Hub {
                 self.close(connection, DisconnectReason::ForcedClose);
             }
         }
+    }
+
+    /// What came to be because someone was let in is for who is let in. Where it is left from before a restart, nobody may
+    /// be there who lets anyone in.
+    fn is_open(&self, namespace: &Namespace) -> bool {
+        self.namespaces.get(namespace).is_some_and(|state| !state.passing)
     }
 
     fn is_full(&self, connection: ConnectionId) -> bool {

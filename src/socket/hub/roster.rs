@@ -31,10 +31,10 @@ impl Roster {
         &mut self,
         place: Place,
         socket: Sid,
-        connection: ConnectionId,
+        connection: Option<ConnectionId>,
         rooms: &BTreeSet<RoomName>,
     ) {
-        self.order.insert(place, Seat { place, socket, connection: Some(connection) });
+        self.order.insert(place, Seat { place, socket, connection });
         rooms.iter().for_each(|room| self.join(place, room));
     }
 

@@ -33,6 +33,7 @@ fn give(hub: &mut Hub, input: HubInput, now: Time) -> Vec<HubOutput> {
             output @ (HubOutput::Transmit(..)
             | HubOutput::TransmitVolatile(..)
             | HubOutput::Close(_)
+            | HubOutput::Persist(_)
             | HubOutput::Event(_)) => outputs.push(output),
         }
     }

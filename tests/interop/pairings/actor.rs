@@ -35,6 +35,7 @@ impl Actor {
         match verb {
             "cuts" => self.proxy.cut(),
             "stalls" => self.proxy.stall(),
+            "holds" => self.proxy.hold(),
             "resumes" => {
                 // What both sides have said meanwhile is to pass in one piece.
                 tokio::time::sleep(SETTLED).await;

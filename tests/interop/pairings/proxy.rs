@@ -17,6 +17,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::wire::{Decoder, Direction, Layer};
 
+/// How much of a long packet is shown.
+const SHOWN: usize = 400;
+
 /// Any will do: these frames need not hide from a cache.
 const MASK: [u8; 4] = [7, 7, 7, 7];
 
@@ -122,11 +125,16 @@ impl Proxy {
 
     /// Nothing passes any more, on new connections neither.
     pub(crate) fn stall(&self) {
-        self.shared().is_stalled = true;
+        self.hold();
         self.set(State::Stalled);
     }
 
-    /// What was stalled passes.
+    /// Nothing passes on connections that are yet to come.
+    pub(crate) fn hold(&self) {
+        self.shared().is_stalled = true;
+    }
+
+    /// What was stalled or held passes.
     pub(crate) fn resume(&self) {
         self.shared().is_stalled = false;
         self.set(State::Passing);
@@ -248,9 +256,17 @@ impl Pump {
             return;
         }
         let direction = self.direction;
-        let passed = lines.into_iter().map(|(layer, packet)| Passed { direction, layer, packet });
+        let passed =
+            lines.into_iter().map(|(layer, packet)| Passed { direction, layer, packet: shortened(packet) });
         self.proxy.shared().passed.extend(passed);
         self.proxy.changed.notify_waiters();
         self.proxy.changed.notify_one();
     }
+}
+
+fn shortened(packet: String) -> String {
+    if packet.chars().count() <= SHOWN {
+        return packet;
+    }
+    format!("{}… ({} bytes)", packet.chars().take(SHOWN / 10).collect::<String>(), packet.len())
 }

@@ -11,8 +11,6 @@ use base64::engine::general_purpose::STANDARD;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-/// How much of a long packet is shown.
-const SHOWN: usize = 400;
 const RECORD_SEPARATOR: u8 = 0x1e;
 
 /// Which protocol a line belongs to.
@@ -193,7 +191,7 @@ fn frame(bytes: &[u8], lines: &mut Vec<Line>) -> Option<usize> {
 
 fn binary(bytes: &[u8]) -> Line {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    (Layer::Socket, shortened(&format!("binary {hex}")))
+    (Layer::Socket, format!("binary {hex}"))
 }
 
 /// A noop says nothing: how many there are in an upgrade is chance.
@@ -203,12 +201,5 @@ fn packet_line(packet: &str) -> Option<Line> {
         Some(b'4') => Layer::Socket,
         Some(_) | None => Layer::Engine,
     };
-    Some((layer, shortened(packet)))
-}
-
-fn shortened(line: &str) -> String {
-    if line.chars().count() <= SHOWN {
-        return line.to_owned();
-    }
-    format!("{}… ({} bytes)", line.chars().take(SHOWN / 10).collect::<String>(), line.len())
+    Some((layer, packet.to_owned()))
 }

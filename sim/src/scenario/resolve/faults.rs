@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::scenario::FaultStep;
-use crate::scenario::faults::{Cut, Delay, FaultAct, FaultKind, Lasting, Loss, PATH_FORMS, Pair, Path, Slow};
+use crate::scenario::faults::{
+    Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, PATH_FORMS, Pair, Path, Slow,
+};
 use crate::scenario::limits::{CONTENT_BYTES_TOTAL_MAX, LOSS_PERCENT};
 use crate::scenario::schema::{EndsText, FaultActText, FaultText, TimeText, WayText};
 use crate::scenario::terms::{Name, SERVER};
@@ -46,6 +48,13 @@ impl Resolver<'_> {
             FaultActText::Kill(name) => self.the_server(name, "killed").map(FaultAct::Kill),
             FaultActText::Shutdown(name) => self.the_server(name, "shut down").map(FaultAct::Shutdown),
             FaultActText::Reload(name) => self.a_page(name).map(FaultAct::Reload),
+            FaultActText::PowerOff(name) => self.a_machine(name).map(FaultAct::PowerOff),
+            FaultActText::DiskFull(name) => self.a_machine(name).map(FaultAct::DiskFull),
+            FaultActText::DiskError(name) => self.a_machine(name).map(FaultAct::DiskError),
+            FaultActText::DiskSlow(slow) => {
+                let (of, by) = (self.a_machine(&slow.of), self.delay(&slow.by));
+                Some(FaultAct::DiskSlow(DiskSlow { of: of?, by: by? }))
+            }
         }
     }
 
@@ -213,10 +222,17 @@ impl Resolver<'_> {
                 .help(format!("write `kill: {SERVER}` or `shutdown: {SERVER}`"));
             return None;
         }
+        self.a_machine(name)
+    }
+
+    /// The server, or a client that does something.
+    fn a_machine(&mut self, name: &Spanned<String>) -> Option<Name> {
         if !self.known_process(name) {
             return None;
         }
-        self.works(name)?;
+        if name.value != SERVER {
+            self.works(name)?;
+        }
         Some(Arc::from(name.value.as_str()))
     }
 }
@@ -234,6 +250,10 @@ fn without_length(kind: FaultKind) -> (String, &'static str) {
         | FaultKind::Reset
         | FaultKind::Kill
         | FaultKind::Shutdown
-        | FaultKind::Reload => (format!("`{}` takes no time", kind.as_str()), "nothing lasts here"),
+        | FaultKind::Reload
+        | FaultKind::PowerOff
+        | FaultKind::DiskFull
+        | FaultKind::DiskError
+        | FaultKind::DiskSlow => (format!("`{}` takes no time", kind.as_str()), "nothing lasts here"),
     }
 }

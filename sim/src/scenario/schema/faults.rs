@@ -27,6 +27,10 @@ pub(in crate::scenario) enum FaultActText {
     Kill(Spanned<String>),
     Shutdown(Spanned<String>),
     Reload(Spanned<String>),
+    PowerOff(Spanned<String>),
+    DiskFull(Spanned<String>),
+    DiskError(Spanned<String>),
+    DiskSlow(Box<DiskSlowText>),
 }
 
 impl FaultActText {
@@ -43,6 +47,10 @@ impl FaultActText {
             Self::Kill(_) => FaultKind::Kill,
             Self::Shutdown(_) => FaultKind::Shutdown,
             Self::Reload(_) => FaultKind::Reload,
+            Self::PowerOff(_) => FaultKind::PowerOff,
+            Self::DiskFull(_) => FaultKind::DiskFull,
+            Self::DiskError(_) => FaultKind::DiskError,
+            Self::DiskSlow(_) => FaultKind::DiskSlow,
         }
     }
 }
@@ -51,6 +59,13 @@ impl FaultActText {
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct PairText {
     pub(in crate::scenario) between: EndsText,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct DiskSlowText {
+    pub(in crate::scenario) of: Spanned<String>,
+    pub(in crate::scenario) by: TimeText,
 }
 
 /// The two ends of a link.

@@ -99,9 +99,9 @@ impl Links {
         }
     }
 
-    /// Says that a fault touched a process that had no connection.
-    pub(in crate::world) fn touch_process(&self, fault: usize, machine: MachineId) {
-        *self.lock().touched.entry(fault).or_default() += 1;
+    /// Says that a fault touched a process past its connections, so many times.
+    pub(in crate::world) fn touch_process(&self, fault: usize, machine: MachineId, times: u64) {
+        *self.lock().touched.entry(fault).or_default() += times;
         self.write_touched(fault, vec![self.name(machine)]);
     }
 

@@ -33,7 +33,7 @@ mod state;
 pub(super) use frame::{MachineId, Route};
 pub(super) use impairment::Impairment;
 pub(super) use interface::Carrier;
-pub(super) use network::Network;
+pub(super) use network::{Network, Observers};
 pub(super) use socket::Socket;
 #[cfg(test)]
 pub(super) use state::BUFFER;

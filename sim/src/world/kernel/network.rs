@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use super::super::bell::Bell;
 use super::super::host::Host;
 use super::super::moment;
+use super::super::seen::Witness;
 use super::frame::{ConnectionId, End, Frame, MachineId, Route, Segment};
 use super::interface::{self, Carrier};
 use super::link::Links;
@@ -32,11 +33,21 @@ pub(in crate::world) const BACKLOG: usize = 128;
 pub(in crate::world) struct Network {
     pub(in crate::world) links: Links,
     pub(in crate::world) bell: Bell,
+    pub(in crate::world) witness: Witness,
     pub(super) seed: u64,
     pub(super) latency: SpanRange,
     machines: Vec<Machine>,
     /// To the interface of each host, from each host.
     wires: BTreeMap<(usize, usize), UnboundedSender<Frame>>,
+}
+
+/// Who hears of what happens in a network.
+pub(in crate::world) struct Observers {
+    pub(in crate::world) recorder: Recorder,
+    /// Rung for what the loop of the run must see at once.
+    pub(in crate::world) bell: Bell,
+    /// Sees what processes see.
+    pub(in crate::world) witness: Witness,
 }
 
 struct Machine {
@@ -48,6 +59,8 @@ struct Machine {
 
 #[derive(Default)]
 struct Kernel {
+    /// How often it has lost power.
+    losses: u32,
     dialled: u32,
     sockets: BTreeMap<(ConnectionId, End), Arc<Socket>>,
     listeners: BTreeMap<u16, Backlog>,
@@ -69,8 +82,7 @@ impl Network {
         machines: Vec<(Name, usize)>,
         hosts: &[Host],
         carriers: Vec<Carrier>,
-        recorder: &Recorder,
-        bell: &Bell,
+        observers: Observers,
     ) -> Arc<Self> {
         let names = machines.iter().map(|(name, _)| Name::clone(name)).collect();
         let machines = machines.into_iter().map(|(name, place)| Machine {
@@ -92,9 +104,10 @@ impl Network {
             hosts[host].spawn(interface::read(reader, wires[&(host, host)].clone()));
             wires.insert((host, peer), sender);
         }
-        let links = Links::new(names, recorder.clone(), bell.clone());
-        let bell = bell.clone();
-        let network = Arc::new(Self { links, bell, seed, latency, machines: machines.collect(), wires });
+        let Observers { recorder, bell, witness } = observers;
+        let links = Links::new(names, recorder, bell.clone());
+        let network =
+            Arc::new(Self { links, bell, witness, seed, latency, machines: machines.collect(), wires });
         for (host, arrivals) in hosts.iter().zip(arrivals) {
             host.spawn(interface::deliver(Arc::clone(&network), host.clone(), arrivals));
         }
@@ -187,6 +200,26 @@ impl Network {
         open
     }
 
+    /// A machine loses power: its kernel forgets all it knew, and says nothing of what it was about to say. That nobody
+    /// reaches it any more is for its links. Says which connections its process had.
+    pub(in crate::world) fn power_off(&self, machine: MachineId) -> Vec<Route> {
+        let open = self.open(machine);
+        let mut kernel = self.kernel(machine);
+        kernel.losses += 1;
+        kernel.listeners.clear();
+        std::mem::take(&mut kernel.sockets).into_values().for_each(|socket| socket.vanish());
+        open
+    }
+
+    /// Every way to a machine and from it.
+    pub(in crate::world) fn ways_of(&self, machine: MachineId) -> Vec<(MachineId, MachineId)> {
+        let others = (0..self.machines.len()).filter_map(|place| u16::try_from(place).ok()).map(MachineId);
+        others
+            .filter(|other| *other != machine)
+            .flat_map(|other| [(machine, other), (other, machine)])
+            .collect()
+    }
+
     /// The connections that the process of a machine has.
     pub(in crate::world) fn open(&self, machine: MachineId) -> Vec<Route> {
         let kernel = self.kernel(machine);
@@ -232,6 +265,11 @@ impl Network {
 
 /// For the kernels.
 impl Network {
+    /// How often a machine has lost power: who has said something before does not say it after.
+    pub(super) fn losses(&self, machine: MachineId) -> u32 {
+        self.kernel(machine).losses
+    }
+
     /// Sends a frame on its way.
     pub(super) fn carry(&self, frame: Frame) {
         let way = (self.machine(frame.route.from).place, self.machine(frame.route.to).place);

@@ -29,6 +29,8 @@ pub(super) struct Path {
     drawn: u64,
     /// When the last thing scheduled arrives.
     due: Duration,
+    /// How often the machine had lost power when it began.
+    losses: u32,
 }
 
 impl Path {
@@ -48,7 +50,8 @@ impl Path {
             End::Dialer => "down",
         };
         let entity = format!("{dialer}/{}/{direction}{what}", route.connection.serial).into();
-        Self { network: Arc::clone(network), route, entity, drawn: 0, due: Duration::ZERO }
+        let losses = network.losses(route.from);
+        Self { network: Arc::clone(network), route, entity, drawn: 0, due: Duration::ZERO, losses }
     }
 
     /// Sends something once, now: where it does not pass, it is gone.
@@ -116,7 +119,9 @@ impl Path {
 
     /// Sends what [`Path::pass`] let through, whatever the link takes.
     pub(super) fn transmit(&self, segment: Segment) {
-        self.network.carry(Frame { route: self.route, due: self.due, segment });
+        if self.network.losses(self.route.from) == self.losses {
+            self.network.carry(Frame { route: self.route, due: self.due, segment });
+        }
     }
 
     pub(super) async fn sleep_until(&self, until: Duration) {

@@ -210,6 +210,16 @@ impl Socket {
         self.stirred.notify_one();
     }
 
+    /// The machine has lost power: nothing of it is left, and nobody is told.
+    pub(super) fn vanish(&self) {
+        let mut state = self.lock();
+        state.phase = Phase::Gone;
+        state.outgoing.clear();
+        state.outgoing_bytes = 0;
+        state.incoming.clear();
+        self.stirred.notify_one();
+    }
+
     pub(super) fn is_opening(&self) -> bool {
         self.lock().phase == Phase::Opening
     }

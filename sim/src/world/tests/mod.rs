@@ -15,6 +15,7 @@ macro_rules! on_both_backends {
 mod determinism;
 mod faults;
 mod impairments;
+mod machines;
 mod processes;
 mod traffic;
 

@@ -252,7 +252,8 @@ fn a_run_that_does_not_settle_says_who_waits_for_what(backend: Backend) {
 }
 
 fn marks_are_collected_and_lines_are_stamped(backend: Backend) {
-    let options = RunOptions { log: Some("squall_sim::world::tests=info".to_owned()) };
+    let options =
+        RunOptions { log: Some("squall_sim::world::tests=info".to_owned()), ..RunOptions::default() };
     let scene = Scene {
         server: Box::new(|_, _| Box::pin(std::future::pending())),
         client: Box::new(|machine, _ops| {
@@ -283,7 +284,7 @@ fn plans_that_name_who_is_not_there_are_refused(backend: Backend) {
 
 #[test]
 fn directives_that_are_none_are_refused() {
-    let options = RunOptions { log: Some("=,=".to_owned()) };
+    let options = RunOptions { log: Some("=,=".to_owned()), ..RunOptions::default() };
 
     assert!(crate::world::preflight(&options).is_err());
 }

@@ -7,7 +7,11 @@
 //!
 //! Promise: what is replayed is what was sent after the offset, all of it and in order, or the session is not recovered.
 
+mod durability;
+mod session;
 mod sessions;
+pub mod stored;
+mod storing;
 
 use std::time::Duration;
 
@@ -22,7 +26,8 @@ use super::members::{Member, Standing};
 use super::roster::Place;
 use super::{Connection, Hub, HubEvent, HubOutput, Recovered};
 
-pub(super) use sessions::{Claim, Sessions};
+pub(super) use durability::Durability;
+pub(super) use sessions::{Claim, Newcomer, Sessions};
 
 /// How connection state is recovered. Where it is, CONNECT is answered with a `pid` beside the `sid`, and each event
 /// that needs no acknowledgement ends with an offset.
@@ -69,12 +74,12 @@ impl Hub {
     /// Gives who asked the session that it asked for, in one step: what was connected so far is not any more, the answer goes
     /// first, what was missed follows, and then whatever comes.
     pub(super) fn take_over(&mut self, asked: &Sid) {
-        let Some(Member { connection, standing: Standing::Asking { auth, claim: Some(claim), .. }, .. }) =
-            self.members.get_mut(asked)
+        let Some(Member { connection, standing: Standing::Asking(asking), .. }) = self.members.get_mut(asked)
         else {
             return;
         };
-        let (connection, auth, claim) = (*connection, auth.take(), claim.clone());
+        let Some(claim) = asking.claim.clone() else { return };
+        let (connection, auth) = (*connection, asking.auth.take());
         let Some(missed) = self.sessions.as_ref().and_then(|sessions| sessions.missed(&claim)) else {
             // The session has ended while the application thought about it. The client connects again, and asks anew.
             return self.close(connection, DisconnectReason::ForcedClose);
@@ -134,6 +139,7 @@ impl Hub {
             Some(sessions) => {
                 sessions.end(place);
                 self.vacate(place, &member);
+                self.event(HubEvent::Forgotten { socket: socket.clone() });
             }
             None => self.vacate(place, &member),
         }
@@ -150,6 +156,7 @@ impl Hub {
         if let Some(sessions) = &mut self.sessions {
             sessions.end(place);
         }
+        self.event(HubEvent::Forgotten { socket: socket.clone() });
     }
 }
 

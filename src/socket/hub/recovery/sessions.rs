@@ -1,7 +1,7 @@
 //! What is kept of each socket: in go the events that are sent, with the places they go to; out come offsets for them, and
 //! what a client that comes back has missed.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use serde_json::Value;
 use crate::engine::{Entropy, Sid, Time};
 
 use super::super::super::{Args, Encoded, Namespace};
+use super::super::RoomName;
 use super::super::roster::Place;
 use super::Recovery;
-
-/// What an entry costs besides its bytes, so that a flood of tiny events is bounded too.
-const ENTRY_COST: usize = 64;
+use super::session::Session;
+use super::stored::{SessionChange, StoredSession, StoredSessions};
 
 /// All sessions of a hub.
 pub(in crate::socket::hub) struct Sessions {
@@ -34,30 +34,16 @@ pub(in crate::socket::hub) struct Sessions {
     ends: BTreeSet<(Time, Place)>,
     /// When queues are next looked through for what is too old. `None` while all are empty.
     sweep: Option<Time>,
+    /// What changed since that was last taken; `None` where it is not stored.
+    journal: Option<Vec<SessionChange>>,
 }
 
-/// What outlives a connection.
-#[derive(Debug)]
-struct Session {
-    pid: String,
-    socket: Sid,
-    namespace: Namespace,
-    /// The head when it began: its client can have nothing of before.
-    start: u64,
-    /// Whoever has this position misses nothing but what is in the queue.
-    floor: u64,
-    queue: VecDeque<Entry>,
-    bytes: usize,
-    /// When it ends, while it has no connection.
-    ends: Option<Time>,
-}
-
-/// An event that was sent.
-#[derive(Debug)]
-struct Entry {
-    position: u64,
-    at: Time,
-    encoded: Encoded,
+/// A socket whose session begins.
+pub(in crate::socket::hub) struct Newcomer<'a> {
+    pub(in crate::socket::hub) socket: &'a Sid,
+    pub(in crate::socket::hub) namespace: &'a Namespace,
+    pub(in crate::socket::hub) rooms: &'a BTreeSet<RoomName>,
+    pub(in crate::socket::hub) data: Value,
 }
 
 /// A session that a client asks for, and the position that it has.
@@ -83,6 +69,60 @@ impl Sessions {
             places: BTreeMap::new(),
             ends: BTreeSet::new(),
             sweep: None,
+            journal: None,
+        }
+    }
+
+    /// From now on, what changes is for a store; what that has is here again. None of it has a connection.
+    pub(in crate::socket::hub) fn restore(&mut self, stored: Option<StoredSessions>) {
+        self.journal = Some(Vec::new());
+        let Some(StoredSessions { epoch, head, sessions }) = stored else { return };
+        (self.epoch, self.head) = (epoch, head);
+        for stored in sessions {
+            self.restore_one(stored);
+        }
+    }
+
+    fn restore_one(&mut self, stored: StoredSession) {
+        let StoredSession { session: id, pid, socket, namespace, start, floor, parted_for, events, .. } =
+            stored;
+        let place = Place::from(id);
+        let mut session = Session::new(pid, socket, namespace, start);
+        (session.floor, session.is_restored) = (floor, true);
+        events.into_iter().for_each(|(position, encoded)| session.push(position, self.now, encoded));
+        self.places.insert(session.pid.clone(), place);
+        self.sessions.insert(place, session);
+        self.trim(place);
+        let keep = self.options.max_disconnection_duration;
+        self.sweep.get_or_insert(self.now + keep);
+        match parted_for {
+            Some(parted_for) => self.await_until(place, keep.saturating_sub(parted_for)),
+            // Nobody knows when the connection broke: with the server at the latest.
+            None => self.wait(place),
+        }
+    }
+
+    /// What changed since the last time.
+    pub(in crate::socket::hub) fn take_changes(&mut self) -> Vec<SessionChange> {
+        self.journal.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(in crate::socket::hub) fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    pub(in crate::socket::hub) fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// What changes from now on is stored no more.
+    pub(in crate::socket::hub) fn give_up_storing(&mut self) {
+        self.journal = None;
+    }
+
+    fn note(&mut self, change: impl FnOnce() -> SessionChange) {
+        if let Some(journal) = &mut self.journal {
+            journal.push(change());
         }
     }
 
@@ -101,30 +141,42 @@ impl Sessions {
     }
 
     /// A session for a socket that connects; its secret.
-    pub(in crate::socket::hub) fn begin(
-        &mut self,
-        place: Place,
-        socket: Sid,
-        namespace: Namespace,
-    ) -> String {
+    pub(in crate::socket::hub) fn begin(&mut self, place: Place, newcomer: Newcomer<'_>) -> String {
         // The place makes it unique, the rest unguessable.
         let mut pid = [0_u8; 24];
         self.entropy.fill(&mut pid[..16]);
         pid[16..].copy_from_slice(&place.0.to_be_bytes());
         let pid = URL_SAFE_NO_PAD.encode(pid);
+        let Newcomer { socket, namespace, rooms, data } = newcomer;
         self.places.insert(pid.clone(), place);
-        let session = Session {
-            pid: pid.clone(),
-            socket,
-            namespace,
-            start: self.head,
-            floor: self.head,
-            queue: VecDeque::new(),
-            bytes: 0,
-            ends: None,
-        };
+        let session = Session::new(pid.clone(), socket.clone(), namespace.clone(), self.head);
         self.sessions.insert(place, session);
+        let start = self.head;
+        self.note(|| SessionChange::Began {
+            session: place.into(),
+            pid: pid.clone(),
+            socket: socket.clone(),
+            namespace: namespace.clone(),
+            rooms: rooms.clone(),
+            data,
+            start,
+        });
         pid
+    }
+
+    /// A socket has joined a room.
+    pub(in crate::socket::hub) fn join(&mut self, place: Place, room: &RoomName) {
+        self.note(|| SessionChange::Joined(place.into(), room.clone()));
+    }
+
+    /// A socket has left a room.
+    pub(in crate::socket::hub) fn leave(&mut self, place: Place, room: &RoomName) {
+        self.note(|| SessionChange::Left(place.into(), room.clone()));
+    }
+
+    /// The application has noted something about a socket.
+    pub(in crate::socket::hub) fn noted(&mut self, place: Place, data: Value) {
+        self.note(|| SessionChange::Noted(place.into(), data));
     }
 
     /// The next position, for an event that is recorded.
@@ -139,19 +191,39 @@ impl Sessions {
         args.and(&offset).expect("text goes with any arguments")
     }
 
-    /// Keeps an event of the head's position that is sent to a socket.
-    pub(in crate::socket::hub) fn record(&mut self, place: Place, encoded: &Encoded) {
-        let Some(session) = self.sessions.get_mut(&place) else { return };
-        session.bytes += cost(encoded);
-        session.queue.push_back(Entry { position: self.head, at: self.now, encoded: encoded.clone() });
-        session.trim(self.options.max_bytes);
+    /// Keeps an event of the head's position that is sent to sockets.
+    pub(in crate::socket::hub) fn record(&mut self, places: &[Place], encoded: &Encoded) {
+        let position = self.head;
+        self.note(|| SessionChange::Recorded {
+            position,
+            encoded: encoded.clone(),
+            sessions: places.iter().copied().map(Into::into).collect(),
+        });
+        for &place in places {
+            let Some(session) = self.sessions.get_mut(&place) else { continue };
+            session.push(position, self.now, encoded.clone());
+            self.trim(place);
+        }
         self.sweep.get_or_insert(self.now + self.options.max_disconnection_duration);
+    }
+
+    fn trim(&mut self, place: Place) {
+        let Some(session) = self.sessions.get_mut(&place) else { return };
+        if session.trim(self.options.max_bytes) {
+            let floor = session.floor;
+            self.note(|| SessionChange::Trimmed { session: place.into(), floor });
+        }
     }
 
     /// A socket has lost its connection: its session ends, unless it is recovered in time.
     pub(in crate::socket::hub) fn wait(&mut self, place: Place) {
+        self.await_until(place, self.options.max_disconnection_duration);
+        self.note(|| SessionChange::Parted(place.into()));
+    }
+
+    fn await_until(&mut self, place: Place, left: Duration) {
         let Some(session) = self.sessions.get_mut(&place) else { return };
-        let until = self.now + self.options.max_disconnection_duration;
+        let until = self.now + left;
         session.ends = Some(until);
         self.ends.insert((until, place));
     }
@@ -195,9 +267,7 @@ impl Sessions {
     /// What was sent after the position of a claim, in order. `None` where that is not known: the session has ended, or not
     /// all of it is kept.
     pub(in crate::socket::hub) fn missed(&self, claim: &Claim) -> Option<Vec<Encoded>> {
-        let session = self.sessions.get(&claim.place).filter(|session| session.floor <= claim.position)?;
-        let first = session.queue.partition_point(|entry| entry.position <= claim.position);
-        Some(session.queue.range(first..).map(|entry| entry.encoded.clone()).collect())
+        self.sessions.get(&claim.place)?.after(claim.position)
     }
 
     /// The session goes on, on another connection; its secret.
@@ -206,7 +276,12 @@ impl Sessions {
         if let Some(until) = session.ends.take() {
             self.ends.remove(&(until, place));
         }
-        Some(session.pid.clone())
+        if std::mem::take(&mut session.is_restored) {
+            tracing::debug!(reached = "recovery.stored", socket = %session.socket, "a session of before is recovered");
+        }
+        let pid = session.pid.clone();
+        self.note(|| SessionChange::Resumed(place.into()));
+        Some(pid)
     }
 
     /// The session is over.
@@ -216,24 +291,30 @@ impl Sessions {
         if let Some(until) = session.ends {
             self.ends.remove(&(until, place));
         }
+        self.note(|| SessionChange::Ended(place.into()));
     }
 
     /// Forgets what is too old; the sockets whose time to come back is over.
     pub(in crate::socket::hub) fn expire(&mut self) -> Vec<Sid> {
         if self.sweep.is_some_and(|sweep| sweep <= self.now) {
-            let keep = self.options.max_disconnection_duration;
-            let mut kept = false;
-            for session in self.sessions.values_mut() {
-                // Without a connection, all is kept until the session ends.
-                if session.ends.is_none() {
-                    session.trim_older(self.now, keep);
-                }
-                kept |= !session.queue.is_empty();
-            }
-            self.sweep = kept.then_some(self.now + keep);
+            self.forget_what_is_old();
         }
         let over = self.ends.iter().take_while(|(until, _)| *until <= self.now);
         over.map(|(_, place)| self.sessions[place].socket.clone()).collect()
+    }
+
+    fn forget_what_is_old(&mut self) {
+        let keep = self.options.max_disconnection_duration;
+        let (mut kept, mut trimmed) = (false, Vec::new());
+        for (&place, session) in &mut self.sessions {
+            // Without a connection, all is kept until the session ends.
+            if session.ends.is_none() && session.trim_older(self.now, keep) {
+                trimmed.push(SessionChange::Trimmed { session: place.into(), floor: session.floor });
+            }
+            kept |= !session.is_empty();
+        }
+        self.sweep = kept.then_some(self.now + keep);
+        trimmed.into_iter().for_each(|change| self.note(|| change));
     }
 
     /// Whether nothing is kept for anyone.
@@ -241,28 +322,4 @@ impl Sessions {
     pub(in crate::socket::hub) fn is_empty(&self) -> bool {
         self.sessions.is_empty() && self.places.is_empty() && self.ends.is_empty()
     }
-}
-
-impl Session {
-    fn trim(&mut self, max_bytes: usize) {
-        while self.bytes > max_bytes {
-            self.drop_oldest();
-        }
-    }
-
-    fn trim_older(&mut self, now: Time, keep: Duration) {
-        while self.queue.front().is_some_and(|oldest| now.since(oldest.at) >= keep) {
-            self.drop_oldest();
-        }
-    }
-
-    fn drop_oldest(&mut self) {
-        let oldest = self.queue.pop_front().expect("what costs bytes is in the queue");
-        self.bytes -= cost(&oldest.encoded);
-        self.floor = oldest.position;
-    }
-}
-
-fn cost(encoded: &Encoded) -> usize {
-    encoded.iter().map(|message| message.wire_len() + ENTRY_COST).sum()
 }

@@ -235,6 +235,7 @@ impl Judge {
                 assert!(self.told_to_close.insert(connection), "closed once");
             }
             HubOutput::Event(event) => self.judge_event(event),
+            HubOutput::Persist(_) => panic!("nothing is stored"),
             HubOutput::Wait { .. } => {}
         }
     }
@@ -298,6 +299,7 @@ impl Judge {
                 assert_eq!(rooms, named.chain([RoomName::from(&socket)]).collect());
                 self.order.retain(|other| *other != socket);
             }
+            HubEvent::Forgotten { socket } => panic!("nothing is kept of {socket}"),
         }
     }
 

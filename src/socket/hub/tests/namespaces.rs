@@ -1,8 +1,8 @@
 //! Several namespaces, and who is let in.
 
-use super::super::packets::NAMESPACES_MAX;
 use serde_json::Value;
 
+use super::super::packets::NAMESPACES_MAX;
 use super::*;
 
 fn admin() -> Namespace {

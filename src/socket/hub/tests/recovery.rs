@@ -1,6 +1,7 @@
 //! Claims about sockets that are taken up again; [`any_cuts`] has the one that matters about any of them.
 
 mod any_cuts;
+mod stored;
 
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ fn recovering(options: Recovery) -> Hub {
 #[derive(Debug, Clone, Default)]
 struct Known {
     pid: Option<String>,
+    sid: Option<String>,
     offset: Option<String>,
     /// The first arguments of the events that it got, in order.
     events: Vec<String>,
@@ -51,6 +53,7 @@ impl Known {
                     assert!(recovered.is_none() && pid.is_some(), "{}", text_of(encoded));
                     recovered = Some(pid == self.pid);
                     self.pid = pid;
+                    self.sid = answer["sid"].as_str().map(str::to_owned);
                 }
                 Kind::Event { args, ack, .. } => {
                     self.events.extend(args.get::<String>(0).ok());
@@ -107,6 +110,17 @@ fn recovered(outputs: &[HubOutput]) -> Option<(&Sid, Vec<String>)> {
             None
         }
     })
+}
+
+/// Whose sessions are over.
+fn forgotten(outputs: &[HubOutput]) -> Vec<&Sid> {
+    let mut sockets = Vec::new();
+    for output in outputs {
+        if let HubOutput::Event(HubEvent::Forgotten { socket }) = output {
+            sockets.push(socket);
+        }
+    }
+    sockets
 }
 
 #[test]
@@ -269,24 +283,26 @@ fn a_disconnect_by_either_side_ends_the_session() {
     for way in ways {
         let mut hub = recovering(Recovery::default());
         let (socket, known) = begin(&mut hub, ONE);
-        give(&mut hub, way(&socket), at(1));
+        let outputs = give(&mut hub, way(&socket), at(1));
+        assert_eq!(forgotten(&outputs), [&socket]);
         assert_eq!(recovered(&ask(&mut hub, TWO, known.auth(), at(2))), None);
     }
     let mut hub = recovering(Recovery::default());
     let (socket, known) = begin(&mut hub, ONE);
-    cut(&mut hub, ONE);
-    give(&mut hub, by_server(&socket), at(1));
+    assert_eq!(forgotten(&cut(&mut hub, ONE)), Vec::<&Sid>::new());
+    assert_eq!(forgotten(&give(&mut hub, by_server(&socket), at(1))), [&socket]);
     assert_eq!(recovered(&ask(&mut hub, TWO, known.auth(), at(2))), None, "nor is who is away spared");
 }
 
 #[test]
 fn a_session_ends_in_time_and_leaves_nothing_behind() {
     let mut hub = recovering(Recovery::default());
-    let (_, known) = begin(&mut hub, ONE);
+    let (socket, known) = begin(&mut hub, ONE);
     cut(&mut hub, ONE);
     assert_eq!(until(&mut hub), Some(at(1) + KEPT));
 
-    assert_eq!(give(&mut hub, HubInput::TimedOut, at(1) + KEPT), []);
+    let forgotten = HubOutput::Event(HubEvent::Forgotten { socket });
+    assert_eq!(give(&mut hub, HubInput::TimedOut, at(1) + KEPT), [forgotten]);
 
     assert!(hub.members.is_empty() && hub.sessions.as_ref().unwrap().is_empty());
     assert!(hub.namespaces.values().all(|state| state.roster.is_empty()));
