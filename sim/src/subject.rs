@@ -62,6 +62,14 @@ impl Subject {
         self
     }
 
+    /// The backend for many seeds; none where a plan names its own.
+    pub fn fast_backend(&self) -> Option<Backend> {
+        match &self.content {
+            Content::Scenario(_) => Some(Backend::Event),
+            Content::Plan(_) => None,
+        }
+    }
+
     /// The plan for a seed. A plan file is its own, whatever the seed.
     pub fn plan(&self, seed: u64) -> Plan {
         let mut plan = match &self.content {

@@ -210,3 +210,32 @@ fn an_interrupted_run_is_exit_130_and_says_what_it_has() {
     assert!(stderr(&output).contains("interrupted"), "{}", stderr(&output));
     assert!(stdout(&output).contains("0 scenarios"), "{}", stdout(&output));
 }
+
+#[test]
+fn a_hunt_says_each_find_at_once_and_keeps_it_in_a_file() {
+    let folder = failing();
+    let hunt = ["hunt", "--seeds", "3", "--from", "5", "--backend", "turmoil", "--out", "finds.jsonl"];
+
+    let output = sim_in(folder.path(), &hunt);
+
+    assert_eq!(exit_code(&output), 1, "{}", stderr(&output));
+    let command = "cargo sim replay scenarios/manual-retry-reorders.yaml --seed 5 --backend turmoil";
+    assert!(stdout(&output).contains(command), "{}", stdout(&output));
+    let finds = std::fs::read_to_string(folder.path().join("finds.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        finds.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (summary, finds) = lines.split_last().unwrap();
+    assert_eq!((summary["seeds"].as_u64(), summary["exit_code"].as_u64()), (Some(3), Some(1)), "{summary}");
+    assert_eq!(summary["found"].as_u64(), Some(finds.len() as u64));
+    let first = finds.iter().find(|find| find["seed"] == 5).expect("seed 5 breaks it");
+    assert_eq!(first["replay"], command);
+    assert_eq!(first["backend"], "turmoil");
+}
+
+#[test]
+fn a_hunt_for_a_time_ends_with_it() {
+    let output = sim(&["hunt", SMOKE, "--for", "1ms"]);
+    assert_eq!(exit_code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("PASS  two-clients-chat"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("100 seeds"), "one round: {}", stdout(&output));
+}

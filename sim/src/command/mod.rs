@@ -1,6 +1,7 @@
 //! The commands of `cargo sim`.
 
 mod crew;
+mod hunt;
 mod replay;
 mod run;
 mod sabotage;
@@ -8,6 +9,7 @@ mod save;
 mod shrink;
 mod stopwatch;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use crate::app::chat::Chat;
 use crate::hunt::{Lost, workers};
 use crate::plan::Plan;
 use crate::report::ExitCode;
-use crate::subject::{Content, Subject};
+use crate::subject::{Content, Subject, load};
 use crate::world::{self, RunOptions};
 
 /// Runs the real Socket.IO server and clients in a simulated network and says which delivery promise broke.
@@ -33,6 +35,7 @@ use crate::world::{self, RunOptions};
   cargo sim replay scenarios/delivery/burst-across-stall.yaml --seed 7
                                                    one seed again, with everything that happened
   cargo sim replay FILE --seed 7 --log debug       and what the programs logged, in virtual time
+  cargo sim hunt --for 10m --out finds.jsonl       as many seeds as ten minutes hold, finds kept in a file
 
 Exit codes:
   0 every promise held            1 a promise was broken     2 usage, or a scenario that is not valid
@@ -48,6 +51,8 @@ pub struct Cli {
 enum Command {
     /// Run scenarios and check every promise.
     Run(run::Run),
+    /// Search for long: many seeds of many scenarios, every find said at once.
+    Hunt(hunt::Hunt),
     /// Run one seed again and print all that happened.
     Replay(replay::Replay),
     /// Make a failing seed as small as it can be and save it as a regression.
@@ -68,6 +73,7 @@ impl Cli {
         }
         match self.command {
             Command::Run(run) => run.execute(),
+            Command::Hunt(hunt) => hunt.execute(),
             Command::Replay(replay) => replay.execute(),
             Command::Shrink(shrink) => shrink.execute(),
             Command::Sabotage(hunt) => hunt.execute(),
@@ -95,6 +101,24 @@ pub fn leave_stuck_plan(plan: &Plan, patience: Duration) -> ! {
             std::process::exit(ExitCode::HarnessFailed.code().into())
         }
     }
+}
+
+/// The files to run, or those under `scenarios` where none is named.
+///
+/// # Errors
+/// The exit code, when there is nothing to run; the reason has been said.
+fn load_or_say(paths: &[PathBuf]) -> Result<Vec<Subject>, ExitCode> {
+    let paths = if paths.is_empty() { vec![default_scenarios()] } else { paths.to_owned() };
+    let subjects = load(&paths, std::io::stderr().is_terminal()).map_err(|errors| {
+        anstream::eprintln!("{}", errors.join("\n"));
+        ExitCode::Usage
+    })?;
+    if subjects.is_empty() {
+        let folders: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        anstream::eprintln!("error: no scenario (*.yaml) under {}", folders.join(", "));
+        return Err(ExitCode::NothingProven);
+    }
+    Ok(subjects)
 }
 
 /// Where scenarios are: the nearest `scenarios` folder, from here upwards.

@@ -1,6 +1,5 @@
 //! `cargo sim run`: scenarios, many seeds, one line each.
 
-use std::io::IsTerminal;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,12 +14,15 @@ use crate::hunt::workers::{Stop, Workers};
 use crate::plan::Backend;
 use crate::report::{ExitCode, ScenarioLine, Status, Summary};
 use crate::shrink::CANDIDATES_MAX;
-use crate::subject::{Subject, load};
+use crate::subject::Subject;
 
 use super::save::save_failure;
 use super::shrink::{regressions, shrink_and_save};
 use super::stopwatch::Stopwatch;
-use super::{crew, default_scenarios};
+use super::{crew, load_or_say};
+
+/// With more seeds of each scenario than that, the faster backend carries them.
+const SEEDS_ON_TURMOIL: u64 = 100;
 
 /// Run scenarios and check every promise.
 #[derive(Debug, Args)]
@@ -33,7 +35,7 @@ pub(super) struct Run {
     /// Run so many seeds of each scenario, from 0, in place of its own number
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
-    /// What carries the bytes [default: turmoil; a plan file's own]
+    /// What carries the bytes [default: turmoil, or event for more than 100 seeds; a plan file's own]
     #[arg(long)]
     backend: Option<Backend>,
     /// Run so many worker processes [default: the number of cores]
@@ -49,20 +51,20 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn execute(self) -> ExitCode {
-        let paths = if self.paths.is_empty() { vec![default_scenarios()] } else { self.paths.clone() };
-        let subjects = match load(&paths, std::io::stderr().is_terminal()) {
-            Ok(subjects) => subjects.into_iter().map(|subject| subject.on(self.backend)).collect::<Vec<_>>(),
-            Err(errors) => {
-                anstream::eprintln!("{}", errors.join("\n"));
-                return ExitCode::Usage;
+        match load_or_say(&self.paths) {
+            Ok(subjects) => {
+                let subjects: Vec<_> = subjects.into_iter().map(|subject| self.carried(subject)).collect();
+                self.run_all(&subjects)
             }
-        };
-        if subjects.is_empty() {
-            let folders: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-            anstream::eprintln!("error: no scenario (*.yaml) under {}", folders.join(", "));
-            return ExitCode::NothingProven;
+            Err(exit) => exit,
         }
-        self.run_all(&subjects)
+    }
+
+    /// What carries it: many seeds are for the backend that has many.
+    fn carried(&self, subject: Subject) -> Subject {
+        let many = self.seeds.is_some_and(|seeds| seeds > SEEDS_ON_TURMOIL);
+        let backend = if many { self.backend.or_else(|| subject.fast_backend()) } else { self.backend };
+        subject.on(backend)
     }
 
     fn run_all(&self, subjects: &[Subject]) -> ExitCode {
@@ -156,7 +158,7 @@ impl Run {
     }
 }
 
-fn line(subject: &Subject, tally: &Tally, real: Duration) -> ScenarioLine {
+pub(super) fn line(subject: &Subject, tally: &Tally, real: Duration) -> ScenarioLine {
     let status = match tally.exit(&subject.expectations()) {
         ExitCode::Held => Status::Pass,
         ExitCode::NothingProven => Status::Unproven,

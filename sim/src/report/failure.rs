@@ -95,17 +95,7 @@ impl Failure {
 
     /// The one command that repeats it.
     pub fn command(&self) -> String {
-        let backend = self.backend.map(|backend| format!(" --backend {backend}")).unwrap_or_default();
-        format!("{}{backend}", self.command_of_seed())
-    }
-
-    fn command_of_seed(&self) -> String {
-        let seed = self.seed;
-        if self.path.contains(|c: char| !(c.is_ascii_alphanumeric() || "/._-+".contains(c))) {
-            format!("cargo sim replay '{}' --seed {seed}", self.path.replace('\'', r"'\''"))
-        } else {
-            format!("cargo sim replay {} --seed {seed}", self.path)
-        }
+        replay_command(&self.path, self.seed, self.backend)
     }
 
     /// A paragraph and its lists, without the end of the last line.
@@ -144,6 +134,14 @@ impl Failure {
             paint(colour, FAINT, line(' ', record))
         }
     }
+}
+
+/// The one command that repeats a seed of a file, on a backend that the file does not name.
+pub fn replay_command(path: &str, seed: u64, backend: Option<Backend>) -> String {
+    let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
+    let path = if is_plain { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) };
+    let backend = backend.map(|backend| format!(" --backend {backend}")).unwrap_or_default();
+    format!("cargo sim replay {path} --seed {seed}{backend}")
 }
 
 fn line(mark: char, record: &Record) -> String {

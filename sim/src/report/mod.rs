@@ -18,7 +18,7 @@ mod touched;
 mod words;
 
 pub use exit_code::ExitCode;
-pub use failure::Failure;
+pub use failure::{Failure, replay_command};
 pub use scenario_line::{ScenarioLine, Status};
 pub use summary::Summary;
 pub use touched::{Touched, fault_kind};
