@@ -7,8 +7,10 @@
 //! | [`tally`] | tried seeds | what they come to together, whatever their order |
 //! | [`here`] | seeds | a tally, run one after another in this process |
 //! | [`workers`] | seeds | the same, on several processes that may be killed |
+//! | [`crossing`] | a find of one backend | whether the other shows it too |
 //! | `watchdog` | runs of this process | who no longer moves |
 
+pub mod crossing;
 pub mod here;
 mod judged;
 pub mod tally;

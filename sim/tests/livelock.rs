@@ -46,14 +46,14 @@ impl App for Livelock {
 
 /// Runs the test of this name again, in a folder of its own, and gives what it complains of. It must exit with 5.
 fn complaint_of(name: &str, folder: &Path) -> String {
-    let itself = std::env::current_exe().expect("it runs");
+    let itself = std::env::current_exe().expect("a process knows its program");
 
     let output = Command::new(itself)
         .args(["--exact", name, "--nocapture"])
         .env(LOOPS, "1")
         .current_dir(folder)
         .output()
-        .expect("it runs once more");
+        .expect("a program that runs can be run");
 
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(5), "{stderr}");

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::app::chat::Chat;
 use crate::hunt::Tally;
+use crate::hunt::crossing::shown_on_turmoil;
 use crate::hunt::workers::{Stop, Workers};
 use crate::plan::Backend;
 use crate::report::{ExitCode, ScenarioLine, Status, Summary};
@@ -117,6 +118,10 @@ impl Run {
         };
         if let Some((seed, judged)) = &lowest {
             anstream::eprintln!("{}", judged.complaint(subject, *seed, true));
+            if let (Backend::Event, Some(violation)) = (judged.plan.backend, judged.judgement.violation()) {
+                let crossing = shown_on_turmoil(subject, *seed, violation.anomaly, &app);
+                anstream::eprintln!("  {crossing}");
+            }
         }
         for complaint in tally.complaints(subject, true) {
             anstream::eprintln!("{complaint}");

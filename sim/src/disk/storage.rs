@@ -142,6 +142,10 @@ impl Storage {
         self.strike = Some((operation, strike));
     }
 
+    pub(super) fn disarm(&mut self) {
+        self.strike = None;
+    }
+
     /// What is to be called once the disk is free again: a process has died of an operation.
     pub(super) fn take_strike(&mut self) -> Option<Strike> {
         let (_, strike) = self.strike.take_if(|(operation, _)| *operation <= self.operations)?;

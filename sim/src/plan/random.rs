@@ -15,8 +15,9 @@ use crate::units::{NumberRange, Rate, Span, SpanRange};
 
 use super::drawing::content;
 use super::{
-    Act, AppKind, Backend, ClientPlan, Cut, Delay, DiskSlow, Fault, FaultAct, Guarantee, Join, Lasting, Loss,
-    Name, NetworkPlan, Op, Pair, Path, Plan, SERVER, Say, ServerPlan, Slow, VERSION, settle_bound,
+    Act, AppKind, Backend, ClientPlan, Crash, Cut, Delay, DiskSlow, Fault, FaultAct, Guarantee, Join,
+    Lasting, Loss, Name, NetworkPlan, Op, Pair, Path, Plan, SERVER, Say, ServerPlan, Slow, VERSION,
+    settle_bound,
 };
 
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -185,12 +186,19 @@ impl Dice {
         faults
     }
 
+    /// A commit takes about ten operations.
+    fn crash(&self, n: usize) -> Crash {
+        let after = self.index(Stream::Fault, &format!("{n}/operations"), 0..=200) as u64;
+        let power_off = self.index(Stream::Fault, &format!("{n}/power"), 0..=1) == 0;
+        Crash { of: SERVER.into(), after: NumberRange { low: after, high: after }, power_off }
+    }
+
     fn fault(&self, n: usize, names: &[Name]) -> Fault {
         let last = names.len() as u64 - 1;
         let client = names[self.index(Stream::Fault, &format!("{n}/client"), 0..=last)].clone();
         let server: Name = Arc::from(SERVER);
         let between = [client.clone(), server.clone()];
-        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=17) {
+        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=18) {
             0 => FaultAct::Stall(Path::Between(between)),
             1 => FaultAct::Stall(Path::OneWay([client, server])),
             2 => FaultAct::Stall(Path::OneWay([server, client])),
@@ -208,6 +216,7 @@ impl Dice {
             14 => FaultAct::PowerOff(client),
             15 => FaultAct::DiskFull(server),
             16 => FaultAct::DiskError(server),
+            17 => FaultAct::Crash(self.crash(n)),
             _ => FaultAct::DiskSlow(DiskSlow { of: server, by: self.delay(n) }),
         };
         let at = self.duration(Stream::Fault, &format!("{n}/at"), Duration::ZERO..=STORY);

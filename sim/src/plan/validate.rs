@@ -8,14 +8,14 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::scenario::limits::{
-    self, ATTEMPTS_MAX, BINARY_BYTES_MAX, CLIENTS_MAX, CONTENT_BYTES_TOTAL_MAX, LOSS_PERCENT, OPS_MAX,
-    ROOMS_MAX, TICK, TIME_MAX,
+    self, ATTEMPTS_MAX, BINARY_BYTES_MAX, CLIENTS_MAX, CONTENT_BYTES_TOTAL_MAX, DISK_OPERATIONS_MAX,
+    LOSS_PERCENT, OPS_MAX, ROOMS_MAX, TICK, TIME_MAX,
 };
 use crate::units::{Rate, Span, SpanRange};
 
 use super::{
-    Act, ClientPlan, Cut, Delay, DiskSlow, Fault, FaultAct, Guarantee, Join, Lasting, Loss, Name, Op, Plan,
-    SERVER, Say, Send, Slow, VERSION,
+    Act, ClientPlan, Crash, Cut, Delay, DiskSlow, Fault, FaultAct, Guarantee, Join, Lasting, Loss, Name, Op,
+    Plan, SERVER, Say, Send, Slow, VERSION,
 };
 
 /// Why a plan cannot be run.
@@ -284,6 +284,10 @@ fn validate_measure(part: Part, what: &FaultAct) -> Result<(), PlanError> {
         FaultAct::Cut(Cut { after, .. }) => part
             .must(after.low == after.high && (1..=CONTENT_BYTES_TOTAL_MAX).contains(&after.low), || {
                 format!("a connection cannot be cut after {after} bytes")
+            }),
+        FaultAct::Crash(Crash { after, .. }) => part
+            .must(after.low == after.high && after.high <= DISK_OPERATIONS_MAX, || {
+                format!("a process cannot crash after {after} disk operations")
             }),
         FaultAct::Stall(_)
         | FaultAct::Partition(_)

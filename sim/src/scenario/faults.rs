@@ -40,6 +40,9 @@ pub enum FaultAct {
     /// The machine loses power: silence, and what its disk had not synced is lost as far as the dice say. It is back at
     /// `until`, and answers with RST what belongs to connections of before.
     PowerOff(Name),
+    /// The process dies, or its machine loses power, in the midst of its work: as it asks its disk for one operation too
+    /// many. It is back at `until`.
+    Crash(Crash),
     /// There is no space left on the machine's disk (`ENOSPC`).
     DiskFull(Name),
     /// Nothing can be read from the machine's disk, or written to it (`EIO`).
@@ -75,6 +78,8 @@ pub enum FaultKind {
     Reload,
     /// [`FaultAct::PowerOff`].
     PowerOff,
+    /// [`FaultAct::Crash`].
+    Crash,
     /// [`FaultAct::DiskFull`].
     DiskFull,
     /// [`FaultAct::DiskError`].
@@ -110,6 +115,7 @@ impl FaultKind {
             Self::Shutdown => "shutdown",
             Self::Reload => "reload",
             Self::PowerOff => "power_off",
+            Self::Crash => "crash",
             Self::DiskFull => "disk_full",
             Self::DiskError => "disk_error",
             Self::DiskSlow => "disk_slow",
@@ -127,6 +133,7 @@ impl FaultKind {
             | Self::Kill
             | Self::Shutdown
             | Self::PowerOff
+            | Self::Crash
             | Self::DiskFull
             | Self::DiskError
             | Self::DiskSlow => Lasting::Always,
@@ -152,6 +159,7 @@ impl FaultAct {
             Self::Shutdown(_) => FaultKind::Shutdown,
             Self::Reload(_) => FaultKind::Reload,
             Self::PowerOff(_) => FaultKind::PowerOff,
+            Self::Crash(_) => FaultKind::Crash,
             Self::DiskFull(_) => FaultKind::DiskFull,
             Self::DiskError(_) => FaultKind::DiskError,
             Self::DiskSlow(_) => FaultKind::DiskSlow,
@@ -161,7 +169,7 @@ impl FaultAct {
     /// The process that it stops, for all to miss. A client that is off is a client that is away.
     pub fn stops(&self) -> Option<&Name> {
         match self {
-            Self::Kill(name) | Self::Shutdown(name) => Some(name),
+            Self::Kill(name) | Self::Shutdown(name) | Self::Crash(Crash { of: name, .. }) => Some(name),
             Self::PowerOff(name) => (**name == *SERVER).then_some(name),
             Self::Delay(_)
             | Self::Loss(_)
@@ -185,6 +193,7 @@ impl FaultAct {
             | Self::Shutdown(name)
             | Self::Reload(name)
             | Self::PowerOff(name)
+            | Self::Crash(Crash { of: name, .. })
             | Self::DiskFull(name)
             | Self::DiskError(name)
             | Self::DiskSlow(DiskSlow { of: name, .. }) => std::slice::from_ref(name),
@@ -212,19 +221,21 @@ impl FaultAct {
             | Self::Shutdown(_)
             | Self::Reload(_)
             | Self::PowerOff(_)
+            | Self::Crash(_)
             | Self::DiskFull(_)
             | Self::DiskError(_)
             | Self::DiskSlow(_) => None,
         }
     }
 
-    /// The same with what a plan fixes before the run drawn: after how many bytes a cut comes.
+    /// The same with what a plan fixes before the run drawn: after how many bytes a cut comes, after how many operations a
+    /// crash.
     pub fn drawn(&self, seed: u64, entity: &str) -> Self {
         let mut drawn = self.clone();
-        if let Self::Cut(cut) = &mut drawn {
-            let (low, high) = (cut.after.low, cut.after.high);
-            let after = draw_within(low..=high, seed, Stream::Fault, &format!("{entity}/after"), 0);
-            cut.after = NumberRange { low: after, high: after };
+        if let Self::Cut(Cut { after, .. }) | Self::Crash(Crash { after, .. }) = &mut drawn {
+            let (low, high) = (after.low, after.high);
+            let number = draw_within(low..=high, seed, Stream::Fault, &format!("{entity}/after"), 0);
+            *after = NumberRange { low: number, high: number };
         }
         drawn
     }
@@ -249,6 +260,10 @@ impl fmt::Display for FaultAct {
             | Self::PowerOff(name)
             | Self::DiskFull(name)
             | Self::DiskError(name) => write!(f, " {name}"),
+            Self::Crash(Crash { of, after, power_off }) => {
+                let how = if *power_off { ", power off" } else { "" };
+                write!(f, " {of} after {after} disk operations{how}")
+            }
             Self::DiskSlow(DiskSlow { of, by }) => write!(f, " {of} by {by}"),
         }
     }
@@ -296,6 +311,19 @@ pub struct Cut {
     pub path: Path,
     /// How many bytes still pass. A plan has one number.
     pub after: NumberRange,
+}
+
+/// When a process dies of its disk: of the first operation behind so many, from now on, that change something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Crash {
+    /// Whose.
+    pub of: Name,
+    /// How many operations are still done. A plan has one number.
+    pub after: NumberRange,
+    /// Whether the machine loses power, and not only the process its life.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub power_off: bool,
 }
 
 /// How much longer each fsync takes.

@@ -43,6 +43,7 @@ faults:
   - { at: 8s, what: { reload: alice } }
   - { at: 8s, lasts: 1s, what: { reload: bob } }
   - { at: 9s, lasts: 1s, what: { power_off: server } }
+  - { at: 12s, lasts: 1s, what: { crash: { of: server, after: 1..300, power_off: true } } }
   - { at: 9s, lasts: 1s, what: { disk_full: server } }
   - { at: 9s, lasts: 1s, what: { disk_error: bob } }
   - { at: 9s, lasts: 1s, what: { disk_slow: { of: alice, by: 1s..2s } } }
@@ -80,6 +81,7 @@ fn a_good_story_is_understood() {
             "reload alice",
             "reload bob",
             "power_off server",
+            "crash server after 1..300 disk operations, power off",
             "disk_full server",
             "disk_error bob",
             "disk_slow alice by 1s..2s",
@@ -183,6 +185,8 @@ tells! {
     a_key_that_a_fault_does_not_have: spoilt("rate: 10KB/s", "rte: 10KB/s");
     a_loss_of_power_while_the_server_is_stopped: spoilt("{ at: 9s, lasts: 1s, what: { power", "{ at: 6s, lasts: 1s, what: { power");
     a_loss_of_power_without_an_end: spoilt("lasts: 1s, what: { power_off", "what: { power_off");
+    a_crash_behind_words: spoilt("after: 1..300", "after: a while");
+    only_the_server_crashes: spoilt("crash: { of: server", "crash: { of: alice");
     a_disk_of_nobody: spoilt("disk_full: server", "disk_full: sever");
     a_disk_that_is_slow_by_nothing: spoilt("by: 1s..2s", "by: 0s");
     only_a_client_is_reloaded: spoilt("reload: alice", "reload: server");

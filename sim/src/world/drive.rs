@@ -155,6 +155,7 @@ impl<'a> Drive<'a> {
     fn look(&mut self) {
         self.progress.store(millis(self.backend.now()), Ordering::Relaxed);
         self.roster.count_polls();
+        self.roster.count_crashes();
         self.end_cuts();
         let strays: u64 = self.backend.hosts().iter().map(Host::strays).sum();
         self.stray_tasks = self.stray_tasks.max(strays);

@@ -82,19 +82,11 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
         }
         (FaultAct::Reload(name), Moment::Ends) => roster.revive(name, place),
 
-        (FaultAct::PowerOff(name), Moment::Begins) => {
-            let gone = roster.power_off(name, place);
-            around(network, name).into_iter().for_each(|way| links.impose(way, place, Impairment::Block));
-            match (gone.is_empty(), network.find(name)) {
-                // What was on its disk is lost all the same.
-                (true, Some(machine)) => links.touch_process(place, machine, 1),
-                (true, None) | (false, _) => links.touch_all(place, &gone),
-            }
-        }
-        (FaultAct::PowerOff(name), Moment::Ends) => {
-            around(network, name).into_iter().for_each(|way| links.lift(way, place));
-            roster.revive(name, place);
-        }
+        (FaultAct::PowerOff(name), Moment::Begins) => roster.power_off(name, place),
+        (FaultAct::PowerOff(name), Moment::Ends) => roster.power_on(name, place),
+
+        (FaultAct::Crash(crash), Moment::Begins) => roster.arm_crash(crash, place),
+        (FaultAct::Crash(crash), Moment::Ends) => roster.end_crash(crash, place),
 
         (FaultAct::DiskFull(name), Moment::Begins) => roster.trouble_disk(name, place, Trouble::Full),
         (FaultAct::DiskError(name), Moment::Begins) => roster.trouble_disk(name, place, Trouble::Error),
@@ -125,17 +117,13 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
             | FaultAct::Kill(_)
             | FaultAct::Reload(_)
             | FaultAct::PowerOff(_)
+            | FaultAct::Crash(_)
             | FaultAct::DiskFull(_)
             | FaultAct::DiskError(_)
             | FaultAct::DiskSlow(_),
             Moment::Insists,
         ) => {}
     }
-}
-
-/// Every way to a machine and from it.
-fn around(network: &Network, name: &Name) -> Vec<(MachineId, MachineId)> {
-    network.find(name).map_or_else(Vec::new, |machine| network.ways_of(machine))
 }
 
 /// The directions that a path is.

@@ -8,6 +8,7 @@
 //! | `drive` | the loop: ops, faults, and when it is over |
 //! | `faults` | what breaks and how it heals |
 //! | `roster` | machines, their disks, and the lives on them |
+//! | `hardware` | a machine as what breaks it meets it: kernel, disk, and the process that runs |
 //! | `process` | one life, behind the gate that death closes |
 //! | `env`, [`net`] | what a process takes from the world |
 //! | `kernel` | sockets, buffers and links, ungated |
@@ -27,6 +28,7 @@ mod drive;
 mod env;
 mod event;
 mod faults;
+mod hardware;
 mod host;
 #[cfg(target_os = "linux")]
 mod interposer;

@@ -10,14 +10,15 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::env::env;
-use super::kernel::{MachineId, Network, Route};
+use super::hardware::Hardware;
+use super::kernel::{Network, Route};
 use super::moment;
 use super::net::ProcessNet;
 use super::process::Process;
 use crate::app::{App, Machine, Probe};
 use crate::disk::{Disk, Trouble};
 use crate::history::{Kind, Recorder};
-use crate::plan::{Act, Name, Plan, SERVER};
+use crate::plan::{Act, Crash, Name, Plan, SERVER};
 
 /// What each machine calls its one database.
 const DATABASE: &str = "chat.db";
@@ -36,8 +37,7 @@ pub(super) struct Roster<'a> {
 
 /// One machine and who lives there.
 struct Place {
-    machine: MachineId,
-    disk: Disk,
+    hardware: Hardware,
     lives: u32,
     running: Option<Running>,
     /// The faults that keep it down.
@@ -73,8 +73,7 @@ impl<'a> Roster<'a> {
             let machine = network.find(&name).ok_or_else(|| format!("the network has no machine {name}"))?;
             let disk = Disk::new(&name, plan.seed, plan.server.fsync);
             let place = Place {
-                machine,
-                disk,
+                hardware: Hardware::new(network, machine, disk),
                 lives: 0,
                 running: None,
                 down: Vec::new(),
@@ -97,15 +96,17 @@ impl<'a> Roster<'a> {
     fn start(&mut self, name: &Name) {
         let Some(place) = self.places.get_mut(name) else { return };
         place.lives += 1;
-        let mount = place.disk.mount(place.lives);
+        let (machine, disk) = (place.hardware.machine, &place.hardware.disk);
+        let mount = disk.mount(place.lives);
         let database = mount.uri(DATABASE);
         let process =
-            Arc::new(Process::new(name, place.lives, place.machine, &self.network, mount, &self.recorder));
+            Arc::new(Process::new(name, place.lives, machine, &self.network, mount, &self.recorder));
+        place.hardware.run(&process);
         let probe = Probe::default();
         let machine = Machine {
             name: Name::clone(name),
             process: place.lives,
-            env: env(&process, self.plan.seed, &place.disk),
+            env: env(&process, self.plan.seed, disk),
             net: ProcessNet::new(&process),
             database,
             recorder: self.recorder.clone(),
@@ -170,27 +171,48 @@ impl<'a> Roster<'a> {
         place.alive().map_or_else(Vec::new, |running| running.process.end("killed"))
     }
 
-    /// A machine has no power until [`Roster::revive`]: its process and its kernel are gone without a word, and so is what
-    /// its disk had not synced, as far as the dice say. Says which connections it had.
-    pub(super) fn power_off(&mut self, name: &Name, fault: usize) -> Vec<Route> {
-        let Some(place) = self.places.get_mut(name) else { return Vec::new() };
+    /// A machine has no power until [`Roster::power_on`].
+    pub(super) fn power_off(&mut self, name: &Name, fault: usize) {
+        let Some(place) = self.places.get_mut(name) else { return };
         place.down.push(fault);
-        let gone = self.network.power_off(place.machine);
-        if let Some(running) = place.alive() {
-            running.process.end("lost power");
+        place.hardware.lose_power(fault);
+    }
+
+    /// A machine has power again.
+    pub(super) fn power_on(&mut self, name: &Name, fault: usize) {
+        self.places.get(name).into_iter().for_each(|place| place.hardware.restore_power(fault));
+        self.revive(name, fault);
+    }
+
+    /// A process will die in the midst of its work, and stay so until [`Roster::end_crash`].
+    pub(super) fn arm_crash(&self, crash: &Crash, fault: usize) {
+        self.places.get(&crash.of).into_iter().for_each(|place| place.hardware.arm(crash, fault));
+    }
+
+    /// Sees who has died in the midst of its work.
+    pub(super) fn count_crashes(&mut self) {
+        for place in self.places.values_mut() {
+            place.down.extend(place.hardware.struck());
         }
-        place.disk.lose_power();
-        gone
+    }
+
+    /// Who has crashed is started again; who has not will not.
+    pub(super) fn end_crash(&mut self, crash: &Crash, fault: usize) {
+        let Some(place) = self.places.get(&crash.of) else { return };
+        place.hardware.disk.disarm();
+        if place.down.contains(&fault) {
+            self.power_on(&crash.of, fault);
+        }
     }
 
     /// From now on the disk of a machine is in trouble.
     pub(super) fn trouble_disk(&self, name: &Name, fault: usize, trouble: Trouble) {
-        self.places.get(name).into_iter().for_each(|place| place.disk.begin(fault, trouble));
+        self.places.get(name).into_iter().for_each(|place| place.hardware.disk.begin(fault, trouble));
     }
 
     /// The disk of a machine is out of this trouble. Says how many operations that touched.
     pub(super) fn heal_disk(&self, name: &Name, fault: usize) -> u64 {
-        self.places.get(name).map_or(0, |place| place.disk.end(fault))
+        self.places.get(name).map_or(0, |place| place.hardware.disk.end(fault))
     }
 
     /// A process is asked to stop, and not started again until [`Roster::revive`]. Says which connections it has.
@@ -204,7 +226,7 @@ impl<'a> Roster<'a> {
         running.process.expect_shutdown();
         running.acts = None;
         running.stop.send_replace(true);
-        self.network.open(place.machine)
+        self.network.open(place.hardware.machine)
     }
 
     /// The life that this fault asked to stop has had its time: it is gone, if it still runs.

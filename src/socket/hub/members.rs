@@ -50,6 +50,10 @@ impl Member {
         matches!(self.standing, Standing::Connected(_))
     }
 
+    pub(super) fn is_asking(&self) -> bool {
+        matches!(self.standing, Standing::Asking { .. })
+    }
+
     pub(super) fn is_away(&self) -> bool {
         matches!(self.standing, Standing::Away(_))
     }
@@ -151,7 +155,7 @@ impl Hub {
 
     /// The connection stays, and may ask for something else.
     pub(super) fn refuse(&mut self, socket: &Sid, error: Value) {
-        let Some(member) = self.members.get(socket).filter(|member| !member.is_connected()) else { return };
+        let Some(member) = self.members.get(socket).filter(|member| member.is_asking()) else { return };
         let (connection, namespace) = (member.connection, member.namespace.clone());
         self.transmit(connection, namespace.clone(), Kind::ConnectError(error));
         if let Some(Connection::Open { sockets, .. }) = self.connections.get_mut(&connection) {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::scenario::FaultStep;
 use crate::scenario::faults::{
-    Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, PATH_FORMS, Pair, Path, Slow,
+    Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, PATH_FORMS, Pair, Path, Slow,
 };
-use crate::scenario::limits::{CONTENT_BYTES_TOTAL_MAX, LOSS_PERCENT};
+use crate::scenario::limits::{CONTENT_BYTES_TOTAL_MAX, DISK_OPERATIONS_MAX, LOSS_PERCENT};
 use crate::scenario::schema::{EndsText, FaultActText, FaultText, TimeText, WayText};
 use crate::scenario::terms::{Name, SERVER};
 use crate::scenario::yaml::Spanned;
@@ -49,6 +49,10 @@ impl Resolver<'_> {
             FaultActText::Shutdown(name) => self.the_server(name, "shut down").map(FaultAct::Shutdown),
             FaultActText::Reload(name) => self.a_page(name).map(FaultAct::Reload),
             FaultActText::PowerOff(name) => self.a_machine(name).map(FaultAct::PowerOff),
+            FaultActText::Crash(crash) => {
+                let (of, after) = (self.the_server(&crash.of, "crashed"), self.operations(&crash.after));
+                Some(FaultAct::Crash(Crash { of: of?, after: after?, power_off: crash.power_off }))
+            }
             FaultActText::DiskFull(name) => self.a_machine(name).map(FaultAct::DiskFull),
             FaultActText::DiskError(name) => self.a_machine(name).map(FaultAct::DiskError),
             FaultActText::DiskSlow(slow) => {
@@ -125,6 +129,22 @@ impl Resolver<'_> {
             Ok(_) => {
                 self.wrong(after, "a connection cannot be cut there")
                     .label(format!("after 1 to {CONTENT_BYTES_TOTAL_MAX} bytes"));
+                None
+            }
+            Err(error) => {
+                self.wrong(after, error);
+                None
+            }
+        }
+    }
+
+    /// After how many operations of a disk.
+    fn operations(&mut self, after: &Spanned<String>) -> Option<NumberRange> {
+        match after.value.parse::<NumberRange>() {
+            Ok(range) if range.high <= DISK_OPERATIONS_MAX => Some(range),
+            Ok(_) => {
+                self.wrong(after, "no run has so many disk operations")
+                    .label(format!("after at most {DISK_OPERATIONS_MAX} operations"));
                 None
             }
             Err(error) => {
@@ -252,6 +272,7 @@ fn without_length(kind: FaultKind) -> (String, &'static str) {
         | FaultKind::Shutdown
         | FaultKind::Reload
         | FaultKind::PowerOff
+        | FaultKind::Crash
         | FaultKind::DiskFull
         | FaultKind::DiskError
         | FaultKind::DiskSlow => (format!("`{}` takes no time", kind.as_str()), "nothing lasts here"),

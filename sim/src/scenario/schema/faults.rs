@@ -28,6 +28,7 @@ pub(in crate::scenario) enum FaultActText {
     Shutdown(Spanned<String>),
     Reload(Spanned<String>),
     PowerOff(Spanned<String>),
+    Crash(Box<CrashText>),
     DiskFull(Spanned<String>),
     DiskError(Spanned<String>),
     DiskSlow(Box<DiskSlowText>),
@@ -48,6 +49,7 @@ impl FaultActText {
             Self::Shutdown(_) => FaultKind::Shutdown,
             Self::Reload(_) => FaultKind::Reload,
             Self::PowerOff(_) => FaultKind::PowerOff,
+            Self::Crash(_) => FaultKind::Crash,
             Self::DiskFull(_) => FaultKind::DiskFull,
             Self::DiskError(_) => FaultKind::DiskError,
             Self::DiskSlow(_) => FaultKind::DiskSlow,
@@ -59,6 +61,15 @@ impl FaultActText {
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct PairText {
     pub(in crate::scenario) between: EndsText,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct CrashText {
+    pub(in crate::scenario) of: Spanned<String>,
+    pub(in crate::scenario) after: Spanned<String>,
+    #[serde(default)]
+    pub(in crate::scenario) power_off: bool,
 }
 
 #[derive(serde::Deserialize)]

@@ -85,17 +85,8 @@ fn a_fault_that_nothing_met_is_counted_as_such(backend: Backend) {
 fn who_connects_under_a_partition_tries_again_at_1_s_doubling(backend: Backend) {
     let notes = Notes::default();
     let plan = plan(backend, "20s", vec![fault("500ms", "15s", partition())]);
-    let dialer = notes.clone();
 
-    let outcome = play(&plan, echo(&notes), move |machine| {
-        let notes = dialer.clone();
-        async move {
-            at(&machine, 1000).await;
-            let _stream = connected(&machine).await;
-            notes.note(&machine, "connected");
-            std::future::pending().await
-        }
-    });
+    let outcome = play(&plan, echo(&notes), dials_at_1_s(&notes));
 
     // SYNs at 1, 2, 4, 8 and 16 s.
     assert_eq!(notes.of("alice"), ["16.040s connected"]);
@@ -105,17 +96,8 @@ fn who_connects_under_a_partition_tries_again_at_1_s_doubling(backend: Backend) 
 fn a_connection_needs_the_way_back_too(backend: Backend) {
     let notes = Notes::default();
     let plan = plan(backend, "6s", vec![fault("500ms", "2500ms", one_way(SERVER, "alice"))]);
-    let dialer = notes.clone();
 
-    play(&plan, echo(&notes), move |machine| {
-        let notes = dialer.clone();
-        async move {
-            at(&machine, 1000).await;
-            let _stream = connected(&machine).await;
-            notes.note(&machine, "connected");
-            std::future::pending().await
-        }
-    });
+    play(&plan, echo(&notes), dials_at_1_s(&notes));
 
     // The SYN arrives at 1.020; the SYN-ACK is sent then, and 1 s and 3 s later.
     assert_eq!(notes.of("alice"), ["4.040s connected"]);
@@ -125,19 +107,19 @@ fn a_connection_needs_the_way_back_too(backend: Backend) {
 fn a_connect_that_is_given_up_is_never_accepted(backend: Backend) {
     let notes = Notes::default();
     let plan = plan(backend, "90s", vec![fault("500ms", "3s", one_way(SERVER, "alice"))]);
-    let dialer = notes.clone();
 
-    play(&plan, echo(&notes), move |machine| {
-        let notes = dialer.clone();
-        async move {
+    play(
+        &plan,
+        echo(&notes),
+        noting(&notes, |machine, notes| async move {
             at(&machine, 1000).await;
             tokio::select! {
                 biased;
                 _ = connect(&machine) => notes.note(&machine, "connected"),
                 () = at(&machine, 2000) => notes.note(&machine, "gave up"),
             }
-        }
-    });
+        }),
+    );
 
     assert_eq!(notes.of("alice"), ["2.000s gave up"]);
     assert_eq!(notes.of("server"), Vec::<String>::new());
@@ -146,18 +128,18 @@ fn a_connect_that_is_given_up_is_never_accepted(backend: Backend) {
 fn a_connect_that_nothing_answers_times_out_as_on_linux(backend: Backend) {
     let notes = Notes::default();
     let plan = plan(backend, "130s", vec![fault("500ms", "140s", partition())]);
-    let dialer = notes.clone();
 
-    play(&plan, echo(&notes), move |machine| {
-        let notes = dialer.clone();
-        async move {
+    play(
+        &plan,
+        echo(&notes),
+        noting(&notes, |machine, notes| async move {
             at(&machine, 1000).await;
             notes.note(
                 &machine,
                 connect(&machine).await.map_or_else(|error| error, |_| "connected".to_owned()),
             );
-        }
-    });
+        }),
+    );
 
     assert_eq!(notes.of("alice"), ["128.000s !TimedOut"]);
 }
@@ -176,11 +158,11 @@ fn a_reset_is_seen_at_both_ends_at_once(backend: Backend) {
 fn after_a_reset_one_call_hears_of_it_and_writes_fail_with_a_broken_pipe(backend: Backend) {
     let notes = Notes::default();
     let plan = plan(backend, "3s", vec![instant("1s", reset())]);
-    let writer = notes.clone();
 
-    play(&plan, echo(&notes), move |machine| {
-        let notes = writer.clone();
-        async move {
+    play(
+        &plan,
+        echo(&notes),
+        noting(&notes, |machine, notes| async move {
             at(&machine, 10).await;
             let mut stream = connected(&machine).await;
             at(&machine, 2000).await;
@@ -188,8 +170,8 @@ fn after_a_reset_one_call_hears_of_it_and_writes_fail_with_a_broken_pipe(backend
                 notes.note(&machine, say(&mut stream, "hello?").await);
             }
             notes.note(&machine, hear(&mut stream).await);
-        }
-    });
+        }),
+    );
 
     assert_eq!(notes.of("alice"), ["2.000s !ConnectionReset", "2.000s !BrokenPipe", "2.000s !EOF"]);
 }
@@ -197,11 +179,11 @@ fn after_a_reset_one_call_hears_of_it_and_writes_fail_with_a_broken_pipe(backend
 fn a_killed_process_ends_its_connections_refuses_new_ones_and_serves_again_when_restarted(backend: Backend) {
     let notes = Notes::default();
     let plan = plan(backend, "5s", vec![fault("1s", "3s", kill(SERVER))]);
-    let client = notes.clone();
 
-    let outcome = play(&plan, echo(&notes), move |machine| {
-        let notes = client.clone();
-        async move {
+    let outcome = play(
+        &plan,
+        echo(&notes),
+        noting(&notes, |machine, notes| async move {
             at(&machine, 10).await;
             let mut stream = connected(&machine).await;
             notes.note(&machine, hear(&mut stream).await);
@@ -210,8 +192,8 @@ fn a_killed_process_ends_its_connections_refuses_new_ones_and_serves_again_when_
             let mut stream = connected(&machine).await;
             say(&mut stream, "again").await;
             notes.note(&machine, hear(&mut stream).await);
-        }
-    });
+        }),
+    );
 
     assert_eq!(notes.of("alice"), ["1.020s !EOF", "1.060s !ConnectionRefused", "3.580s again"]);
     assert_eq!(outcome.touched[&0], 1);
@@ -245,11 +227,11 @@ fn a_process_killed_with_unread_bytes_resets_the_connection(backend: Backend) {
 fn writes_to_a_peer_that_is_gone_are_answered_with_rst_and_then_fail(backend: Backend) {
     let notes = Notes::default();
     let plan = plan(backend, "3s", vec![instant("1s", kill(SERVER))]);
-    let client = notes.clone();
 
-    play(&plan, echo(&notes), move |machine| {
-        let notes = client.clone();
-        async move {
+    play(
+        &plan,
+        echo(&notes),
+        noting(&notes, |machine, notes| async move {
             at(&machine, 10).await;
             let mut stream = connected(&machine).await;
             for ms in [1100, 1200, 1300] {
@@ -257,8 +239,8 @@ fn writes_to_a_peer_that_is_gone_are_answered_with_rst_and_then_fail(backend: Ba
                 notes.note(&machine, say(&mut stream, "hello?").await);
             }
             notes.note(&machine, hear(&mut stream).await);
-        }
-    });
+        }),
+    );
 
     assert_eq!(
         notes.of("alice"),

@@ -110,11 +110,11 @@ fn what_is_lost_is_sent_again_after_200_ms_doubling_and_what_follows_waits_for_i
 fn under_some_loss_everything_arrives_once_and_in_order(backend: Backend) {
     let notes = Notes::default();
     let plan = plan(backend, "60s", vec![fault("1s", "50s", loss(both(), 40))]);
-    let server = notes.clone();
 
-    let outcome = play(&plan, echo(&Notes::default()), move |machine| {
-        let notes = server.clone();
-        async move {
+    let outcome = play(
+        &plan,
+        echo(&Notes::default()),
+        noting(&notes, |machine, notes| async move {
             at(&machine, 10).await;
             let mut stream = connected(&machine).await;
             at(&machine, 1000).await;
@@ -122,8 +122,8 @@ fn under_some_loss_everything_arrives_once_and_in_order(backend: Backend) {
                 say(&mut stream, &format!("{n} ")).await;
                 notes.note(&machine, hear(&mut stream).await);
             }
-        }
-    });
+        }),
+    );
 
     let heard: String =
         notes.of("alice").iter().filter_map(|note| note.split_once(' ')).map(|(_, text)| text).collect();
@@ -134,17 +134,8 @@ fn under_some_loss_everything_arrives_once_and_in_order(backend: Backend) {
 fn a_lost_syn_is_sent_again_after_a_second_doubling(backend: Backend) {
     let notes = Notes::default();
     let plan = plan(backend, "9s", vec![fault("500ms", "2500ms", certain_loss())]);
-    let dialer = notes.clone();
 
-    play(&plan, echo(&notes), move |machine| {
-        let notes = dialer.clone();
-        async move {
-            at(&machine, 1000).await;
-            let _stream = connected(&machine).await;
-            notes.note(&machine, "connected");
-            std::future::pending().await
-        }
-    });
+    play(&plan, echo(&notes), dials_at_1_s(&notes));
 
     // SYNs at 1, 2 and 4 s.
     assert_eq!(notes.of("alice"), ["4.040s connected"]);
@@ -164,17 +155,17 @@ fn a_slow_link_brings_a_segment_at_a_time_and_the_rest_at_once_when_it_is_well_a
 fn a_slow_link_caps_one_way_and_back_pressure_reaches_the_writer(backend: Backend) {
     let notes = Notes::default();
     let plan = plan(backend, "30s", vec![fault("500ms", "29s", slow(up(), "10KB/s"))]);
-    let writer = notes.clone();
 
-    play(&plan, ear(&Notes::default()), move |machine| {
-        let notes = writer.clone();
-        async move {
+    play(
+        &plan,
+        ear(&Notes::default()),
+        noting(&notes, |machine, notes| async move {
             at(&machine, 1000).await;
             let mut stream = connected(&machine).await;
             say(&mut stream, &"x".repeat(164_000)).await;
             notes.note(&machine, "wrote");
-        }
-    });
+        }),
+    );
 
     // All but what its send buffer holds has left: 98,464 bytes at 10,000 a second.
     let wrote = notes.of("alice");

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::faults::talker;
 use super::*;
 use crate::history::Kind;
-use crate::plan::DiskSlow;
+use crate::plan::{Crash, DiskSlow};
+use crate::units::NumberRange;
 
 fn power_off(name: &str) -> FaultAct {
     FaultAct::PowerOff(name.into())
@@ -150,6 +151,50 @@ fn a_loss_of_power_takes_what_was_not_synced_and_a_kill_does_not(backend: Backen
     assert!(lossy.len() > 1 && lossy.first() < Some(&20), "{lossy:?}");
 }
 
+fn a_crash_comes_in_the_midst_of_a_processs_work_and_it_is_started_again(backend: Backend) {
+    for power_off in [false, true] {
+        let what = |after| {
+            let after = NumberRange { low: after, high: after };
+            FaultAct::Crash(Crash { of: "alice".into(), after, power_off })
+        };
+        let never = plan(backend, "4s", vec![fault("0s", "2s", what(10_000))]);
+        let crash = plan(backend, "4s", vec![fault("0s", "2s", what(60))]);
+        let lives = |plan: &Plan| {
+            let (lives, open) = (Arc::new(Mutex::new(Vec::new())), Arc::default());
+            let seen = Arc::clone(&lives);
+            let outcome = play(
+                plan,
+                |_, _| std::future::pending(),
+                move |machine| {
+                    let (seen, open) = (Arc::clone(&seen), Arc::clone(&open));
+                    async move {
+                        let lines =
+                            diarist(&machine, "FULL", &open).map_err(|error| error.sqlite_error_code());
+                        seen.lock().expect("no one panics").push(lines);
+                    }
+                },
+            );
+            (Arc::try_unwrap(lives).expect("the run is over").into_inner().expect("no one panics"), outcome)
+        };
+
+        let (whole, outcome) = lives(&never);
+        assert_eq!((whole, outcome.touched[&0]), (vec![Ok(0)], 0));
+
+        let (lives, outcome) = lives(&crash);
+        let [Err(_), Ok(1..20)] = *lives else { panic!("{lives:?}") };
+        assert_eq!(outcome.touched[&0], 1);
+        let how = if power_off { "lost power" } else { "killed" };
+        let exited: Vec<_> = outcome
+            .history
+            .records
+            .iter()
+            .filter(|record| matches!(record.kind, Kind::Exited { .. }))
+            .collect();
+        assert_eq!(exited.len(), 1);
+        assert_eq!(exited[0].kind, Kind::Exited { how: how.to_owned() });
+    }
+}
+
 /// Each attempt to add a line, every half second: how it went, and how long it took.
 fn chronicler(notes: &Notes) -> impl Fn(Machine) -> BoxFuture<()> + Send + Sync + 'static {
     let notes = notes.clone();
@@ -208,5 +253,6 @@ on_both_backends! {
     who_connects_to_a_machine_without_power_tries_again_at_1_s_doubling,
     a_client_without_power_is_started_again_and_the_server_hears_of_it_by_rst,
     a_loss_of_power_takes_what_was_not_synced_and_a_kill_does_not,
+    a_crash_comes_in_the_midst_of_a_processs_work_and_it_is_started_again,
     a_disk_in_trouble_fails_or_is_slow_until_it_is_well,
 }

@@ -169,6 +169,29 @@ where
     run(plan, &scene, &RunOptions::default())
 }
 
+/// A client of a few lines, which note what they see.
+fn noting<F>(
+    notes: &Notes,
+    lines: impl Fn(Machine, Notes) -> F + Send + Sync + 'static,
+) -> impl Fn(Machine) -> F + Send + Sync + 'static {
+    let notes = notes.clone();
+    move |machine| lines(machine, notes.clone())
+}
+
+/// A client that connects after a second, and notes when it is connected.
+fn dials_at_1_s(notes: &Notes) -> impl Fn(Machine) -> BoxFuture<()> + Send + Sync + 'static {
+    let notes = notes.clone();
+    move |machine| {
+        let notes = notes.clone();
+        Box::pin(async move {
+            at(&machine, 1000).await;
+            let _stream = connected(&machine).await;
+            notes.note(&machine, "connected");
+            std::future::pending().await
+        })
+    }
+}
+
 /// A server that sends back what it gets, and notes what it sees.
 fn echo(notes: &Notes) -> impl Fn(Machine, watch::Receiver<bool>) -> BoxFuture<()> + Send + Sync + 'static {
     let notes = notes.clone();

@@ -159,11 +159,11 @@ fn the_disk_outlives_its_processes_and_belongs_to_one_machine_of_one_run(backend
 
 fn blocking_jobs_run_one_at_a_time_in_order_and_take_as_long_as_their_syncs(backend: Backend) {
     let notes = Notes::default();
-    let client = notes.clone();
 
-    play(&plan(backend, "1s", vec![]), echo(&notes), move |machine| {
-        let notes = client.clone();
-        async move {
+    play(
+        &plan(backend, "1s", vec![]),
+        echo(&notes),
+        noting(&notes, |machine, notes| async move {
             let disk = Arc::new(Mutex::new(open(&machine)));
             let run = |sql: &'static str| {
                 let (disk, notes, worker) = (Arc::clone(&disk), notes.clone(), machine.clone());
@@ -180,8 +180,8 @@ fn blocking_jobs_run_one_at_a_time_in_order_and_take_as_long_as_their_syncs(back
             second.await;
             run("SELECT * FROM lives").await;
             notes.note(&machine, "durable");
-        }
-    });
+        }),
+    );
 
     assert_eq!(
         notes.of("alice")[1..],

@@ -94,11 +94,11 @@ fn what_is_shut_down_for_writing_can_still_be_read(backend: Backend) {
         machine.env.sleep(Duration::from_secs(1)).await;
         stream.write_all(format!("{question}? yes").as_bytes()).await.expect("nothing breaks");
     };
-    let client = notes.clone();
 
-    play(&plan, server, move |machine| {
-        let notes = client.clone();
-        async move {
+    play(
+        &plan,
+        server,
+        noting(&notes, |machine, notes| async move {
             at(&machine, 10).await;
             let mut stream = connected(&machine).await;
             stream.write_all(b"so").await.expect("nothing breaks");
@@ -106,8 +106,8 @@ fn what_is_shut_down_for_writing_can_still_be_read(backend: Backend) {
             notes.note(&machine, say(&mut stream, "more").await);
             notes.note(&machine, hear(&mut stream).await);
             notes.note(&machine, hear(&mut stream).await);
-        }
-    });
+        }),
+    );
 
     assert_eq!(notes.of("alice"), ["0.050s !BrokenPipe", "1.090s so? yes", "1.090s !EOF"]);
 }
@@ -119,11 +119,11 @@ fn a_listener_that_does_not_accept_holds_128_connections(backend: Backend) {
         let _listener = machine.net.listen(PORT).expect("the port is free");
         std::future::pending().await
     };
-    let client = notes.clone();
 
-    play(&plan, server, move |machine| {
-        let notes = client.clone();
-        async move {
+    play(
+        &plan,
+        server,
+        noting(&notes, |machine, notes| async move {
             at(&machine, 10).await;
             for _ in 0..130 {
                 let (notes, other) = (notes.clone(), machine.clone());
@@ -133,8 +133,8 @@ fn a_listener_that_does_not_accept_holds_128_connections(backend: Backend) {
                     std::future::pending().await
                 });
             }
-        }
-    });
+        }),
+    );
 
     assert_eq!(notes.of("alice").len(), 128);
 }
@@ -147,16 +147,16 @@ fn a_listener_that_goes_resets_what_it_has_not_accepted(backend: Backend) {
         drop(listener);
         std::future::pending().await
     };
-    let client = notes.clone();
 
-    play(&plan(backend, "3s", vec![]), server, move |machine| {
-        let notes = client.clone();
-        async move {
+    play(
+        &plan(backend, "3s", vec![]),
+        server,
+        noting(&notes, |machine, notes| async move {
             at(&machine, 10).await;
             let mut stream = connected(&machine).await;
             notes.note(&machine, hear(&mut stream).await);
-        }
-    });
+        }),
+    );
 
     assert_eq!(notes.of("alice"), ["1.020s !ConnectionReset"]);
 }
@@ -168,11 +168,11 @@ fn connects_that_were_given_up_leave_no_trace_in_a_backlog(backend: Backend) {
         let _listener = machine.net.listen(PORT).expect("the port is free");
         std::future::pending().await
     };
-    let client = notes.clone();
 
-    play(&plan, server, move |machine| {
-        let notes = client.clone();
-        async move {
+    play(
+        &plan,
+        server,
+        noting(&notes, |machine, notes| async move {
             for _ in 0..128 {
                 let other = machine.clone();
                 machine.env.spawn(async move {
@@ -189,27 +189,27 @@ fn connects_that_were_given_up_leave_no_trace_in_a_backlog(backend: Backend) {
             let _stream = connected(&machine).await;
             notes.note(&machine, "connected");
             std::future::pending().await
-        }
-    });
+        }),
+    );
 
     assert_eq!(notes.of("alice"), ["5.040s connected"]);
 }
 
 fn names_that_no_machine_has_and_ports_that_are_taken_are_errors(backend: Backend) {
     let notes = Notes::default();
-    let client = notes.clone();
 
-    play(&plan(backend, "1s", vec![]), echo(&notes), move |machine| {
-        let notes = client.clone();
-        async move {
+    play(
+        &plan(backend, "1s", vec![]),
+        echo(&notes),
+        noting(&notes, |machine, notes| async move {
             let nowhere = machine.net.connect("nowhere", PORT).await.err().map(|error| error.kind());
             let first = machine.net.listen(PORT).expect("the port is free");
             let taken = machine.net.listen(PORT).err().map(|error| error.kind());
             drop(first);
             let free = machine.net.listen(PORT).is_ok();
             notes.note(&machine, format!("{nowhere:?} {taken:?} {free}"));
-        }
-    });
+        }),
+    );
 
     assert_eq!(notes.of("alice"), ["0.000s Some(NotFound) Some(AddrInUse) true"]);
 }

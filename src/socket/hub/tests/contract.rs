@@ -9,7 +9,7 @@ use super::*;
 
 /// What may happen, with connections and sockets picked by number from those that there are or were.
 #[derive(Debug, Clone)]
-enum Act {
+pub(super) enum Act {
     Open,
     Receive(usize, Packet),
     /// An answer to something that the hub may have asked.
@@ -37,8 +37,10 @@ enum Act {
 /// One that always exists, one that may be guarded, and one that exists at most while someone is in it.
 const NAMESPACES: [&str; 3] = ["/", "/guarded", "/nowhere"];
 const ROOMS: [&str; 3] = ["a", "b", "c"];
+/// The event that goes to many.
+pub(super) const BROADCAST: &str = "broadcast";
 
-fn arbitrary_act() -> impl Strategy<Value = Act> {
+pub(super) fn arbitrary_act() -> impl Strategy<Value = Act> {
     let n = || any::<usize>();
     let rooms = || proptest::collection::vec(0..ROOMS.len(), 0..3);
     let namespace = proptest::sample::select(&NAMESPACES[..]).prop_map(Namespace::new);
@@ -83,7 +85,12 @@ struct Known {
     connection: ConnectionId,
     namespace: Namespace,
     connected: bool,
-    rooms: BTreeSet<usize>,
+    rooms: BTreeSet<RoomName>,
+}
+
+/// Whether a broadcast is for who is in these rooms.
+pub(super) fn are_meant(rooms: &BTreeSet<RoomName>, audience: &Audience) -> bool {
+    (audience.to.is_empty() || !audience.to.is_disjoint(rooms)) && audience.except.is_disjoint(rooms)
 }
 
 /// A driver that keeps its side of the contract, and judges the hub by its outputs.
@@ -109,93 +116,132 @@ struct Judge {
     dismissed: Vec<Sid>,
 }
 
-impl Judge {
-    fn input(&mut self, act: Act) -> Option<HubInput> {
-        let pick = |n: usize| self.opened.get(n.checked_rem(self.opened.len())?).copied();
-        let whom = |n: usize| self.sockets.get(n.checked_rem(self.sockets.len())?).cloned();
+impl Act {
+    /// The input that it is, where it concerns something that there is or was. Counts the emits that wait.
+    pub(super) fn input(self, opened: &[ConnectionId], sockets: &[Sid], emits: &mut u64) -> Option<HubInput> {
+        let pick = |n: usize| opened.get(n.checked_rem(opened.len())?).copied();
+        let whom = |n: usize| sockets.get(n.checked_rem(sockets.len())?).cloned();
+        let mut next_emit = || {
+            *emits += 1;
+            EmitId(*emits)
+        };
         let (name, args) = (ByteString::from_static("a"), Args::none());
-        let command = match act {
-            Act::Open => {
-                let connection = ConnectionId(self.opened.len() as u64);
-                self.opened.push(connection);
-                return Some(HubInput::Opened(connection));
-            }
-            Act::Receive(n, packet) => return Some(HubInput::Received(pick(n)?, packet)),
-            Act::Answer(n, id) => {
+        let command = match self {
+            Self::Open => return Some(HubInput::Opened(ConnectionId(opened.len() as u64))),
+            Self::Receive(n, packet) => return Some(HubInput::Received(pick(n)?, packet)),
+            Self::Answer(n, id) => {
                 return Some(HubInput::Received(pick(n)?, packet(Kind::Ack { id: AckId(id), args })));
             }
-            Act::Close(n, reason) => {
-                let connection = pick(n)?;
-                return self.over.insert(connection).then_some(HubInput::Closed(connection, reason));
-            }
-            Act::TimeOut => return Some(HubInput::TimedOut),
-            Act::Guard => HubCommand::Guard(Namespace::new("guarded")),
-            Act::GuardOthers => {
-                self.others_guarded = true;
-                HubCommand::GuardOthers
-            }
-            Act::Admit(n) => HubCommand::Admit(whom(n)?),
-            Act::Refuse(n) => HubCommand::Refuse { socket: whom(n)?, error: json!({"message": "no"}) },
-            Act::Emit(n, ack, volatile) => {
+            Self::Close(n, reason) => return Some(HubInput::Closed(pick(n)?, reason)),
+            Self::TimeOut => return Some(HubInput::TimedOut),
+            Self::Guard => HubCommand::Guard(Namespace::new("guarded")),
+            Self::GuardOthers => HubCommand::GuardOthers,
+            Self::Admit(n) => HubCommand::Admit(whom(n)?),
+            Self::Refuse(n) => HubCommand::Refuse { socket: whom(n)?, error: json!({"message": "no"}) },
+            Self::Emit(n, ack, volatile) => {
                 let socket = whom(n)?;
-                self.emitted += u64::from(ack.is_some());
-                let ack = ack.map(|timeout| (EmitId(self.emitted), timeout.map(Duration::from_secs)));
+                let ack = ack.map(|timeout| (next_emit(), timeout.map(Duration::from_secs)));
                 HubCommand::Emit { socket, name, args, ack, volatile }
             }
-            Act::Broadcast(to, except, volatile) => {
-                self.expected = Some(self.connections(&self.audience(&to, &except)));
+            Self::Broadcast(to, except, volatile) => {
                 let audience = audience(&to, &except);
-                HubCommand::Broadcast { audience, name: "broadcast".into(), args, volatile }
+                HubCommand::Broadcast { audience, name: BROADCAST.into(), args, volatile }
             }
-            Act::BroadcastWithAck(to, except, timeout) => {
-                self.emitted += 1;
-                let (emit, timeout) = (EmitId(self.emitted), timeout.map(Duration::from_secs));
-                let asked = self.audience(&to, &except);
-                self.expected = Some(self.connections(&asked));
-                self.surveyed.insert(emit, asked.len());
+            Self::BroadcastWithAck(to, except, timeout) => {
+                let (emit, timeout) = (next_emit(), timeout.map(Duration::from_secs));
                 let audience = audience(&to, &except);
-                HubCommand::BroadcastWithAck { audience, name: "broadcast".into(), args, emit, timeout }
+                HubCommand::BroadcastWithAck { audience, name: BROADCAST.into(), args, emit, timeout }
             }
-            Act::JoinAll(to, room) => {
-                for socket in self.audience(&to, &[]) {
-                    self.here.get_mut(&socket).map(|known| known.rooms.insert(room));
-                }
+            Self::JoinAll(to, room) => {
                 HubCommand::JoinAll { audience: audience(&to, &[]), rooms: vec![ROOMS[room].into()] }
             }
-            Act::LeaveAll(to, room) => {
-                for socket in self.audience(&to, &[]) {
-                    self.here.get_mut(&socket).map(|known| known.rooms.remove(&room));
-                }
+            Self::LeaveAll(to, room) => {
                 HubCommand::LeaveAll { audience: audience(&to, &[]), rooms: vec![ROOMS[room].into()] }
             }
-            Act::DisconnectAll(to, close) => {
-                self.dismissed = self.audience(&to, &[]);
+            Self::DisconnectAll(to, close) => {
                 HubCommand::DisconnectAll { audience: audience(&to, &[]), close }
             }
-            Act::Join(n, room) => {
-                let socket = whom(n)?;
-                self.here.get_mut(&socket).map(|known| known.rooms.insert(room));
-                HubCommand::Join { socket, room: ROOMS[room].into() }
-            }
-            Act::Leave(n, room) => {
-                let socket = whom(n)?;
-                self.here.get_mut(&socket).map(|known| known.rooms.remove(&room));
-                HubCommand::Leave { socket, room: ROOMS[room].into() }
-            }
-            Act::Ack(n, id) => HubCommand::Ack { socket: whom(n)?, id: AckId(id), args },
-            Act::Disconnect(n, close) => HubCommand::Disconnect { socket: whom(n)?, close },
-            Act::CloseUnder(n) => HubCommand::Close(whom(n)?),
-            Act::Shutdown => HubCommand::Shutdown,
+            Self::Join(n, room) => HubCommand::Join { socket: whom(n)?, room: ROOMS[room].into() },
+            Self::Leave(n, room) => HubCommand::Leave { socket: whom(n)?, room: ROOMS[room].into() },
+            Self::Ack(n, id) => HubCommand::Ack { socket: whom(n)?, id: AckId(id), args },
+            Self::Disconnect(n, close) => HubCommand::Disconnect { socket: whom(n)?, close },
+            Self::CloseUnder(n) => HubCommand::Close(whom(n)?),
+            Self::Shutdown => HubCommand::Shutdown,
         };
         Some(HubInput::Command(command))
     }
+}
+
+impl Judge {
+    /// What to hand in, if the driver may.
+    fn input(&mut self, act: Act) -> Option<HubInput> {
+        let input = act.input(&self.opened, &self.sockets, &mut self.emitted)?;
+        match &input {
+            HubInput::Opened(connection) => self.opened.push(*connection),
+            HubInput::Closed(connection, _) if !self.over.insert(*connection) => return None,
+            HubInput::Closed(..)
+            | HubInput::Received(..)
+            | HubInput::TimedOut
+            | HubInput::Loaded(_)
+            | HubInput::Persisted(_)
+            | HubInput::PersistFailed => {}
+            HubInput::Command(command) => self.note(command),
+        }
+        Some(input)
+    }
+
+    /// What follows from a command, said the long way.
+    fn note(&mut self, command: &HubCommand) {
+        match command {
+            HubCommand::GuardOthers => self.others_guarded = true,
+            HubCommand::Broadcast { audience, .. } => {
+                self.expected = Some(self.connections(&self.audience(audience)));
+            }
+            HubCommand::BroadcastWithAck { audience, emit, .. } => {
+                let asked = self.audience(audience);
+                self.expected = Some(self.connections(&asked));
+                self.surveyed.insert(*emit, asked.len());
+            }
+            HubCommand::JoinAll { audience, rooms } => {
+                for socket in self.audience(audience) {
+                    self.here
+                        .get_mut(&socket)
+                        .into_iter()
+                        .for_each(|known| known.rooms.extend(rooms.clone()));
+                }
+            }
+            HubCommand::LeaveAll { audience, rooms } => {
+                for socket in self.audience(audience) {
+                    let known = self.here.get_mut(&socket);
+                    known.into_iter().for_each(|known| known.rooms.retain(|room| !rooms.contains(room)));
+                }
+            }
+            HubCommand::DisconnectAll { audience, .. } => self.dismissed = self.audience(audience),
+            HubCommand::Join { socket, room } => {
+                self.here.get_mut(socket).map(|known| known.rooms.insert(room.clone()));
+            }
+            HubCommand::Leave { socket, room } => {
+                self.here.get_mut(socket).map(|known| known.rooms.remove(room));
+            }
+            HubCommand::Create(_)
+            | HubCommand::Guard(_)
+            | HubCommand::Admit(_)
+            | HubCommand::Refuse { .. }
+            | HubCommand::Emit { .. }
+            | HubCommand::EmitOn { .. }
+            | HubCommand::Ack { .. }
+            | HubCommand::Disconnect { .. }
+            | HubCommand::Close(_)
+            | HubCommand::Note { .. }
+            | HubCommand::Shutdown => {}
+        }
+    }
 
     /// Whom a broadcast in the main namespace goes to, said the long way.
-    fn audience(&self, to: &[usize], except: &[usize]) -> Vec<Sid> {
+    fn audience(&self, audience: &Audience) -> Vec<Sid> {
         let hears = |socket: &&Sid| {
             let known = &self.here[*socket];
-            let within = |rooms: &[usize]| rooms.iter().any(|room| known.rooms.contains(room));
-            known.namespace == Namespace::MAIN && (to.is_empty() || within(to)) && !within(except)
+            known.namespace == audience.namespace && are_meant(&known.rooms, audience)
         };
         self.order.iter().filter(hears).cloned().collect()
     }
@@ -205,7 +251,7 @@ impl Judge {
     }
 
     fn judge(&mut self, outputs: Vec<HubOutput>) {
-        let is_broadcast = |encoded: &Encoded| text_of(encoded).contains(r#"["broadcast""#);
+        let is_broadcast = |encoded: &Encoded| text_of(encoded).contains(BROADCAST);
         let mut heard = Vec::new();
         for output in outputs {
             if let HubOutput::Transmit(connection, encoded) | HubOutput::TransmitVolatile(connection, encoded) =
@@ -295,8 +341,7 @@ impl Judge {
             HubEvent::Disconnected { socket, rooms, .. } => {
                 let known = self.here.remove(&socket).expect("disconnected once");
                 assert!(known.connected);
-                let named = known.rooms.iter().map(|&room| RoomName::from(ROOMS[room]));
-                assert_eq!(rooms, named.chain([RoomName::from(&socket)]).collect());
+                assert_eq!(rooms, known.rooms);
                 self.order.retain(|other| *other != socket);
             }
             HubEvent::Forgotten { socket } => panic!("nothing is kept of {socket}"),
@@ -306,7 +351,8 @@ impl Judge {
     fn arrive(&mut self, socket: Sid, connection: ConnectionId, namespace: Namespace) {
         assert!(!self.sockets.contains(&socket), "an id is new");
         self.sockets.push(socket.clone());
-        let known = Known { connection, namespace, connected: false, rooms: BTreeSet::new() };
+        let rooms = BTreeSet::from([RoomName::from(&socket)]);
+        let known = Known { connection, namespace, connected: false, rooms };
         self.here.insert(socket, known);
     }
 }

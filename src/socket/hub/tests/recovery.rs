@@ -1,6 +1,8 @@
-//! Claims about sockets that are taken up again; [`any_cuts`] has the one that matters about any of them.
+//! Claims about sockets that are taken up again; [`any_cuts`] has the one that matters about any of them, [`contract`] those
+//! about any inputs whatever.
 
 mod any_cuts;
+mod contract;
 mod stored;
 
 use serde_json::Value;
@@ -433,4 +435,17 @@ fn rooms_are_those_of_the_moment_of_the_broadcast() {
     known.read(TWO, &command(&mut hub, to("s", "4")));
 
     assert_eq!(known.events, ["1", "3", "4"]);
+}
+
+#[test]
+fn who_is_away_can_not_be_refused_any_more() {
+    let mut hub = recovering(Recovery::default());
+    let (socket, known) = begin(&mut hub, ONE);
+    cut(&mut hub, ONE);
+
+    let late = HubCommand::Refuse { socket: socket.clone(), error: json!({ "message": "no" }) };
+    assert_eq!(command(&mut hub, late), []);
+
+    let outputs = ask(&mut hub, TWO, known.auth(), at(2));
+    assert_eq!(recovered(&outputs), Some((&socket, Vec::new())));
 }
