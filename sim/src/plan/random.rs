@@ -198,7 +198,7 @@ impl Dice {
         let client = names[self.index(Stream::Fault, &format!("{n}/client"), 0..=last)].clone();
         let server: Name = Arc::from(SERVER);
         let between = [client.clone(), server.clone()];
-        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=18) {
+        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=20) {
             0 => FaultAct::Stall(Path::Between(between)),
             1 => FaultAct::Stall(Path::OneWay([client, server])),
             2 => FaultAct::Stall(Path::OneWay([server, client])),
@@ -217,6 +217,8 @@ impl Dice {
             15 => FaultAct::DiskFull(server),
             16 => FaultAct::DiskError(server),
             17 => FaultAct::Crash(self.crash(n)),
+            18 => FaultAct::Pause(server),
+            19 => FaultAct::Pause(client),
             _ => FaultAct::DiskSlow(DiskSlow { of: server, by: self.delay(n) }),
         };
         let at = self.duration(Stream::Fault, &format!("{n}/at"), Duration::ZERO..=STORY);

@@ -295,6 +295,7 @@ fn validate_measure(part: Part, what: &FaultAct) -> Result<(), PlanError> {
         | FaultAct::Reset(_)
         | FaultAct::DiskFull(_)
         | FaultAct::DiskError(_)
+        | FaultAct::Pause(_)
         | FaultAct::PowerOff(_)
         | FaultAct::Kill(_)
         | FaultAct::Shutdown(_)

@@ -37,6 +37,9 @@ pub enum FaultAct {
     Shutdown(Name),
     /// The client's memory is lost, its disk is not: as when a page is loaded again.
     Reload(Name),
+    /// The process is frozen: it does nothing, while its kernel accepts connections and fills buffers. At `until` it goes on,
+    /// with all its timers overdue.
+    Pause(Name),
     /// The machine loses power: silence, and what its disk had not synced is lost as far as the dice say. It is back at
     /// `until`, and answers with RST what belongs to connections of before.
     PowerOff(Name),
@@ -76,6 +79,8 @@ pub enum FaultKind {
     Shutdown,
     /// [`FaultAct::Reload`].
     Reload,
+    /// [`FaultAct::Pause`].
+    Pause,
     /// [`FaultAct::PowerOff`].
     PowerOff,
     /// [`FaultAct::Crash`].
@@ -114,6 +119,7 @@ impl FaultKind {
             Self::Kill => "kill",
             Self::Shutdown => "shutdown",
             Self::Reload => "reload",
+            Self::Pause => "pause",
             Self::PowerOff => "power_off",
             Self::Crash => "crash",
             Self::DiskFull => "disk_full",
@@ -132,6 +138,7 @@ impl FaultKind {
             | Self::Partition
             | Self::Kill
             | Self::Shutdown
+            | Self::Pause
             | Self::PowerOff
             | Self::Crash
             | Self::DiskFull
@@ -158,6 +165,7 @@ impl FaultAct {
             Self::Kill(_) => FaultKind::Kill,
             Self::Shutdown(_) => FaultKind::Shutdown,
             Self::Reload(_) => FaultKind::Reload,
+            Self::Pause(_) => FaultKind::Pause,
             Self::PowerOff(_) => FaultKind::PowerOff,
             Self::Crash(_) => FaultKind::Crash,
             Self::DiskFull(_) => FaultKind::DiskFull,
@@ -180,6 +188,7 @@ impl FaultAct {
             | Self::Reset(_)
             | Self::Cut(_)
             | Self::Reload(_)
+            | Self::Pause(_)
             | Self::DiskFull(_)
             | Self::DiskError(_)
             | Self::DiskSlow(_) => None,
@@ -192,6 +201,7 @@ impl FaultAct {
             Self::Kill(name)
             | Self::Shutdown(name)
             | Self::Reload(name)
+            | Self::Pause(name)
             | Self::PowerOff(name)
             | Self::Crash(Crash { of: name, .. })
             | Self::DiskFull(name)
@@ -220,6 +230,7 @@ impl FaultAct {
             Self::Kill(_)
             | Self::Shutdown(_)
             | Self::Reload(_)
+            | Self::Pause(_)
             | Self::PowerOff(_)
             | Self::Crash(_)
             | Self::DiskFull(_)
@@ -257,6 +268,7 @@ impl fmt::Display for FaultAct {
             Self::Kill(name)
             | Self::Shutdown(name)
             | Self::Reload(name)
+            | Self::Pause(name)
             | Self::PowerOff(name)
             | Self::DiskFull(name)
             | Self::DiskError(name) => write!(f, " {name}"),

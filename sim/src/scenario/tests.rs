@@ -42,6 +42,7 @@ faults:
   - { at: 7s, what: { cut: { from: alice, to: server, after: 100..5000 } } }
   - { at: 8s, what: { reload: alice } }
   - { at: 8s, lasts: 1s, what: { reload: bob } }
+  - { at: 8s, lasts: 1s, what: { pause: server } }
   - { at: 9s, lasts: 1s, what: { power_off: server } }
   - { at: 12s, lasts: 1s, what: { crash: { of: server, after: 1..300, power_off: true } } }
   - { at: 9s, lasts: 1s, what: { disk_full: server } }
@@ -80,6 +81,7 @@ fn a_good_story_is_understood() {
             "cut alice -> server after 100..5000 bytes",
             "reload alice",
             "reload bob",
+            "pause server",
             "power_off server",
             "crash server after 1..300 disk operations, power off",
             "disk_full server",
@@ -189,6 +191,8 @@ tells! {
     only_the_server_crashes: spoilt("crash: { of: server", "crash: { of: alice");
     a_disk_of_nobody: spoilt("disk_full: server", "disk_full: sever");
     a_disk_that_is_slow_by_nothing: spoilt("by: 1s..2s", "by: 0s");
+    a_pause_without_an_end: spoilt("lasts: 1s, what: { pause", "what: { pause");
+    who_does_not_exist_is_not_paused: spoilt("pause: server", "pause: sever");
     only_a_client_is_reloaded: spoilt("reload: alice", "reload: server");
     a_client_that_does_not_exist_is_not_reloaded: spoilt("reload: alice", "reload: alicia");
     a_link_between_clients: spoilt("reset: { between: [bob, server]", "reset: { between: [bob, alice]");

@@ -82,6 +82,9 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
         }
         (FaultAct::Reload(name), Moment::Ends) => roster.revive(name, place),
 
+        (FaultAct::Pause(name), Moment::Begins) => roster.freeze(name, place),
+        (FaultAct::Pause(name), Moment::Ends) => roster.thaw(name, place),
+
         (FaultAct::PowerOff(name), Moment::Begins) => roster.power_off(name, place),
         (FaultAct::PowerOff(name), Moment::Ends) => roster.power_on(name, place),
 
@@ -116,6 +119,7 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
             | FaultAct::Cut(_)
             | FaultAct::Kill(_)
             | FaultAct::Reload(_)
+            | FaultAct::Pause(_)
             | FaultAct::PowerOff(_)
             | FaultAct::Crash(_)
             | FaultAct::DiskFull(_)

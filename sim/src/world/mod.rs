@@ -28,6 +28,7 @@ mod drive;
 mod env;
 mod event;
 mod faults;
+mod freezer;
 mod hardware;
 mod host;
 #[cfg(target_os = "linux")]

@@ -171,6 +171,20 @@ impl<'a> Roster<'a> {
         place.alive().map_or_else(Vec::new, |running| running.process.end("killed"))
     }
 
+    /// A process stands still until [`Roster::thaw`]. The next life of it does not.
+    pub(super) fn freeze(&self, name: &Name, fault: usize) {
+        if let Some(running) = self.places.get(name).and_then(Place::alive) {
+            running.process.freeze(fault);
+        }
+    }
+
+    /// This fault holds a process no more.
+    pub(super) fn thaw(&self, name: &Name, fault: usize) {
+        if let Some(running) = self.places.get(name).and_then(Place::alive) {
+            running.process.thaw(fault);
+        }
+    }
+
     /// A machine has no power until [`Roster::power_on`].
     pub(super) fn power_off(&mut self, name: &Name, fault: usize) {
         let Some(place) = self.places.get_mut(name) else { return };

@@ -48,6 +48,7 @@ impl Resolver<'_> {
             FaultActText::Kill(name) => self.the_server(name, "killed").map(FaultAct::Kill),
             FaultActText::Shutdown(name) => self.the_server(name, "shut down").map(FaultAct::Shutdown),
             FaultActText::Reload(name) => self.a_page(name).map(FaultAct::Reload),
+            FaultActText::Pause(name) => self.a_machine(name).map(FaultAct::Pause),
             FaultActText::PowerOff(name) => self.a_machine(name).map(FaultAct::PowerOff),
             FaultActText::Crash(crash) => {
                 let (of, after) = (self.the_server(&crash.of, "crashed"), self.operations(&crash.after));
@@ -271,6 +272,7 @@ fn without_length(kind: FaultKind) -> (String, &'static str) {
         | FaultKind::Kill
         | FaultKind::Shutdown
         | FaultKind::Reload
+        | FaultKind::Pause
         | FaultKind::PowerOff
         | FaultKind::Crash
         | FaultKind::DiskFull

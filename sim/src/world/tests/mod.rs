@@ -16,6 +16,7 @@ mod determinism;
 mod faults;
 mod impairments;
 mod machines;
+mod pauses;
 mod processes;
 mod traffic;
 
