@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::draw::{Stream, draw_within};
+use crate::draw::{Stream, draw_duration, draw_within};
 use crate::units::{NumberRange, Rate, SpanRange};
 
 use super::terms::{Name, SERVER};
@@ -52,6 +52,10 @@ pub enum FaultAct {
     DiskError(Name),
     /// Each fsync of the machine's disk takes longer.
     DiskSlow(DiskSlow),
+    /// The machine's clocks run too fast or too slow, and with them every timer.
+    ClockSkew(ClockSkew),
+    /// The machine's date leaps, and leaps to where it would be at `until`. Timers do not follow it.
+    ClockJump(ClockJump),
 }
 
 /// A kind of fault.
@@ -91,6 +95,10 @@ pub enum FaultKind {
     DiskError,
     /// [`FaultAct::DiskSlow`].
     DiskSlow,
+    /// [`FaultAct::ClockSkew`].
+    ClockSkew,
+    /// [`FaultAct::ClockJump`].
+    ClockJump,
 }
 
 /// Whether a kind of fault has a length.
@@ -125,6 +133,8 @@ impl FaultKind {
             Self::DiskFull => "disk_full",
             Self::DiskError => "disk_error",
             Self::DiskSlow => "disk_slow",
+            Self::ClockSkew => "clock_skew",
+            Self::ClockJump => "clock_jump",
         }
     }
 
@@ -143,8 +153,9 @@ impl FaultKind {
             | Self::Crash
             | Self::DiskFull
             | Self::DiskError
-            | Self::DiskSlow => Lasting::Always,
-            Self::Reload => Lasting::IfSaid,
+            | Self::DiskSlow
+            | Self::ClockSkew => Lasting::Always,
+            Self::Reload | Self::ClockJump => Lasting::IfSaid,
             Self::HalfOpen | Self::Reset | Self::Cut => Lasting::Never,
         }
     }
@@ -171,6 +182,8 @@ impl FaultAct {
             Self::DiskFull(_) => FaultKind::DiskFull,
             Self::DiskError(_) => FaultKind::DiskError,
             Self::DiskSlow(_) => FaultKind::DiskSlow,
+            Self::ClockSkew(_) => FaultKind::ClockSkew,
+            Self::ClockJump(_) => FaultKind::ClockJump,
         }
     }
 
@@ -191,7 +204,9 @@ impl FaultAct {
             | Self::Pause(_)
             | Self::DiskFull(_)
             | Self::DiskError(_)
-            | Self::DiskSlow(_) => None,
+            | Self::DiskSlow(_)
+            | Self::ClockSkew(_)
+            | Self::ClockJump(_) => None,
         }
     }
 
@@ -206,7 +221,9 @@ impl FaultAct {
             | Self::Crash(Crash { of: name, .. })
             | Self::DiskFull(name)
             | Self::DiskError(name)
-            | Self::DiskSlow(DiskSlow { of: name, .. }) => std::slice::from_ref(name),
+            | Self::DiskSlow(DiskSlow { of: name, .. })
+            | Self::ClockSkew(ClockSkew { of: name, .. })
+            | Self::ClockJump(ClockJump { of: name, .. }) => std::slice::from_ref(name),
             Self::Delay(_)
             | Self::Loss(_)
             | Self::Slow(_)
@@ -235,14 +252,25 @@ impl FaultAct {
             | Self::Crash(_)
             | Self::DiskFull(_)
             | Self::DiskError(_)
-            | Self::DiskSlow(_) => None,
+            | Self::DiskSlow(_)
+            | Self::ClockSkew(_)
+            | Self::ClockJump(_) => None,
         }
     }
 
     /// The same with what a plan fixes before the run drawn: after how many bytes a cut comes, after how many operations a
-    /// crash.
+    /// crash; how wrong a clock is.
     pub fn drawn(&self, seed: u64, entity: &str) -> Self {
         let mut drawn = self.clone();
+        if let Self::ClockSkew(ClockSkew { percent, .. }) = &mut drawn {
+            let (low, high) = (percent.low, percent.high);
+            let number = draw_within(low..=high, seed, Stream::Fault, &format!("{entity}/percent"), 0);
+            *percent = NumberRange { low: number, high: number };
+        }
+        if let Self::ClockJump(ClockJump { by, .. }) = &mut drawn {
+            let far = draw_duration(by.inclusive(), seed, Stream::Fault, &format!("{entity}/by"), 0);
+            *by = SpanRange { low: far, high: far };
+        }
         if let Self::Cut(Cut { after, .. }) | Self::Crash(Crash { after, .. }) = &mut drawn {
             let (low, high) = (after.low, after.high);
             let number = draw_within(low..=high, seed, Stream::Fault, &format!("{entity}/after"), 0);
@@ -277,6 +305,11 @@ impl fmt::Display for FaultAct {
                 write!(f, " {of} after {after} disk operations{how}")
             }
             Self::DiskSlow(DiskSlow { of, by }) => write!(f, " {of} by {by}"),
+            Self::ClockSkew(ClockSkew { of, percent }) => write!(f, " {of} to {percent} %"),
+            Self::ClockJump(ClockJump { of, by, back }) => {
+                let way = if *back { "back" } else { "ahead" };
+                write!(f, " {of} {way} by {by}")
+            }
         }
     }
 }
@@ -346,6 +379,29 @@ pub struct DiskSlow {
     pub of: Name,
     /// On top of what the server's `fsync` says; drawn for each.
     pub by: SpanRange,
+}
+
+/// How wrong the clocks of a machine run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockSkew {
+    /// Whose.
+    pub of: Name,
+    /// At how many percent of true time, 98 to 102. A plan has one number.
+    pub percent: NumberRange,
+}
+
+/// How far the date of a machine leaps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockJump {
+    /// Whose.
+    pub of: Name,
+    /// How far. A plan has one length.
+    pub by: SpanRange,
+    /// Whether back, and not ahead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub back: bool,
 }
 
 /// Two processes, unordered.

@@ -178,8 +178,10 @@ impl<'a> Drive<'a> {
         }
         tracing::debug!(?moment, fault = place, what = ?fault.what, "fault");
         faults::apply(&mut self.roster, &self.network, fault, place, moment);
-        let takes_no_time =
-            matches!(fault.what, FaultAct::Reset(_) | FaultAct::HalfOpen(_) | FaultAct::Reload(_));
+        let takes_no_time = matches!(
+            fault.what,
+            FaultAct::Reset(_) | FaultAct::HalfOpen(_) | FaultAct::Reload(_) | FaultAct::ClockJump(_)
+        );
         if moment == Moment::Ends || takes_no_time && fault.until.is_none() {
             self.record(Kind::FaultEnded { fault: place });
         }

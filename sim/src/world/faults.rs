@@ -108,6 +108,20 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
             }
         }
 
+        (FaultAct::ClockSkew(skew), Moment::Begins) => {
+            roster.clock(&skew.of).into_iter().for_each(|clock| clock.skew(place, skew.percent.low));
+        }
+        (FaultAct::ClockSkew(skew), Moment::Ends) => {
+            roster.clock(&skew.of).into_iter().for_each(|clock| clock.unskew(place));
+        }
+
+        (FaultAct::ClockJump(jump), Moment::Begins) => {
+            roster.clock(&jump.of).into_iter().for_each(|clock| clock.leap(place, jump.by.low, jump.back));
+        }
+        (FaultAct::ClockJump(jump), Moment::Ends) => {
+            roster.clock(&jump.of).into_iter().for_each(|clock| clock.leap_back(place));
+        }
+
         (
             FaultAct::Delay(_)
             | FaultAct::Loss(_)
@@ -124,7 +138,9 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
             | FaultAct::Crash(_)
             | FaultAct::DiskFull(_)
             | FaultAct::DiskError(_)
-            | FaultAct::DiskSlow(_),
+            | FaultAct::DiskSlow(_)
+            | FaultAct::ClockSkew(_)
+            | FaultAct::ClockJump(_),
             Moment::Insists,
         ) => {}
     }

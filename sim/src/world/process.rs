@@ -19,6 +19,7 @@ use super::freezer::Freezer;
 use super::host::Host;
 use super::kernel::{MachineId, Network, Route};
 use super::moment;
+use super::timepiece::Timepiece;
 use crate::disk::Mount;
 use crate::history::{Kind, Recorder};
 use crate::plan::Name;
@@ -33,6 +34,8 @@ pub(super) struct Process {
     pub(super) machine: MachineId,
     pub(super) network: Arc<Network>,
     pub(super) recorder: Recorder,
+    /// Its machine's.
+    pub(super) clock: Arc<Timepiece>,
     /// Its disk; what it writes when it is dead does not count.
     mount: Mount,
     dead: AtomicBool,
@@ -52,6 +55,7 @@ impl Process {
         life: u32,
         machine: MachineId,
         network: &Arc<Network>,
+        clock: &Arc<Timepiece>,
         mount: Mount,
         recorder: &Recorder,
     ) -> Self {
@@ -62,6 +66,7 @@ impl Process {
             machine,
             network: Arc::clone(network),
             recorder: recorder.clone(),
+            clock: Arc::clone(clock),
             mount,
             dead: AtomicBool::new(false),
             freezer: Freezer::default(),
@@ -165,7 +170,7 @@ impl Future for Gate {
             return Poll::Pending;
         }
         process.polls.fetch_add(1, Ordering::Relaxed);
-        let _running = moment::enter(&process.label);
+        let _running = moment::enter(&process.label, &process.clock);
         let ended = !process.is_dead() && self.poll_alive(context);
         if ended || process.is_dead() {
             self.drop_future();
@@ -217,7 +222,8 @@ impl Gate {
 impl Drop for Gate {
     /// Reached with a future only when the runtime goes, at the end of the run.
     fn drop(&mut self) {
-        let _running = moment::enter(&Arc::clone(&self.process.label));
+        let process = Arc::clone(&self.process);
+        let _running = moment::enter(&process.label, &process.clock);
         self.drop_future();
     }
 }

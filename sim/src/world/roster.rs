@@ -15,10 +15,11 @@ use super::kernel::{Network, Route};
 use super::moment;
 use super::net::ProcessNet;
 use super::process::Process;
+use super::timepiece::Timepiece;
 use crate::app::{App, Machine, Probe};
 use crate::disk::{Disk, Trouble};
 use crate::history::{Kind, Recorder};
-use crate::plan::{Act, Crash, Name, Plan, SERVER};
+use crate::plan::{Act, Crash, Fault, FaultAct, Name, Plan, SERVER};
 
 /// What each machine calls its one database.
 const DATABASE: &str = "chat.db";
@@ -72,8 +73,10 @@ impl<'a> Roster<'a> {
         for name in names(plan) {
             let machine = network.find(&name).ok_or_else(|| format!("the network has no machine {name}"))?;
             let disk = Disk::new(&name, plan.seed, plan.server.fsync);
+            let skews = |fault: &Fault| matches!(&fault.what, FaultAct::ClockSkew(skew) if skew.of == name);
+            let clock = Timepiece::new(network, !plan.faults.iter().any(skews));
             let place = Place {
-                hardware: Hardware::new(network, machine, disk),
+                hardware: Hardware::new(network, machine, disk, clock),
                 lives: 0,
                 running: None,
                 down: Vec::new(),
@@ -96,11 +99,11 @@ impl<'a> Roster<'a> {
     fn start(&mut self, name: &Name) {
         let Some(place) = self.places.get_mut(name) else { return };
         place.lives += 1;
-        let (machine, disk) = (place.hardware.machine, &place.hardware.disk);
+        let (machine, disk, clock) = (place.hardware.machine, &place.hardware.disk, &place.hardware.clock);
         let mount = disk.mount(place.lives);
         let database = mount.uri(DATABASE);
         let process =
-            Arc::new(Process::new(name, place.lives, machine, &self.network, mount, &self.recorder));
+            Arc::new(Process::new(name, place.lives, machine, &self.network, clock, mount, &self.recorder));
         place.hardware.run(&process);
         let probe = Probe::default();
         let machine = Machine {
@@ -123,7 +126,7 @@ impl<'a> Roster<'a> {
         let main = {
             // The app may create timers before its future is polled.
             let _inside = process.host().enter();
-            let _running = moment::enter(&process.label);
+            let _running = moment::enter(&process.label, &process.clock);
             match &**name {
                 SERVER => self.app.server(machine, self.plan, stopping),
                 _ => self.app.client(machine, self.plan, ops),
@@ -227,6 +230,11 @@ impl<'a> Roster<'a> {
     /// The disk of a machine is out of this trouble. Says how many operations that touched.
     pub(super) fn heal_disk(&self, name: &Name, fault: usize) -> u64 {
         self.places.get(name).map_or(0, |place| place.hardware.disk.end(fault))
+    }
+
+    /// The clocks of a machine.
+    pub(super) fn clock(&self, name: &Name) -> Option<&Timepiece> {
+        self.places.get(name).map(|place| &*place.hardware.clock)
     }
 
     /// A process is asked to stop, and not started again until [`Roster::revive`]. Says which connections it has.

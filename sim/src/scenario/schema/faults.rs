@@ -33,6 +33,8 @@ pub(in crate::scenario) enum FaultActText {
     DiskFull(Spanned<String>),
     DiskError(Spanned<String>),
     DiskSlow(Box<DiskSlowText>),
+    ClockSkew(Box<ClockSkewText>),
+    ClockJump(Box<ClockJumpText>),
 }
 
 impl FaultActText {
@@ -55,6 +57,8 @@ impl FaultActText {
             Self::DiskFull(_) => FaultKind::DiskFull,
             Self::DiskError(_) => FaultKind::DiskError,
             Self::DiskSlow(_) => FaultKind::DiskSlow,
+            Self::ClockSkew(_) => FaultKind::ClockSkew,
+            Self::ClockJump(_) => FaultKind::ClockJump,
         }
     }
 }
@@ -79,6 +83,22 @@ pub(in crate::scenario) struct CrashText {
 pub(in crate::scenario) struct DiskSlowText {
     pub(in crate::scenario) of: Spanned<String>,
     pub(in crate::scenario) by: TimeText,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct ClockSkewText {
+    pub(in crate::scenario) of: Spanned<String>,
+    pub(in crate::scenario) percent: Spanned<String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct ClockJumpText {
+    pub(in crate::scenario) of: Spanned<String>,
+    pub(in crate::scenario) by: TimeText,
+    #[serde(default)]
+    pub(in crate::scenario) back: bool,
 }
 
 /// The two ends of a link.

@@ -12,6 +12,7 @@ macro_rules! on_both_backends {
     };
 }
 
+mod clocks;
 mod determinism;
 mod faults;
 mod impairments;
