@@ -198,7 +198,7 @@ impl Dice {
         let client = names[self.index(Stream::Fault, &format!("{n}/client"), 0..=last)].clone();
         let server: Name = Arc::from(SERVER);
         let between = [client.clone(), server.clone()];
-        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=22) {
+        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=23) {
             0 => FaultAct::Stall(Path::Between(between)),
             1 => FaultAct::Stall(Path::OneWay([client, server])),
             2 => FaultAct::Stall(Path::OneWay([server, client])),
@@ -221,6 +221,7 @@ impl Dice {
             19 => FaultAct::Pause(client),
             20 => FaultAct::ClockSkew(self.skew(n, [server, client])),
             21 => FaultAct::ClockJump(self.jump(n, [server, client])),
+            22 => FaultAct::RollingRestart(server),
             _ => FaultAct::DiskSlow(DiskSlow { of: server, by: self.delay(n) }),
         };
         let at = self.duration(Stream::Fault, &format!("{n}/at"), Duration::ZERO..=STORY);

@@ -306,6 +306,7 @@ fn validate_measure(part: Part, what: &FaultAct) -> Result<(), PlanError> {
         | FaultAct::PowerOff(_)
         | FaultAct::Kill(_)
         | FaultAct::Shutdown(_)
+        | FaultAct::RollingRestart(_)
         | FaultAct::Reload(_) => Ok(()),
     }
 }

@@ -35,6 +35,8 @@ pub enum FaultAct {
     Kill(Name),
     /// The process is asked to stop; started again at `until`.
     Shutdown(Name),
+    /// The process is asked to stop, and another takes its place as soon as it has.
+    RollingRestart(Name),
     /// The client's memory is lost, its disk is not: as when a page is loaded again.
     Reload(Name),
     /// The process is frozen: it does nothing, while its kernel accepts connections and fills buffers. At `until` it goes on,
@@ -81,6 +83,8 @@ pub enum FaultKind {
     Kill,
     /// [`FaultAct::Shutdown`].
     Shutdown,
+    /// [`FaultAct::RollingRestart`].
+    RollingRestart,
     /// [`FaultAct::Reload`].
     Reload,
     /// [`FaultAct::Pause`].
@@ -126,6 +130,7 @@ impl FaultKind {
             Self::Cut => "cut",
             Self::Kill => "kill",
             Self::Shutdown => "shutdown",
+            Self::RollingRestart => "rolling_restart",
             Self::Reload => "reload",
             Self::Pause => "pause",
             Self::PowerOff => "power_off",
@@ -156,7 +161,7 @@ impl FaultKind {
             | Self::DiskSlow
             | Self::ClockSkew => Lasting::Always,
             Self::Reload | Self::ClockJump => Lasting::IfSaid,
-            Self::HalfOpen | Self::Reset | Self::Cut => Lasting::Never,
+            Self::HalfOpen | Self::Reset | Self::Cut | Self::RollingRestart => Lasting::Never,
         }
     }
 }
@@ -175,6 +180,7 @@ impl FaultAct {
             Self::Cut(_) => FaultKind::Cut,
             Self::Kill(_) => FaultKind::Kill,
             Self::Shutdown(_) => FaultKind::Shutdown,
+            Self::RollingRestart(_) => FaultKind::RollingRestart,
             Self::Reload(_) => FaultKind::Reload,
             Self::Pause(_) => FaultKind::Pause,
             Self::PowerOff(_) => FaultKind::PowerOff,
@@ -190,7 +196,10 @@ impl FaultAct {
     /// The process that it stops, for all to miss. A client that is off is a client that is away.
     pub fn stops(&self) -> Option<&Name> {
         match self {
-            Self::Kill(name) | Self::Shutdown(name) | Self::Crash(Crash { of: name, .. }) => Some(name),
+            Self::Kill(name)
+            | Self::Shutdown(name)
+            | Self::RollingRestart(name)
+            | Self::Crash(Crash { of: name, .. }) => Some(name),
             Self::PowerOff(name) => (**name == *SERVER).then_some(name),
             Self::Delay(_)
             | Self::Loss(_)
@@ -215,6 +224,7 @@ impl FaultAct {
         match self {
             Self::Kill(name)
             | Self::Shutdown(name)
+            | Self::RollingRestart(name)
             | Self::Reload(name)
             | Self::Pause(name)
             | Self::PowerOff(name)
@@ -246,6 +256,7 @@ impl FaultAct {
             Self::Partition(pair) | Self::HalfOpen(pair) | Self::Reset(pair) => Some(&pair.between),
             Self::Kill(_)
             | Self::Shutdown(_)
+            | Self::RollingRestart(_)
             | Self::Reload(_)
             | Self::Pause(_)
             | Self::PowerOff(_)
@@ -295,6 +306,7 @@ impl fmt::Display for FaultAct {
             Self::Cut(Cut { path, after }) => write!(f, " {path} after {after} bytes"),
             Self::Kill(name)
             | Self::Shutdown(name)
+            | Self::RollingRestart(name)
             | Self::Reload(name)
             | Self::Pause(name)
             | Self::PowerOff(name)

@@ -50,6 +50,7 @@ faults:
   - { at: 9s, lasts: 1s, what: { disk_slow: { of: alice, by: 1s..2s } } }
   - { at: 9s, lasts: 9s, what: { clock_skew: { of: alice, percent: 98..102 } } }
   - { at: 9s, what: { clock_jump: { of: server, by: 1m..1h, back: true } } }
+  - { at: 15s, what: { rolling_restart: server } }
 settle: 60s
 expect: { reached: [chat.repeat] }
 seeds: 7
@@ -91,6 +92,7 @@ fn a_good_story_is_understood() {
             "disk_slow alice by 1s..2s",
             "clock_skew alice to 98..102 %",
             "clock_jump server back by 1m..1h",
+            "rolling_restart server",
         ]
     );
     assert_eq!(scenario.settle.unwrap().to_string(), "1m");
@@ -201,6 +203,8 @@ tells! {
     a_clock_that_runs_by_words: spoilt("percent: 98..102", "percent: fast");
     a_date_that_leaps_nowhere: spoilt("by: 1m..1h", "by: 0s");
     a_skew_without_an_end: spoilt("lasts: 9s, what: { clock", "what: { clock");
+    a_rolling_restart_that_lasts: spoilt("{ at: 15s, what: { roll", "{ at: 15s, lasts: 1s, what: { roll");
+    only_the_server_is_replaced: spoilt("rolling_restart: server", "rolling_restart: alice");
     only_a_client_is_reloaded: spoilt("reload: alice", "reload: server");
     a_client_that_does_not_exist_is_not_reloaded: spoilt("reload: alice", "reload: alicia");
     a_link_between_clients: spoilt("reset: { between: [bob, server]", "reset: { between: [bob, alice]");

@@ -71,6 +71,13 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
         (FaultAct::Shutdown(name), Moment::Insists) => roster.insist(name, place),
         (FaultAct::Shutdown(name), Moment::Ends) => roster.revive(name, place),
 
+        (FaultAct::RollingRestart(name), Moment::Begins) => {
+            links.touch_all(place, &roster.replace(name, place));
+        }
+        (FaultAct::RollingRestart(name), Moment::Insists) => roster.insist(name, place),
+        // It ends when the next process begins, which the first one decides.
+        (FaultAct::RollingRestart(_), Moment::Ends) => {}
+
         (FaultAct::Reload(name), Moment::Begins) => {
             let closed = roster.reload(name, fault.until.map(|_| place));
             match (closed.as_deref(), network.find(name)) {

@@ -45,6 +45,8 @@ struct Place {
     down: Vec<usize>,
     /// Which life each fault asked to stop.
     asked: BTreeMap<usize, u32>,
+    /// The faults that wait for its end to start the next one.
+    replacing: Vec<usize>,
     /// Whether its user last asked to connect.
     wants_connection: bool,
     waiting: VecDeque<Act>,
@@ -81,6 +83,7 @@ impl<'a> Roster<'a> {
                 running: None,
                 down: Vec::new(),
                 asked: BTreeMap::new(),
+                replacing: Vec::new(),
                 wants_connection: false,
                 waiting: VecDeque::new(),
             };
@@ -249,6 +252,28 @@ impl<'a> Roster<'a> {
         running.acts = None;
         running.stop.send_replace(true);
         self.network.open(place.hardware.machine)
+    }
+
+    /// A process is asked to stop, and another takes its place as soon as it has. Says which connections it has.
+    pub(super) fn replace(&mut self, name: &Name, fault: usize) -> Vec<Route> {
+        if let Some(place) = self.places.get_mut(name) {
+            place.replacing.push(fault);
+        }
+        self.shut_down(name, fault)
+    }
+
+    /// Starts who is to take the place of a process that has ended. Says which faults are over with that.
+    pub(super) fn take_over(&mut self) -> Vec<usize> {
+        let mut over = Vec::new();
+        for (name, place) in &mut self.places {
+            if place.alive().is_none() {
+                over.extend(
+                    std::mem::take(&mut place.replacing).into_iter().map(|fault| (Name::clone(name), fault)),
+                );
+            }
+        }
+        over.iter().for_each(|(name, fault)| self.revive(name, *fault));
+        over.into_iter().map(|(_, fault)| fault).collect()
     }
 
     /// The life that this fault asked to stop has had its time: it is gone, if it still runs.

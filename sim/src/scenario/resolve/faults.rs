@@ -48,6 +48,9 @@ impl Resolver<'_> {
             FaultActText::Reset(pair) => self.pair(&pair.between).map(FaultAct::Reset),
             FaultActText::Kill(name) => self.the_server(name, "killed").map(FaultAct::Kill),
             FaultActText::Shutdown(name) => self.the_server(name, "shut down").map(FaultAct::Shutdown),
+            FaultActText::RollingRestart(name) => {
+                self.the_server(name, "replaced").map(FaultAct::RollingRestart)
+            }
             FaultActText::Reload(name) => self.a_page(name).map(FaultAct::Reload),
             FaultActText::Pause(name) => self.a_machine(name).map(FaultAct::Pause),
             FaultActText::PowerOff(name) => self.a_machine(name).map(FaultAct::PowerOff),
@@ -302,6 +305,10 @@ fn without_length(kind: FaultKind) -> (String, &'static str) {
     match kind {
         FaultKind::HalfOpen => ("`half_open` never ends".to_owned(), "these connections are gone for good"),
         FaultKind::Cut => ("`cut` ends when it has cut".to_owned(), "it waits for its bytes"),
+        FaultKind::RollingRestart => (
+            "`rolling_restart` ends when the next process begins".to_owned(),
+            "the first decides when it ends",
+        ),
         FaultKind::Delay
         | FaultKind::Loss
         | FaultKind::Slow
