@@ -15,9 +15,9 @@ use crate::units::{NumberRange, Rate, Span, SpanRange};
 
 use super::drawing::content;
 use super::{
-    Act, AppKind, Backend, ClientPlan, Crash, Cut, Delay, DiskSlow, Fault, FaultAct, Guarantee, Join,
-    Lasting, Loss, Name, NetworkPlan, Op, Pair, Path, Plan, SERVER, Say, ServerPlan, Slow, VERSION,
-    settle_bound,
+    Act, AppKind, Backend, ClientPlan, ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, Fault, FaultAct,
+    Guarantee, Join, Lasting, Loss, Name, NetworkPlan, Op, Pair, Path, Plan, SERVER, Say, ServerPlan, Slow,
+    VERSION, settle_bound,
 };
 
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -198,7 +198,7 @@ impl Dice {
         let client = names[self.index(Stream::Fault, &format!("{n}/client"), 0..=last)].clone();
         let server: Name = Arc::from(SERVER);
         let between = [client.clone(), server.clone()];
-        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=18) {
+        let what = match self.index(Stream::Fault, &format!("{n}/kind"), 0..=23) {
             0 => FaultAct::Stall(Path::Between(between)),
             1 => FaultAct::Stall(Path::OneWay([client, server])),
             2 => FaultAct::Stall(Path::OneWay([server, client])),
@@ -217,6 +217,11 @@ impl Dice {
             15 => FaultAct::DiskFull(server),
             16 => FaultAct::DiskError(server),
             17 => FaultAct::Crash(self.crash(n)),
+            18 => FaultAct::Pause(server),
+            19 => FaultAct::Pause(client),
+            20 => FaultAct::ClockSkew(self.skew(n, [server, client])),
+            21 => FaultAct::ClockJump(self.jump(n, [server, client])),
+            22 => FaultAct::RollingRestart(server),
             _ => FaultAct::DiskSlow(DiskSlow { of: server, by: self.delay(n) }),
         };
         let at = self.duration(Stream::Fault, &format!("{n}/at"), Duration::ZERO..=STORY);
@@ -227,6 +232,24 @@ impl Dice {
         };
         let until = lasts.then(|| Span(at + self.lasts(n)));
         Fault { at: Span(at), until, what }
+    }
+
+    /// As wrong as clocks get, or half of it.
+    fn skew(&self, n: usize, machines: [Name; 2]) -> ClockSkew {
+        let percent = [98, 99, 101, 102][self.index(Stream::Fault, &format!("{n}/percent"), 0..=3)];
+        ClockSkew { of: self.either(n, machines), percent: NumberRange { low: percent, high: percent } }
+    }
+
+    /// By a second, an hour or a day.
+    fn jump(&self, n: usize, machines: [Name; 2]) -> ClockJump {
+        let seconds = [1, 3_600, 86_400][self.index(Stream::Fault, &format!("{n}/by"), 0..=2)];
+        let back = self.index(Stream::Fault, &format!("{n}/back"), 0..=1) == 0;
+        ClockJump { of: self.either(n, machines), by: millis(seconds * 1_000, seconds * 1_000), back }
+    }
+
+    fn either(&self, n: usize, machines: [Name; 2]) -> Name {
+        let [one, other] = machines;
+        if self.index(Stream::Fault, &format!("{n}/of"), 0..=1) == 0 { one } else { other }
     }
 
     /// Either way, or both.
