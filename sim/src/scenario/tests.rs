@@ -67,6 +67,11 @@ fn spoilt(good: &str, bad: &str) -> String {
     errors(&GOOD.replace("name: good", "name: bad").replace(good, bad))
 }
 
+/// What is said of a swarm.
+fn swarm(faults: &str) -> String {
+    errors(&format!("name: bad\nabout: Anything.\nguarantee: exactly_once\nfaults: {faults}\n"))
+}
+
 #[test]
 fn a_good_story_is_understood() {
     let scenario = parse("scenarios/good.yaml", GOOD).unwrap();
@@ -237,6 +242,25 @@ tells! {
     a_state_with_a_wrong_name: spoilt("[chat.repeat]", "[chat.repeat, Chat Repeat, chat.repeat]");
     no_seeds: spoilt("seeds: 7", "seeds: 0");
     about_nothing: spoilt("Two clients, and the network between them stalls.", "' '");
+    a_story_without_work_and_without_a_swarm: errors("\
+name: bad
+about: Nobody does anything.
+guarantee: exactly_once
+clients: { alice: {} }
+");
+    work_of_nobody: errors("\
+name: bad
+about: Alice works, and is not there.
+guarantee: exactly_once
+work: [{ at: 1s, who: alice, do: { say: { count: 2 } } }]
+faults: swarm
+");
+    a_swarm_of_nothing: swarm("{ swarm: { kinds: [] } }");
+    a_swarm_of_unknown_kinds: swarm("{ swarm: { kinds: [stall, kil, stall] } }");
+    a_swarm_of_unknown_intensity: swarm("{ swarm: { intensity: violent } }");
+    a_swarm_with_an_unknown_key: swarm("{ swarm: { kind: stall } }");
+    a_swarm_that_is_misspelt: swarm("swam");
+    faults_that_are_a_number: swarm("7");
     an_empty_file: errors("");
     a_file_of_comments: errors("# later\n");
     a_list: errors("- name: bad\n- about: nothing\n");
