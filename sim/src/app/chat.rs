@@ -21,7 +21,9 @@ use super::client::{self, PORT, Resuming, open};
 use super::events;
 use super::peers::Peers;
 use super::recording::RecordingLog;
-use super::sabotage::{AcknowledgeFirst, HandlersEmit, Sabotage, Showing, SkipDuplicateCheck, Tutorial};
+use super::sabotage::{
+    AcknowledgeFirst, HandlersEmit, Sabotage, Showing, SkipDuplicateCheck, Tutorial, leave_commits_unsynced,
+};
 use super::{App, Machine};
 
 /// How long a server that is asked to stop may take to drain; as `squall serve` gives it.
@@ -95,7 +97,9 @@ async fn put_chat_on(
         }
     };
     match sabotage {
-        None | Some(Sabotage::SkipDuplicateCheck) => chat::serve(env, server, &log, ChatConfig::default()),
+        None | Some(Sabotage::SkipDuplicateCheck | Sabotage::UnsyncedCommits) => {
+            chat::serve(env, server, &log, ChatConfig::default());
+        }
         Some(Sabotage::AcknowledgeFirst) => {
             chat::serve(env, server, &AcknowledgeFirst::new(env, log), ChatConfig::default());
         }
@@ -111,7 +115,11 @@ async fn open_log(
     sabotage: Option<Sabotage>,
     rooms: &BTreeSet<Name>,
 ) -> Result<Log, StoreError> {
-    let storage = SqliteLog::with_connection(open(machine)?)?;
+    let mut connection = open(machine)?;
+    if sabotage == Some(Sabotage::UnsyncedCommits) {
+        leave_commits_unsynced(&mut connection)?;
+    }
+    let storage = SqliteLog::with_connection(connection)?;
     let storage: Box<dyn MessageLog> = match sabotage {
         Some(Sabotage::SkipDuplicateCheck) => Box::new(SkipDuplicateCheck::new(storage)),
         Some(
@@ -119,7 +127,8 @@ async fn open_log(
             | Sabotage::HandlersEmit
             | Sabotage::ReplayOverlapsLive
             | Sabotage::OffsetOverAHole
-            | Sabotage::UndefinedIds,
+            | Sabotage::UndefinedIds
+            | Sabotage::UnsyncedCommits,
         )
         | None => Box::new(storage),
     };
