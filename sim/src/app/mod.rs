@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::history::{Kind, Recorder};
 use crate::plan::{Act, Name, Plan};
-use crate::world::net::ProcessNet;
+use crate::world::{self, net::ProcessNet};
 
 /// What a process of an app gets from the world.
 #[derive(Clone)]
@@ -44,15 +44,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Writes a record of this process, at its virtual time.
+    /// Writes a record of this process, at true virtual time, whatever its own clock shows.
     pub fn record(&self, session: u32, kind: Kind) {
-        self.recorder.record(
-            self.env.clock.monotonic().since_start(),
-            &self.name,
-            self.process,
-            session,
-            kind,
-        );
+        self.recorder.record(world::now(), &self.name, self.process, session, kind);
     }
 }
 

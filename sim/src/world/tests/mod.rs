@@ -12,10 +12,12 @@ macro_rules! on_both_backends {
     };
 }
 
+mod clocks;
 mod determinism;
 mod faults;
 mod impairments;
 mod machines;
+mod pauses;
 mod processes;
 mod traffic;
 
