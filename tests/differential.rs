@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 use squall_sim::app::chat::Chat;
 use squall_sim::hunt::{Judged, judged};
-use squall_sim::plan::{self, Backend, Plan};
+use squall_sim::plan::{self, Backend, FaultAct, Plan};
 use squall_sim::scenario::limits::TICK;
 use squall_sim::subject;
 use squall_sim::units::Span;
@@ -55,12 +55,19 @@ fn main() -> ExitCode {
 }
 
 fn compare_all(seeds: Range<u64>, draw: &dyn Fn(u64) -> Plan) -> Result<(), Failed> {
-    let differences: Vec<Difference> = seeds.filter_map(|seed| compare(&draw(seed))).collect();
+    let plans = seeds.map(draw).filter(|plan| !restarts_by_itself(plan));
+    let differences: Vec<Difference> = plans.filter_map(|plan| compare(&plan)).collect();
     if differences.len() <= BY_CHANCE && differences.iter().all(|difference| difference.same_verdict) {
         return Ok(());
     }
     let says: Vec<String> = differences.into_iter().map(|difference| difference.says).collect();
     Err(says.join("\n").into())
+}
+
+/// Whether a process is started when another has drained: the backend that ticks does so at its next tick, up to 10 ms later
+/// than the other, and all that follows is drawn for another moment.
+fn restarts_by_itself(plan: &Plan) -> bool {
+    plan.faults.iter().any(|fault| matches!(fault.what, FaultAct::RollingRestart(_)))
 }
 
 /// Two runs that were not the same.
