@@ -20,6 +20,7 @@ socket.on("count", (number) => {
     tell("counted", { numbers, recovered, fresh });
     tellLast("done");
   } else if (numbers.length % BREAK_EVERY === 0) {
+    tell("broke", { number });
     socket.io.engine.close();
   }
 });

@@ -105,6 +105,7 @@ impl Owed {
             | Kind::Heard { .. }
             | Kind::Answered { .. }
             | Kind::Kept { .. }
+            | Kind::Persisted { .. }
             | Kind::Resumed { .. }
             | Kind::Early { .. }
             | Kind::Connected { .. }

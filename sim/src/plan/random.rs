@@ -39,6 +39,7 @@ pub fn random(seed: u64) -> Plan {
     let (interval, timeout) = HEARTBEATS[dice.index(Stream::Work, "heartbeat", 0..=2)];
     let fsync_ms = [1, 20, 200][dice.index(Stream::Work, "fsync", 0..=2)];
     let latency_ms = [20, 80, 300][dice.index(Stream::Work, "latency", 0..=2)];
+    let recovers = dice.index(Stream::Work, "recovery", 0..=1) == 1;
     let mut plan = Plan {
         version: VERSION,
         scenario: "random".to_owned(),
@@ -50,8 +51,8 @@ pub fn random(seed: u64) -> Plan {
             ping_interval: Span(Duration::from_secs(interval)),
             ping_timeout: Span(Duration::from_secs(timeout)),
             fsync: millis(1, fsync_ms),
-            recovery: (dice.index(Stream::Work, "recovery", 0..=1) == 1)
-                .then_some(Span(Duration::from_secs(30))),
+            recovery: recovers.then_some(Span(Duration::from_secs(30))),
+            store_sessions: recovers && dice.index(Stream::Work, "store sessions", 0..=1) == 1,
         },
         clients: names.iter().map(|name| (name.clone(), dice.client(name))).collect(),
         network: NetworkPlan { latency: millis(10, latency_ms) },
