@@ -21,6 +21,8 @@ socket.on("count", (number) => {
     tellLast("done");
   } else if (numbers.length % BREAK_EVERY === 0) {
     tell("broke", { number });
-    socket.io.engine.close();
+    // Not at once: what it has decoded and not yet delivered when a connection breaks, the official client keeps until it
+    // is connected again, and then delivers beside the replay.
+    setImmediate(() => socket.io.engine.close());
   }
 });

@@ -89,7 +89,7 @@ fn the_official_client_takes_up_its_socket_after_our_server_was_killed() {
     for life in 0..=KILLS {
         // What a server that is killed has not stored, nobody hears of: a prefix of what it said.
         let count = heard(life).count() as u64;
-        assert!(heard(life).eq(first(life)..first(life) + count) && count >= 40, "{counted}");
+        assert!(heard(life).eq(first(life)..first(life) + count) && count > 20, "{counted}");
     }
     assert!(numbers.is_sorted());
     assert_eq!(counted["fresh"], 1);
