@@ -23,7 +23,9 @@ use super::events;
 use super::members::Members;
 use super::peers::Peers;
 use super::recording::RecordingLog;
-use super::sabotage::{AcknowledgeFirst, HandlersEmit, Sabotage, Showing, SkipDuplicateCheck, Tutorial};
+use super::sabotage::{
+    AcknowledgeFirst, HandlersEmit, Sabotage, Showing, SkipDuplicateCheck, Tutorial, leave_commits_unsynced,
+};
 use super::sessions::RecordingSessions;
 use super::{App, Machine};
 
@@ -115,7 +117,9 @@ async fn put_chat_on(
         }
     };
     match sabotage {
-        None | Some(Sabotage::SkipDuplicateCheck) => chat::serve(env, server, &log, ChatConfig::default()),
+        None | Some(Sabotage::SkipDuplicateCheck | Sabotage::UnsyncedCommits) => {
+            chat::serve(env, server, &log, ChatConfig::default());
+        }
         Some(Sabotage::AcknowledgeFirst) => {
             chat::serve(env, server, &AcknowledgeFirst::new(env, log), ChatConfig::default());
         }
@@ -131,7 +135,11 @@ async fn open_log(
     sabotage: Option<Sabotage>,
     rooms: &BTreeSet<Name>,
 ) -> Result<Log, StoreError> {
-    let storage = SqliteLog::with_connection(open(machine)?)?;
+    let mut connection = open(machine)?;
+    if sabotage == Some(Sabotage::UnsyncedCommits) {
+        leave_commits_unsynced(&mut connection)?;
+    }
+    let storage = SqliteLog::with_connection(connection)?;
     let storage: Box<dyn MessageLog> = match sabotage {
         Some(Sabotage::SkipDuplicateCheck) => Box::new(SkipDuplicateCheck::new(storage)),
         Some(
@@ -139,7 +147,8 @@ async fn open_log(
             | Sabotage::HandlersEmit
             | Sabotage::ReplayOverlapsLive
             | Sabotage::OffsetOverAHole
-            | Sabotage::UndefinedIds,
+            | Sabotage::UndefinedIds
+            | Sabotage::UnsyncedCommits,
         )
         | None => Box::new(storage),
     };

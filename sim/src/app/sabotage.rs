@@ -3,7 +3,7 @@
 //! | bug | whose |
 //! |---|---|
 //! | `handlers-emit`, `skip-duplicate-check` | the official tutorial's server |
-//! | `acknowledge-first` | a database's that is set up for speed |
+//! | `acknowledge-first`, `unsynced-commits` | a database's that is set up for speed |
 //! | `replay-overlaps-live`, `offset-over-a-hole`, `undefined-ids` | the tutorial's server and page, together |
 
 mod acknowledge_first;
@@ -12,6 +12,7 @@ mod page;
 mod skip_duplicate_check;
 mod tutorial;
 mod undefined_ids;
+mod unsynced_commits;
 
 use crate::check::Anomaly;
 
@@ -21,6 +22,7 @@ pub(super) use page::Page;
 pub(super) use skip_duplicate_check::SkipDuplicateCheck;
 pub(super) use tutorial::{Showing, Tutorial};
 pub(super) use undefined_ids::UndefinedIds;
+pub(super) use unsynced_commits::leave_commits_unsynced;
 
 /// A bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,17 +40,20 @@ pub enum Sabotage {
     OffsetOverAHole,
     /// A page that has no socket id yet calls its messages `undefined-0`, `undefined-1` and so on, as all others do.
     UndefinedIds,
+    /// A message is acknowledged when it is committed, but not synced: a loss of power takes it.
+    UnsyncedCommits,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::HandlersEmit,
         Self::AcknowledgeFirst,
         Self::SkipDuplicateCheck,
         Self::ReplayOverlapsLive,
         Self::OffsetOverAHole,
         Self::UndefinedIds,
+        Self::UnsyncedCommits,
     ];
 
     /// As the command line names it.
@@ -60,6 +65,7 @@ impl Sabotage {
             Self::ReplayOverlapsLive => "replay-overlaps-live",
             Self::OffsetOverAHole => "offset-over-a-hole",
             Self::UndefinedIds => "undefined-ids",
+            Self::UnsyncedCommits => "unsynced-commits",
         }
     }
 
@@ -75,6 +81,7 @@ impl Sabotage {
             Self::OffsetOverAHole => Anomaly::Lost,
             // The server takes the second one's message for a repeat of the first one's, and says that it has it.
             Self::UndefinedIds => Anomaly::AckWithoutCommit,
+            Self::UnsyncedCommits => Anomaly::Lost,
         }
     }
 }

@@ -8,6 +8,15 @@ use crate::hunt::PATIENCE;
 use crate::hunt::workers::{Interrupter, Stop, Workers};
 use crate::report::ExitCode;
 
+/// Tells glibc to keep what a seed gives back for the next one. By default each of their threads gets memory of its own from
+/// the system, page by page, and returns it: a fifth of the time that a seed of the reference load takes.
+const MEMORY: [(&str, &str); 4] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_TOP_PAD_", "8388608"),
+    ("MALLOC_TRIM_THRESHOLD_", "268435456"),
+    ("MALLOC_MMAP_THRESHOLD_", "1073741824"),
+];
+
 /// Workers, `jobs` of them or as many as there are cores. Ctrl-C ends what they do.
 ///
 /// # Errors
@@ -17,7 +26,7 @@ pub(super) fn workers(jobs: Option<u16>) -> std::io::Result<Workers> {
     let program = this_program()?;
     let workers = Workers::new(jobs, PATIENCE, move || {
         let mut command = Command::new(&program);
-        command.arg("worker");
+        command.arg("worker").envs(MEMORY);
         command
     })?;
     leave_on_interrupt(workers.interrupter())?;

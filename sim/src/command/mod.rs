@@ -1,5 +1,6 @@
 //! The commands of `cargo sim`.
 
+mod bench;
 mod crew;
 mod hunt;
 mod replay;
@@ -59,6 +60,8 @@ enum Command {
     Shrink(shrink::Shrink),
     /// Put known bugs in, one at a time, and see that the checkers find them.
     Sabotage(sabotage::Hunt),
+    /// Measure what a seed costs, how that grows, and where it goes.
+    Bench(bench::Bench),
     /// Try seeds that the standard input names: what `run` and `hunt` start.
     #[command(hide = true)]
     Worker,
@@ -77,6 +80,7 @@ impl Cli {
             Command::Replay(replay) => replay.execute(),
             Command::Shrink(shrink) => shrink.execute(),
             Command::Sabotage(hunt) => hunt.execute(),
+            Command::Bench(bench) => bench.execute(),
             Command::Worker => workers::serve(&Chat::default()),
         }
     }
