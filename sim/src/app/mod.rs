@@ -6,9 +6,11 @@
 pub mod chat;
 mod client;
 mod events;
+mod members;
 mod peers;
 mod recording;
 pub mod sabotage;
+mod sessions;
 mod wire;
 
 use std::sync::{Arc, Mutex};
@@ -39,6 +41,8 @@ pub struct Machine {
     /// An SQLite URI of the database on the machine's disk, which outlives the process; the URI does not. To be opened
     /// with `SQLITE_OPEN_URI`, in the thread of the run.
     pub database: String,
+    /// The same of a database for sessions.
+    pub sessions: String,
     /// The history.
     pub recorder: Recorder,
     /// Says what the process waits for, for wait chains; set by the app.

@@ -5,8 +5,8 @@
 
 mod act;
 mod drawing;
-mod random;
 mod settle;
+mod swarm;
 mod text;
 mod validate;
 
@@ -23,8 +23,8 @@ pub use crate::scenario::{
 };
 pub use act::{Act, Broadcast, Emit, Join, Say, attachment};
 pub use drawing::draw;
-pub use random::random;
 pub use settle::settle_bound;
+pub use swarm::random;
 pub use validate::{Part, PlanError};
 
 /// The version of the format that this program writes and reads.

@@ -61,7 +61,7 @@ pub enum FaultAct {
 }
 
 /// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultKind {
     /// [`FaultAct::Delay`].
     Delay,
@@ -117,6 +117,31 @@ pub enum Lasting {
 }
 
 impl FaultKind {
+    /// All of them, in order.
+    pub const ALL: [Self; 16] = [
+        Self::Delay,
+        Self::Loss,
+        Self::Slow,
+        Self::Stall,
+        Self::Partition,
+        Self::HalfOpen,
+        Self::Reset,
+        Self::Cut,
+        Self::Kill,
+        Self::Shutdown,
+        Self::Reload,
+        Self::PowerOff,
+        Self::Crash,
+        Self::DiskFull,
+        Self::DiskError,
+        Self::DiskSlow,
+    ];
+
+    /// The kind that a scenario names.
+    pub fn of_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == key)
+    }
+
     /// As scenarios name it.
     pub fn as_str(self) -> &'static str {
         match self {

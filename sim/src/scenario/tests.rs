@@ -67,6 +67,11 @@ fn spoilt(good: &str, bad: &str) -> String {
     errors(&GOOD.replace("name: good", "name: bad").replace(good, bad))
 }
 
+/// What is said of a swarm.
+fn swarm(faults: &str) -> String {
+    errors(&format!("name: bad\nabout: Anything.\nguarantee: exactly_once\nfaults: {faults}\n"))
+}
+
 #[test]
 fn a_good_story_is_understood() {
     let scenario = parse("scenarios/good.yaml", GOOD).unwrap();
@@ -219,6 +224,7 @@ tells! {
     latency_below_the_tick: spoilt("10ms..80ms", "1ms..80ms");
     latency_over_which_nobody_connects: spoilt("10ms..80ms", "10ms..3s");
     a_heartbeat_that_no_connection_survives: spoilt("ping_timeout: 4s", "ping_timeout: 100ms");
+    sessions_without_recovery_are_not_stored: spoilt("fsync: 1ms..20ms", "store_sessions: true");
     an_ack_timeout_that_no_message_meets: spoilt("ack_timeout: 5s", "ack_timeout: 100ms");
     a_name_twice_in_who: spoilt("[alice, bob], do", "[alice, bob, alice], do");
     an_empty_who: spoilt("who: [alice, bob]", "who: []");
@@ -237,6 +243,25 @@ tells! {
     a_state_with_a_wrong_name: spoilt("[chat.repeat]", "[chat.repeat, Chat Repeat, chat.repeat]");
     no_seeds: spoilt("seeds: 7", "seeds: 0");
     about_nothing: spoilt("Two clients, and the network between them stalls.", "' '");
+    a_story_without_work_and_without_a_swarm: errors("\
+name: bad
+about: Nobody does anything.
+guarantee: exactly_once
+clients: { alice: {} }
+");
+    work_of_nobody: errors("\
+name: bad
+about: Alice works, and is not there.
+guarantee: exactly_once
+work: [{ at: 1s, who: alice, do: { say: { count: 2 } } }]
+faults: swarm
+");
+    a_swarm_of_nothing: swarm("{ swarm: { kinds: [] } }");
+    a_swarm_of_unknown_kinds: swarm("{ swarm: { kinds: [stall, kil, stall] } }");
+    a_swarm_of_unknown_intensity: swarm("{ swarm: { intensity: violent } }");
+    a_swarm_with_an_unknown_key: swarm("{ swarm: { kind: stall } }");
+    a_swarm_that_is_misspelt: swarm("swam");
+    faults_that_are_a_number: swarm("7");
     an_empty_file: errors("");
     a_file_of_comments: errors("# later\n");
     a_list: errors("- name: bad\n- about: nothing\n");

@@ -77,8 +77,8 @@ pub struct Outcome {
     /// The most tasks that ran at one time past `Env.spawn`: more than zero is a defect of what was put to the test, for
     /// no fault could reach them.
     pub stray_tasks: u64,
-    /// Every value of a tracing field `reached`.
-    pub reached: BTreeSet<String>,
+    /// Every value of a tracing field `reached`, and how often it came up.
+    pub reached: BTreeMap<String, u64>,
     /// What processes saw at their ends of connections, in order; empty where nobody asked for it.
     pub seen: Vec<Seen>,
     /// What was logged, in order; empty where nothing was asked for.
@@ -155,7 +155,7 @@ impl Outcome {
             touched: BTreeMap::new(),
             panics: vec![why],
             stray_tasks: 0,
-            reached: BTreeSet::new(),
+            reached: BTreeMap::new(),
             seen: Vec::new(),
             log: Vec::new(),
         }
@@ -226,7 +226,7 @@ fn to_the_end(mut drive: Drive<'_>, recorder: &Recorder) -> Outcome {
         touched: drive.touched(),
         panics: failures,
         stray_tasks: drive.stray_tasks,
-        reached: BTreeSet::new(),
+        reached: BTreeMap::new(),
         seen: drive.seen(),
         log: Vec::new(),
     };
