@@ -146,12 +146,12 @@ impl Awaited {
     fn send(&mut self, record: &Record, id: &MessageId) {
         let Some(presence) = self.presences.of(&record.host) else { return };
         let connection = presence.connections + u64::from(!presence.connected);
-        let touch = presence.touched.iter().filter(|_| presence.connected);
+        let touch = presence.touch_of_the_bearer();
         self.examined += 1;
         let thing = Thing {
             client: record.host.clone(),
             connection,
-            excused: presence.connected && presence.touched.is_some(),
+            excused: touch.is_some(),
             evidence: [record].into_iter().chain(touch).cloned().collect(),
         };
         self.up.insert(id.clone(), thing);
@@ -201,11 +201,13 @@ impl Awaited {
     fn expect(&mut self, record: &Record, client: &Name, message: Message) {
         let Some(presence) = self.presences.of(client) else { return };
         self.examined += 1;
+        // The server may not know yet that the last one is gone.
+        let touch = presence.touched.as_ref().or(presence.touch_of_the_bearer());
         let thing = Thing {
             client: client.clone(),
             connection: presence.connections + u64::from(!presence.connected),
-            excused: presence.touched.is_some(),
-            evidence: [record].into_iter().chain(&presence.touched).cloned().collect(),
+            excused: touch.is_some(),
+            evidence: [record].into_iter().chain(touch).cloned().collect(),
         };
         self.down.entry((client.clone(), message)).or_insert(thing);
     }

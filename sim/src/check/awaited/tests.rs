@@ -42,6 +42,22 @@ fn a_fault_excuses_only_what_goes_over_the_connection_that_it_touched() {
     assert_eq!(outcome(&plain(buffered)), (None, 1), "what waits goes over the next one");
 }
 
+#[test]
+fn what_is_relayed_to_a_machine_that_lost_power_is_excused_though_the_fault_was_written_down_before() {
+    let dies = || Kind::Exited { how: "lost power".to_owned() };
+    let gone = |planted: Planted| planted.relay("alice broadcast 1", &[BOB], &[], false).connect(BOB);
+    let touched = gone(Planted::good().record(BOB, dies()).touch(BOB));
+    assert_eq!(outcome(&plain(touched)), (None, 1));
+    let untouched = gone(Planted::good().record(BOB, dies()));
+    assert_eq!(outcome(&plain(untouched)), (Some(Anomaly::Lost), 0));
+}
+
+#[test]
+fn what_is_said_while_a_fault_holds_the_next_connection_is_excused() {
+    let buffered = Planted::good().disconnect(ALICE).touch(ALICE).say(ALICE).connect(ALICE);
+    assert_eq!(outcome(&plain(buffered)), (None, 1));
+}
+
 /// Alice broadcasts to Bob, whose connection is touched by a fault and replaced; whether his socket of events is taken up.
 fn resumed(planted: Planted, recovered: bool) -> Planted {
     let planted = planted.touch(BOB).disconnect(BOB).connect(BOB);
