@@ -12,7 +12,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
+use crate::app::chat::Chat;
 use crate::check::Expectations;
+use crate::hunt::crossing::shown_on_turmoil;
 use crate::hunt::tally::is_find;
 use crate::hunt::workers::{Stop, Workers};
 use crate::hunt::{Fate, Lost, Tally, Tried, Wrong};
@@ -163,6 +165,20 @@ impl<'a> Searched<'a> {
     }
 }
 
+impl Searched<'_> {
+    /// Whether turmoil shows the lowest broken promise that another backend found.
+    fn crossing(&self) -> Option<String> {
+        let broken = self.tally.failures.iter().find_map(|(seed, wrong)| match wrong {
+            Wrong::Broken(anomaly) if is_find(wrong, &self.expectations) => Some((*seed, *anomaly)),
+            Wrong::Broken(_) | Wrong::Harness(_) | Wrong::Unknown(_) => None,
+        });
+        let (seed, anomaly) =
+            broken.filter(|(seed, _)| self.subject.plan(*seed).backend == Backend::Event)?;
+        let crossing = shown_on_turmoil(self.subject, seed, anomaly, &Chat::default());
+        Some(format!("seed {seed}, {anomaly}: {crossing}"))
+    }
+}
+
 /// What is found with a seed, if anything is.
 fn find(fate: &Fate, expectations: &Expectations) -> Option<(u64, String)> {
     match fate {
@@ -217,6 +233,9 @@ fn report(searched: &[Searched<'_>], finds: &mut Finds, real: Duration) -> ExitC
             .complaints(one.subject, true)
             .iter()
             .for_each(|complaint| anstream::eprintln!("{complaint}"));
+        if let Some(crossing) = one.crossing() {
+            anstream::println!("  {crossing}");
+        }
     }
     let exit = ran().map(|one| one.tally.exit(&one.expectations)).max().unwrap_or(ExitCode::NothingProven);
     let summary = Summary::of(&lines, real);

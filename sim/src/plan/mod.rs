@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::units::Span;
 
 pub use crate::scenario::{
-    ClientPlan, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Guarantee, Lasting, Loss, Name,
-    NetworkPlan, Pair, Path, Receive, SERVER, Send, ServerPlan, Slow, Transport,
+    ClientPlan, ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Guarantee, Lasting,
+    Loss, Name, NetworkPlan, Pair, Path, Receive, SERVER, Send, ServerPlan, Slow, Transport,
 };
 pub use act::{Act, Broadcast, Emit, Join, Say, attachment};
 pub use drawing::draw;

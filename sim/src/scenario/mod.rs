@@ -29,7 +29,9 @@ pub use client::{ClientPlan, Guarantee, Receive, Send, Transport};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use expect::{Comparison, Count, Expect};
-pub use faults::{Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Pair, Path, Slow};
+pub use faults::{
+    ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Pair, Path, Slow,
+};
 pub use swarm::{Intensity, Open, Swarm};
 pub use terms::{Name, NetworkPlan, SERVER, ServerPlan, WORLD};
 pub use work::{BroadcastStep, EmitStep, JoinStep, Pace, Say, Step, StepAct};

@@ -28,6 +28,7 @@ mod drive;
 mod env;
 mod event;
 mod faults;
+mod freezer;
 mod hardware;
 mod host;
 #[cfg(target_os = "linux")]
@@ -42,6 +43,7 @@ mod roster;
 mod seen;
 #[cfg(test)]
 mod tests;
+mod timepiece;
 mod turmoil;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,6 +105,11 @@ pub struct RunOptions {
 
 /// Enough for SQLite, hyper and a debug build.
 const STACK: usize = 8 << 20;
+
+/// The virtual time of the run on this thread, as no clock of a process may show it.
+pub(crate) fn now() -> Duration {
+    moment::now()
+}
 
 /// Whether runs are possible and repeatable in this program, with these options.
 ///

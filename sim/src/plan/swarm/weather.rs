@@ -6,8 +6,8 @@ use crate::scenario::{Intensity, Swarm};
 use crate::units::{NumberRange, Rate, Span, SpanRange};
 
 use super::super::{
-    Crash, Cut, Delay, DiskSlow, Fault, FaultAct, FaultKind, Lasting, Loss, Name, Pair, Path, Plan, SERVER,
-    Slow,
+    ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, Fault, FaultAct, FaultKind, Lasting, Loss, Name, Pair,
+    Path, Plan, SERVER, Slow,
 };
 use super::dice::Dice;
 use super::work::noticing;
@@ -111,12 +111,16 @@ impl Weather<'_> {
             FaultKind::Cut => FaultAct::Cut(Cut { path: path(), after: self.bytes(key) }),
             FaultKind::Kill => FaultAct::Kill(server()),
             FaultKind::Shutdown => FaultAct::Shutdown(server()),
+            FaultKind::RollingRestart => FaultAct::RollingRestart(server()),
             FaultKind::Reload => FaultAct::Reload(client()),
+            FaultKind::Pause => FaultAct::Pause(machine()),
             FaultKind::PowerOff => FaultAct::PowerOff(machine()),
             FaultKind::Crash => FaultAct::Crash(self.crash(key)),
             FaultKind::DiskFull => FaultAct::DiskFull(machine()),
             FaultKind::DiskError => FaultAct::DiskError(machine()),
             FaultKind::DiskSlow => FaultAct::DiskSlow(DiskSlow { of: machine(), by: self.delay(key) }),
+            FaultKind::ClockSkew => FaultAct::ClockSkew(self.skew(key, machine())),
+            FaultKind::ClockJump => FaultAct::ClockJump(self.jump(key, machine())),
         }
     }
 
@@ -147,6 +151,21 @@ impl Weather<'_> {
     fn bytes(&self, key: &str) -> NumberRange {
         let most = *self.dice.pick(&format!("{key}/order"), &[100, 1_000, 10_000]);
         exactly(self.dice.within(&format!("{key}/after"), 1..=most))
+    }
+
+    /// As wrong as clocks get, or half of it.
+    fn skew(&self, key: &str, of: Name) -> ClockSkew {
+        ClockSkew { of, percent: exactly(*self.dice.pick(&format!("{key}/pace"), &[98, 99, 101, 102])) }
+    }
+
+    /// By a second, an hour or a day.
+    fn jump(&self, key: &str, of: Name) -> ClockJump {
+        let by = Duration::from_secs(*self.dice.pick(&format!("{key}/leap"), &[1, 3_600, 86_400]));
+        ClockJump {
+            of,
+            by: SpanRange { low: by, high: by },
+            back: self.dice.happens(&format!("{key}/back"), 50),
+        }
     }
 
     /// A commit takes about ten operations.
