@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use squall_sim::app::chat::Chat;
 use squall_sim::app::sabotage::Sabotage;
 use squall_sim::hunt::judged;
-use squall_sim::plan::{Backend, Fault, FaultAct, SERVER};
+use squall_sim::plan::{Backend, Fault, FaultAct, Plan, SERVER};
 use squall_sim::subject::{self, Subject};
 use squall_sim::world::RunOptions;
 

@@ -81,6 +81,15 @@ fn who_takes_up_its_socket_is_owed_what_was_sent_to_it_whatever_touched_its_conn
 }
 
 #[test]
+fn what_was_relayed_to_a_socket_of_which_its_client_never_knew_is_gone_with_it() {
+    let unknown = Planted::unconnected().connect(ALICE).answer(BOB).touch(BOB);
+    let relayed = unknown.relay("alice broadcast 1", &[BOB], &[], false);
+    let another = relayed.serve(BOB).record(BOB, Kind::Resumed { recovered: false });
+    let again = another.disconnect(BOB).serve(BOB).record(BOB, Kind::Resumed { recovered: true });
+    assert_eq!(outcome(&with_recovery(again)), (None, 1));
+}
+
+#[test]
 fn what_was_kept_for_who_was_away_comes_or_was_not_recovered() {
     let kept = |clients: &[&str]| Kind::Kept {
         id: MessageId("alice broadcast 1".to_owned()),
