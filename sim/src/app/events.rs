@@ -348,7 +348,12 @@ impl Events {
         }
         let (machine, client, event) = (self.machine.clone(), self.client.clone(), emit.event);
         self.machine.env.spawn(async move {
-            let kind = match client.emit_with_ack(&event, args, Some(ack_timeout)).await {
+            let answer = if address.volatile {
+                client.volatile().emit_with_ack(&event, args, Some(ack_timeout)).await
+            } else {
+                client.emit_with_ack(&event, args, Some(ack_timeout)).await
+            };
+            let kind = match answer {
                 Ok(answer) => Kind::Answered { id, content: digest(&answer).unwrap_or_default() },
                 Err(error) => Kind::SendFailed { id, reason: error.to_string() },
             };

@@ -41,6 +41,8 @@ pub(super) struct Awaited {
     down: BTreeMap<(Name, Message), Thing>,
     /// Whether sockets are taken up again.
     recovers: bool,
+    /// The record with which the server last had a connection of each client.
+    served: BTreeMap<Name, u64>,
     /// What the server relayed, as far as it can be kept.
     events: BTreeSet<MessageId>,
     /// What of it is not on the server's disk yet, where it is to be.
@@ -91,6 +93,7 @@ impl Awaited {
             up: BTreeMap::new(),
             down: BTreeMap::new(),
             recovers: plan.server.recovery.is_some(),
+            served: BTreeMap::new(),
             events: BTreeSet::new(),
             unpersisted: BTreeSet::new(),
             stores: plan.server.store_sessions,
@@ -131,7 +134,8 @@ impl Awaited {
             Kind::Kept { id, clients } => clients.iter().for_each(|client| self.keep(client, id)),
             Kind::Persisted { id } => drop(self.unpersisted.remove(id)),
             Kind::Resumed { recovered } => self.resume(record, *recovered),
-            Kind::Connected { .. } => self.replace(record),
+            Kind::Connected { peer: Some(client) } => drop(self.served.insert(client.clone(), record.step)),
+            Kind::Connected { peer: None } => self.replace(record),
             Kind::Did { act: "disconnect" } => self.give_up(record),
             Kind::Exited { .. } => self.exit(record),
             Kind::Touched { processes, .. } => self.touch(record, processes),
@@ -158,12 +162,12 @@ impl Awaited {
     fn send(&mut self, record: &Record, id: &MessageId) {
         let Some(presence) = self.presences.of(&record.host) else { return };
         let connection = presence.connections + u64::from(!presence.connected);
-        let touch = presence.touched.iter().filter(|_| presence.connected);
+        let touch = presence.touch_of_the_bearer();
         self.examined += 1;
         let thing = Thing {
             client: record.host.clone(),
             connection,
-            excused: presence.connected && presence.touched.is_some(),
+            excused: touch.is_some(),
             evidence: [record].into_iter().chain(touch).cloned().collect(),
         };
         self.up.insert(id.clone(), thing);
@@ -213,11 +217,13 @@ impl Awaited {
     fn expect(&mut self, record: &Record, client: &Name, message: Message) {
         let Some(presence) = self.presences.of(client) else { return };
         self.examined += 1;
+        // The server may not know yet that the last one is gone.
+        let touch = presence.touched.as_ref().or(presence.touch_of_the_bearer());
         let thing = Thing {
             client: client.clone(),
             connection: presence.connections + u64::from(!presence.connected),
-            excused: presence.touched.is_some(),
-            evidence: [record].into_iter().chain(&presence.touched).cloned().collect(),
+            excused: touch.is_some(),
+            evidence: [record].into_iter().chain(touch).cloned().collect(),
         };
         self.down.entry((client.clone(), message)).or_insert(thing);
     }
@@ -271,7 +277,18 @@ impl Awaited {
                 }
             }
         } else {
-            let kept: BTreeMap<(Name, Message), Thing> = kept;
+            // A new socket: what was relayed to one of which the client never knew will not come.
+            let served = self.served.get(&record.host).copied().unwrap_or_default();
+            let (events, down) = (&self.events, std::mem::take(&mut self.down));
+            let is_stale = |((client, message), thing): &((Name, Message), Thing)| {
+                let is_event = matches!(message, Message::Id(id) if events.contains(id));
+                let is_older = thing.evidence.first().is_some_and(|relayed| relayed.step < served);
+                *client == record.host && is_event && is_older
+            };
+            let (stale, down) = down.into_iter().partition(is_stale);
+            self.down = down;
+            let mut kept: BTreeMap<(Name, Message), Thing> = kept;
+            kept.extend::<BTreeMap<_, _>>(stale);
             self.lost
                 .extend(kept.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
         }

@@ -42,6 +42,22 @@ fn a_fault_excuses_only_what_goes_over_the_connection_that_it_touched() {
     assert_eq!(outcome(&plain(buffered)), (None, 1), "what waits goes over the next one");
 }
 
+#[test]
+fn what_is_relayed_to_a_machine_that_lost_power_is_excused_though_the_fault_was_written_down_before() {
+    let dies = || Kind::Exited { how: "lost power".to_owned() };
+    let gone = |planted: Planted| planted.relay("alice broadcast 1", &[BOB], &[], false).connect(BOB);
+    let touched = gone(Planted::good().record(BOB, dies()).touch(BOB));
+    assert_eq!(outcome(&plain(touched)), (None, 1));
+    let untouched = gone(Planted::good().record(BOB, dies()));
+    assert_eq!(outcome(&plain(untouched)), (Some(Anomaly::Lost), 0));
+}
+
+#[test]
+fn what_is_said_while_a_fault_holds_the_next_connection_is_excused() {
+    let buffered = Planted::good().disconnect(ALICE).touch(ALICE).say(ALICE).connect(ALICE);
+    assert_eq!(outcome(&plain(buffered)), (None, 1));
+}
+
 /// Alice broadcasts to Bob, whose connection is touched by a fault and replaced; whether his socket of events is taken up.
 fn resumed(planted: Planted, recovered: bool) -> Planted {
     let planted = planted.touch(BOB).disconnect(BOB).connect(BOB);
@@ -62,6 +78,15 @@ fn who_takes_up_its_socket_is_owed_what_was_sent_to_it_whatever_touched_its_conn
     assert_eq!(outcome(&judgement), (Some(Anomaly::Lost), 0));
     assert_eq!(outcome(&with_recovery(resumed(sent(), true).hear(BOB, "alice broadcast 1"))), (None, 0));
     assert_eq!(outcome(&with_recovery(resumed(resumed(sent(), true), true))), (Some(Anomaly::Lost), 0));
+}
+
+#[test]
+fn what_was_relayed_to_a_socket_of_which_its_client_never_knew_is_gone_with_it() {
+    let unknown = Planted::unconnected().connect(ALICE).answer(BOB).touch(BOB);
+    let relayed = unknown.relay("alice broadcast 1", &[BOB], &[], false);
+    let another = relayed.serve(BOB).record(BOB, Kind::Resumed { recovered: false });
+    let again = another.disconnect(BOB).serve(BOB).record(BOB, Kind::Resumed { recovered: true });
+    assert_eq!(outcome(&with_recovery(again)), (None, 1));
 }
 
 #[test]
