@@ -77,6 +77,9 @@ fn compare(plan: &Plan) -> Option<Difference> {
         let options = RunOptions { seen: true, ..RunOptions::default() };
         judged(Plan { backend, ..plan.clone() }, &Chat::default(), &options)
     });
+    for run in [&ticking, &jumping] {
+        assert!(!run.outcome.seen.is_empty(), "{} seed {}: nobody saw anything", plan.scenario, plan.seed);
+    }
     let until = ticking.outcome.elapsed.min(jumping.outcome.elapsed).saturating_sub(TICK);
     let difference = Shown::of(&ticking, until).difference(&Shown::of(&jumping, until))?;
     let verdict = |run: &Judged| run.judgement.violation().map(|violation| violation.anomaly);

@@ -5,6 +5,7 @@ import ctypes
 import errno
 import os
 import platform
+import select
 import signal
 import socket
 import struct
@@ -312,6 +313,52 @@ def shutdown(case):
     case.connect(listens=False)
 
 
+def echo_process(case):
+    """A server in a process of its own that sends back what it gets, to whoever connects."""
+    case.end()
+    time.sleep(0.05)
+    child = os.fork()
+    if child == 0:
+        with inside("server"):
+            listener = socket.create_server(SERVER)
+        streams = []
+        while True:
+            for ready in select.select([listener, *streams], [], [])[0]:
+                if ready is listener:
+                    streams.append(listener.accept()[0])
+                elif data := ready.recv(1 << 20):
+                    ready.sendall(data)
+                else:
+                    streams.remove(ready)
+    time.sleep(0.2)
+    case.start = time.monotonic()
+    return child
+
+
+def pause(case):
+    """SIGSTOP of an echoing server at 1 s, SIGCONT at 3 s; `two` is said at 1.5 s, and another connects at 2 s"""
+    child = echo_process(case)
+    stream = case.connect()
+    case.write("client", stream, "one")
+    case.until(1)
+    os.kill(child, signal.SIGSTOP)
+    case.until(1.5)
+    case.write("client", stream, "two")
+    case.until(2)
+    other = case.connect(listens=False)
+    other.settimeout(0.5)
+    written = 0
+    with contextlib.suppress(TimeoutError):
+        while True:
+            written += other.send(b"x" * 1000)
+    case.note("client", f"writes wait after {written >> 10} KiB")
+    case.until(3)
+    os.kill(child, signal.SIGCONT)
+    case.until(4)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
 def reload(case):
     """the client's process ends at 1 s, as a page does that is loaded again, and the next one connects at once"""
     child = os.fork()
@@ -335,7 +382,7 @@ def ss_kill(case):
 
 
 CASES = [delay, loss, loss_of_syn, slow, stall, partition, partition_doubling, half_open, reset, reset_writer,
-         reset_unread, cut, kill, kill_unread, shutdown, reload, ss_kill]
+         reset_unread, cut, kill, kill_unread, shutdown, pause, reload, ss_kill]
 
 
 def main():

@@ -6,9 +6,11 @@
 pub mod chat;
 mod client;
 mod events;
+mod members;
 mod peers;
 mod recording;
 pub mod sabotage;
+mod sessions;
 mod wire;
 
 use std::sync::{Arc, Mutex};
@@ -21,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::history::{Kind, Recorder};
 use crate::plan::{Act, Name, Plan};
-use crate::world::net::ProcessNet;
+use crate::world::{self, net::ProcessNet};
 
 /// What a process of an app gets from the world.
 #[derive(Clone)]
@@ -37,6 +39,8 @@ pub struct Machine {
     /// An SQLite URI of the database on the machine's disk, which outlives the process; the URI does not. To be opened
     /// with `SQLITE_OPEN_URI`, in the thread of the run.
     pub database: String,
+    /// The same of a database for sessions.
+    pub sessions: String,
     /// The history.
     pub recorder: Recorder,
     /// Says what the process waits for, for wait chains; set by the app.
@@ -44,15 +48,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Writes a record of this process, at its virtual time.
+    /// Writes a record of this process, at true virtual time, whatever its own clock shows.
     pub fn record(&self, session: u32, kind: Kind) {
-        self.recorder.record(
-            self.env.clock.monotonic().since_start(),
-            &self.name,
-            self.process,
-            session,
-            kind,
-        );
+        self.recorder.record(world::now(), &self.name, self.process, session, kind);
     }
 }
 

@@ -10,6 +10,8 @@
 //! - **kept** by the server for a client whose socket can be taken up again, when the connection that was to bring it is
 //!   gone: where the client's next socket is that one, it is on its way again, and what happened before excuses nothing;
 //!   where it is not, it is lost;
+//! - **gone with its server** where that stores sessions and died before it was stored: then nobody has heard of it, and who
+//!   takes up a socket afterwards need not get it, which is an excuse;
 //! - **given up** where its reader wanted to disconnect, and **unsent** where its sender never connected again: neither is a
 //!   loss.
 
@@ -22,7 +24,7 @@ use super::owed::connected_at_the_end;
 use super::presence::Presences;
 use super::rooms::Rooms;
 use crate::history::{Kind, Record};
-use crate::plan::{Name, Plan, Receive, Send};
+use crate::plan::{Name, Plan, Receive, SERVER, Send};
 
 /// Everything that may legally be lost.
 #[derive(Debug, Clone)]
@@ -41,6 +43,10 @@ pub(super) struct Awaited {
     recovers: bool,
     /// What the server relayed, as far as it can be kept.
     events: BTreeSet<MessageId>,
+    /// What of it is not on the server's disk yet, where it is to be.
+    unpersisted: BTreeSet<MessageId>,
+    /// Whether it is to be.
+    stores: bool,
     /// Kept for a client that may take up its socket.
     kept: BTreeMap<(Name, Message), Thing>,
     /// Reported as failed, and not in the log.
@@ -86,6 +92,8 @@ impl Awaited {
             down: BTreeMap::new(),
             recovers: plan.server.recovery.is_some(),
             events: BTreeSet::new(),
+            unpersisted: BTreeSet::new(),
+            stores: plan.server.store_sessions,
             kept: BTreeMap::new(),
             reported: BTreeMap::new(),
             lost: Vec::new(),
@@ -111,6 +119,9 @@ impl Awaited {
             Kind::Committed { id, room, offset, .. } => self.commit(record, id.as_ref(), room, *offset),
             Kind::Relayed { id, audience, volatile: false, .. } => {
                 self.events.insert(id.clone());
+                if self.stores {
+                    self.unpersisted.insert(id.clone());
+                }
                 audience.iter().for_each(|client| self.relay(record, client, id));
             }
             Kind::Delivered { id, offset, .. } => {
@@ -118,6 +129,7 @@ impl Awaited {
             }
             Kind::Heard { id, .. } => drop(self.down.remove(&(record.host.clone(), Message::Id(id.clone())))),
             Kind::Kept { id, clients } => clients.iter().for_each(|client| self.keep(client, id)),
+            Kind::Persisted { id } => drop(self.unpersisted.remove(id)),
             Kind::Resumed { recovered } => self.resume(record, *recovered),
             Kind::Connected { .. } => self.replace(record),
             Kind::Did { act: "disconnect" } => self.give_up(record),
@@ -229,10 +241,12 @@ impl Awaited {
             .extend(gone.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
     }
 
-    /// What is relayed to a client whose socket is away waits until it is known whether that is taken up again.
+    /// What is relayed to a client whose socket is away waits until it is known whether that is taken up again. A client
+    /// that was never told of any socket cannot ask for one.
     fn keep(&mut self, client: &Name, id: &MessageId) {
         let key = (client.clone(), Message::Id(id.clone()));
-        if let Some(thing) = self.down.remove(&key) {
+        let knows_of_it = self.presences.of(client).is_some_and(|presence| presence.connections > 0);
+        if let Some(thing) = self.down.remove(&key).filter(|_| knows_of_it) {
             self.kept.insert(key, thing);
         }
     }
@@ -269,11 +283,27 @@ impl Awaited {
         self.kept.retain(|_, thing| thing.client != record.host);
     }
 
-    /// What a process had not yet handed to its kernel is gone with it.
+    /// What a process had not yet handed to its kernel, or its disk, is gone with it.
     fn exit(&mut self, record: &Record) {
         self.give_up(record);
+        if *record.host == *SERVER {
+            self.lose_unpersisted(record);
+        }
         for thing in self.up.values_mut().filter(|thing| thing.client == record.host) {
             thing.excuse(record);
+        }
+    }
+
+    fn lose_unpersisted(&mut self, record: &Record) {
+        let unpersisted = std::mem::take(&mut self.unpersisted);
+        let is_gone = |(_, message): &(Name, Message), _: &mut Thing| match message {
+            Message::Id(id) => unpersisted.contains(id),
+            Message::At(_) => false,
+        };
+        let down = self.down.extract_if(.., is_gone);
+        for ((_, message), mut thing) in down.chain(self.kept.extract_if(.., is_gone)) {
+            thing.excuse(record);
+            self.lost.push(thing.not_shown(&message, Some(record.step)));
         }
     }
 

@@ -23,8 +23,8 @@ use crate::scenario::limits::TICK;
 pub(super) struct LateDeath {
     presences: Presences,
     sessions: Sessions,
-    /// The client of each fault that silences connections, and whom it keeps in the dark.
-    silences: BTreeMap<usize, Silence>,
+    /// The clients of each fault that silences connections, and whom it keeps in the dark.
+    silences: BTreeMap<usize, Vec<Silence>>,
     half_open: BTreeSet<usize>,
     /// How long either side may take to notice.
     bound: Duration,
@@ -67,13 +67,12 @@ impl fmt::Display for End {
 
 impl LateDeath {
     pub(super) fn new(plan: &Plan) -> Self {
-        let silenced = |(place, what)| Some((place, silenced(plan, what)?));
         let is_half_open = |place: &usize| matches!(plan.faults[*place].what, FaultAct::HalfOpen(_));
         let on_its_way = plan.network.latency.high + TICK * 2;
         Self {
             presences: Presences::new(plan),
             sessions: Sessions::new(plan),
-            silences: plan.faults.iter().map(|fault| &fault.what).enumerate().filter_map(silenced).collect(),
+            silences: plan.faults.iter().map(|fault| silenced(plan, &fault.what)).enumerate().collect(),
             half_open: (0..plan.faults.len()).filter(is_half_open).collect(),
             bound: plan.server.ping_interval.0 + plan.server.ping_timeout.0 + on_its_way,
             active: BTreeSet::new(),
@@ -103,14 +102,15 @@ impl LateDeath {
         let is_alone = is_calm && self.active.is_empty();
         self.active.insert(fault);
         self.watched.clear();
-        let Some(silence) = self.silences.get(&fault).filter(|_| is_alone) else { return };
-        let client = &silence.client;
-        if silence.at_client && self.presences.of(client).is_some_and(|presence| presence.connected) {
-            self.watched.insert(End::Client(client.clone()), record.clone());
-        }
-        if silence.at_server {
-            let sessions = self.sessions.of(client).map(|id| End::Server(client.clone(), id));
-            self.watched.extend(sessions.map(|end| (end, record.clone())));
+        for silence in self.silences.get(&fault).into_iter().flatten().filter(|_| is_alone) {
+            let client = &silence.client;
+            if silence.at_client && self.presences.of(client).is_some_and(|presence| presence.connected) {
+                self.watched.insert(End::Client(client.clone()), record.clone());
+            }
+            if silence.at_server {
+                let sessions = self.sessions.of(client).map(|id| End::Server(client.clone(), id));
+                self.watched.extend(sessions.map(|end| (end, record.clone())));
+            }
         }
     }
 
@@ -163,8 +163,19 @@ impl Checker for LateDeath {
     }
 }
 
-/// Whom a fault keeps in the dark. Who polls makes new connections, and those are not half-open.
-fn silenced(plan: &Plan, what: &FaultAct) -> Option<Silence> {
+/// Whom a fault keeps in the dark: who is paused says nothing to anyone.
+fn silenced(plan: &Plan, what: &FaultAct) -> Vec<Silence> {
+    if let FaultAct::Pause(name) = what {
+        let by_server = **name == *SERVER;
+        let clients = plan.clients.keys().filter(|client| by_server || *client == name).cloned();
+        clients.map(|client| Silence { client, at_client: by_server, at_server: !by_server }).collect()
+    } else {
+        silenced_link(plan, what).into_iter().collect()
+    }
+}
+
+/// Whom a fault of a link keeps in the dark. Who polls makes new connections, and those are not half-open.
+fn silenced_link(plan: &Plan, what: &FaultAct) -> Option<Silence> {
     let both = |client: Name| Silence { client, at_client: true, at_server: true };
     if let FaultAct::Stall(Path::Between(ends)) | FaultAct::Partition(Pair { between: ends }) = what {
         client_of(ends).map(both)
@@ -193,8 +204,12 @@ mod tests {
 
     /// From a second on, nothing reaches Bob for a minute.
     fn silence(happens: impl FnOnce(Planted) -> Planted) -> Verdict {
+        silence_by(FaultAct::Stall(Path::OneWay([SERVER.into(), BOB.into()])), happens)
+    }
+
+    /// The same for another reason.
+    fn silence_by(what: FaultAct, happens: impl FnOnce(Planted) -> Planted) -> Verdict {
         let mut plan = plan();
-        let what = FaultAct::Stall(Path::OneWay([SERVER.into(), BOB.into()]));
         plan.faults = vec![Fault { at: Span(seconds(1)), until: Some(Span(seconds(61))), what }];
         let planted =
             Planted::good().record("world", Kind::FaultBegan { fault: 0, what: String::new() }).touch(BOB);
@@ -211,6 +226,17 @@ mod tests {
         assert!(violation.says.starts_with("bob is still connected"), "{}", violation.says);
         let late = silence(|planted| planted.pass(seconds(50)).disconnect(ALICE).disconnect(BOB));
         assert!(matches!(late, Verdict::Broken(_)), "{late:?}");
+    }
+
+    #[test]
+    fn who_keeps_a_connection_to_a_paused_server_is_found() {
+        let paused = |happens: fn(Planted) -> Planted| silence_by(FaultAct::Pause(SERVER.into()), happens);
+
+        let late = paused(|planted| planted.pass(seconds(44)).disconnect(ALICE).pass(seconds(15)));
+        assert!(matches!(&late, Verdict::Broken(found) if found.says.starts_with("bob ")), "{late:?}");
+
+        let both = paused(|planted| planted.pass(seconds(44)).disconnect(ALICE).disconnect(BOB));
+        assert_eq!(both, Verdict::Held { examined: 2 });
     }
 
     #[test]

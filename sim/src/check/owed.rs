@@ -2,7 +2,7 @@
 //!
 //! Owed is: an answer (acknowledged or failed) to each message that a client sent and asked an answer for; each message
 //! that was committed or acknowledged, to each client that resumes and is in its room; an answer to each client that asked
-//! to be let into or out of a room. What may legally be lost is waited for too, but nobody owes it: see `awaited`. A client
+//! to be let into or out of a room; a connection to each client that asked for one and never had any. What may legally be lost is waited for too, but nobody owes it: see `awaited`. A client
 //! that the plan leaves disconnected is owed nothing and owes no answers: its outbox may wait for ever. A message that is
 //! committed twice is owed once; that it was is another's to judge.
 //! Knows nothing of what the plan has yet to do; who asks whether a run is over asks after its last op.
@@ -50,6 +50,9 @@ struct Debt {
     seen: BTreeSet<Message>,
     /// What it last asked of each room, where it was not answered.
     asked: BTreeMap<Name, Word>,
+    /// Whether it was ever connected, and whether it wants to be.
+    was_connected: bool,
+    wants_connection: bool,
 }
 
 impl Owed {
@@ -97,6 +100,10 @@ impl Owed {
             Kind::Joined { room, .. } => self.on_told(record, room, "join"),
             Kind::Left { room, .. } => self.on_told(record, room, "leave"),
             Kind::Started => self.on_started(record),
+            Kind::Did { act } => self.on_did(&record.host, act),
+            Kind::Connected { .. } => {
+                self.clients.get_mut(&record.host).into_iter().for_each(|debt| debt.was_connected = true);
+            }
             Kind::Suppressed { .. }
             | Kind::Trouble { .. }
             | Kind::Emitted { .. }
@@ -105,11 +112,10 @@ impl Owed {
             | Kind::Heard { .. }
             | Kind::Answered { .. }
             | Kind::Kept { .. }
+            | Kind::Persisted { .. }
             | Kind::Resumed { .. }
             | Kind::Early { .. }
-            | Kind::Connected { .. }
             | Kind::Disconnected { .. }
-            | Kind::Did { .. }
             | Kind::Exited { .. }
             | Kind::FaultBegan { .. }
             | Kind::FaultEnded { .. }
@@ -123,6 +129,12 @@ impl Owed {
             && debt.unanswered.insert(id.clone(), n).is_none()
         {
             self.incurred += 1;
+        }
+    }
+
+    fn on_did(&mut self, client: &Name, act: &str) {
+        if let Some(debt) = self.clients.get_mut(client) {
+            debt.wants_connection = act == "connect";
         }
     }
 
@@ -213,7 +225,10 @@ impl Owed {
 
     /// How much is owed.
     pub(super) fn open(&self) -> usize {
-        let open = |debt: &Debt| debt.unanswered.len() + debt.unseen.len() + debt.asked.len();
+        let open = |debt: &Debt| {
+            let owed = debt.unanswered.len() + debt.unseen.len() + debt.asked.len();
+            owed + usize::from(debt.waits_for_connection())
+        };
         self.clients.values().map(open).sum()
     }
 
@@ -237,6 +252,10 @@ impl Owed {
 }
 
 impl Debt {
+    fn waits_for_connection(&self) -> bool {
+        self.wants_connection && !self.was_connected
+    }
+
     fn describe(&self, name: &str) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some((oldest, _)) = self.unanswered.iter().min_by_key(|(_, n)| **n) {
@@ -254,6 +273,9 @@ impl Debt {
                     )
                 }
             });
+        }
+        if self.waits_for_connection() {
+            lines.push(format!("{name}: was never connected"));
         }
         lines.extend(
             self.asked.iter().map(|(room, act)| format!("{name}: asked to {act} {room}, not answered")),

@@ -175,6 +175,7 @@ pub(super) fn line(subject: &Subject, tally: &Tally, real: Duration) -> Scenario
         seeds: tally.seeds,
         messages: tally.messages,
         touched: tally.touched.clone(),
+        weather: tally.weather.clone(),
         simulated: tally.elapsed,
         real,
         note: unmet.first().map(ToString::to_string),

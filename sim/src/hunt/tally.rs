@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::check::{Anomaly, Expectations, Observed, Unmet};
 use crate::history::Digest;
-use crate::report::{ExitCode, Failure, Touched};
+use crate::report::{ExitCode, Failure, Touched, Weather};
 use crate::subject::Subject;
 use crate::world::RunOptions;
 
@@ -21,6 +21,8 @@ pub struct Tally {
     pub messages: u64,
     /// How often its faults touched traffic.
     pub touched: Touched,
+    /// What they led to.
+    pub weather: Weather,
     /// Virtual time over all seeds.
     pub elapsed: Duration,
     /// What was broken, counted and reached, over all of them.
@@ -56,7 +58,8 @@ pub enum Lost {
 impl Tally {
     /// Adds a seed.
     pub fn add(&mut self, tried: Tried) {
-        let Tried { seed, digest, messages, elapsed, touched, counted, reached, wrong, diverged } = tried;
+        let Tried { seed, digest, messages, elapsed, touched, counted, reached, weather, wrong, diverged } =
+            tried;
         self.seeds += 1;
         self.messages += messages;
         self.elapsed += elapsed;
@@ -69,6 +72,7 @@ impl Tally {
         }
         self.digests.insert(seed, digest);
         self.touched.add(&touched);
+        self.weather.add(&weather);
         self.failures.extend(wrong.map(|wrong| (seed, wrong)));
         self.diverged.extend(diverged.map(|how| (seed, how)));
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::{Anomaly, Verdict};
 use crate::history::{Digest, History};
 use crate::plan::Plan;
-use crate::report::Touched;
+use crate::report::{Touched, Weather};
 use crate::world::Outcome;
 
 use super::Judged;
@@ -32,6 +32,8 @@ pub struct Tried {
     pub counted: BTreeMap<Anomaly, u64>,
     /// The states that were reached.
     pub reached: BTreeSet<String>,
+    /// What its faults led to.
+    pub weather: Weather,
     /// What is wrong, where not every promise held.
     pub wrong: Option<Wrong>,
     /// How a second run of the same plan differed, where there was one and it did.
@@ -53,14 +55,17 @@ pub enum Wrong {
 impl Tried {
     /// What is to be kept of a run.
     pub(super) fn of(seed: u64, judged: &Judged, diverged: Option<String>) -> Self {
+        let outcome = &judged.outcome;
+        let touched = Touched::of(&judged.plan, &outcome.touched);
         Self {
             seed,
-            digest: judged.outcome.history.digest,
+            digest: outcome.history.digest,
             messages: judged.judgement.messages,
-            elapsed: judged.outcome.elapsed,
-            touched: Touched::of(&judged.plan, &judged.outcome.touched),
+            elapsed: outcome.elapsed,
             counted: judged.judgement.counts(),
-            reached: judged.outcome.reached.clone(),
+            reached: outcome.reached.keys().cloned().collect(),
+            weather: Weather::of(&outcome.reached, &outcome.history, &touched),
+            touched,
             wrong: wrong(judged),
             diverged,
         }
@@ -128,6 +133,11 @@ mod tests {
             touched: [("reset", 2), ("stall", 0)].into_iter().collect(),
             counted: BTreeMap::from([(Anomaly::TotalOrderDivergence, 1)]),
             reached: BTreeSet::from(["chat.repeat".to_owned()]),
+            weather: Weather {
+                granted: 2,
+                runs: BTreeMap::from([("reset".to_owned(), 1)]),
+                ..Weather::default()
+            },
             wrong: Some(Wrong::Broken(Anomaly::Lost)),
             diverged: Some("a\nb".to_owned()),
         };

@@ -10,7 +10,9 @@ use crate::draw::{Stream, draw_duration};
 use crate::scenario::{FaultStep, Name, Pace, Scenario, Step, StepAct};
 use crate::units::Span;
 
-use super::{Act, AppKind, Backend, Broadcast, Emit, Fault, Join, Op, Plan, Say, VERSION, settle_bound};
+use super::{
+    Act, AppKind, Backend, Broadcast, Emit, Fault, Join, Op, Plan, Say, VERSION, settle_bound, swarm,
+};
 
 /// Draws the plan of one seed. Pure: the same scenario and seed give the same plan, in any process and version.
 pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
@@ -28,6 +30,9 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
         faults: faults(&scenario.faults, seed),
         settle: Span::default(),
     };
+    if let Some(swarm) = &scenario.swarm {
+        swarm::fill(&mut plan, swarm);
+    }
     plan.settle = scenario.settle.unwrap_or_else(|| settle_bound(&plan));
     plan
 }

@@ -5,8 +5,8 @@
 
 mod act;
 mod drawing;
-mod random;
 mod settle;
+mod swarm;
 mod text;
 mod validate;
 
@@ -18,13 +18,13 @@ use serde::{Deserialize, Serialize};
 use crate::units::Span;
 
 pub use crate::scenario::{
-    ClientPlan, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Guarantee, Lasting, Loss, Name,
-    NetworkPlan, Pair, Path, Receive, SERVER, Send, ServerPlan, Slow, Transport,
+    ClientPlan, ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Guarantee, Lasting,
+    Loss, Name, NetworkPlan, Pair, Path, Receive, SERVER, Send, ServerPlan, Slow, Transport,
 };
 pub use act::{Act, Broadcast, Emit, Join, Say, attachment};
 pub use drawing::draw;
-pub use random::random;
 pub use settle::settle_bound;
+pub use swarm::random;
 pub use validate::{Part, PlanError};
 
 /// The version of the format that this program writes and reads.

@@ -162,13 +162,6 @@ fn after_how_many_bytes_a_cut_comes_is_drawn() {
 }
 
 #[test]
-fn random_plans_hold_faults_of_every_kind() {
-    let kinds: std::collections::BTreeSet<&str> =
-        (0..300).flat_map(|seed| random(seed).faults).map(|fault| fault.what.kind().as_str()).collect();
-    assert_eq!(kinds.len(), 16, "{kinds:?}");
-}
-
-#[test]
 fn messages_are_numbered_by_time_and_padded() {
     let plan = drawn(STORY, 7);
     let said = |who: &str| -> Vec<String> {

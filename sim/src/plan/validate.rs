@@ -8,14 +8,14 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::scenario::limits::{
-    self, ATTEMPTS_MAX, BINARY_BYTES_MAX, CLIENTS_MAX, CONTENT_BYTES_TOTAL_MAX, DISK_OPERATIONS_MAX,
-    LOSS_PERCENT, OPS_MAX, ROOMS_MAX, TICK, TIME_MAX,
+    self, ATTEMPTS_MAX, BINARY_BYTES_MAX, CLIENTS_MAX, CLOCK_PERCENT, CONTENT_BYTES_TOTAL_MAX,
+    DISK_OPERATIONS_MAX, LOSS_PERCENT, OPS_MAX, ROOMS_MAX, TICK, TIME_MAX,
 };
 use crate::units::{Rate, Span, SpanRange};
 
 use super::{
-    Act, ClientPlan, Crash, Cut, Delay, DiskSlow, Fault, FaultAct, Guarantee, Join, Lasting, Loss, Name, Op,
-    Plan, SERVER, Say, Send, Slow, VERSION,
+    Act, ClientPlan, ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, Fault, FaultAct, Guarantee, Join,
+    Lasting, Loss, Name, Op, Plan, SERVER, Say, Send, Slow, VERSION,
 };
 
 /// Why a plan cannot be run.
@@ -93,6 +93,9 @@ impl Plan {
         self.validate_time("ping_timeout", server.ping_timeout)?;
         self.validate_range("fsync", server.fsync)?;
         server.recovery.map_or(Ok(()), |recovery| self.validate_time("recovery", recovery))?;
+        Part::Plan.must(server.recovery.is_some() || !server.store_sessions, || {
+            "store_sessions without recovery".to_owned()
+        })?;
         self.validate_range("latency", network.latency)?;
         Part::Plan
             .must(server.ping_interval.0 >= TICK, || "ping_interval is below the tick of 10ms".to_owned())?;
@@ -289,15 +292,24 @@ fn validate_measure(part: Part, what: &FaultAct) -> Result<(), PlanError> {
             .must(after.low == after.high && after.high <= DISK_OPERATIONS_MAX, || {
                 format!("a process cannot crash after {after} disk operations")
             }),
+        FaultAct::ClockSkew(ClockSkew { percent, .. }) => part
+            .must(percent.low == percent.high && CLOCK_PERCENT.contains(&percent.low), || {
+                format!("a clock cannot run at {percent} % of true time")
+            }),
+        FaultAct::ClockJump(ClockJump { by, .. }) => {
+            part.must(by.low == by.high && by.high <= TIME_MAX, || format!("a date cannot leap by {by}"))
+        }
         FaultAct::Stall(_)
         | FaultAct::Partition(_)
         | FaultAct::HalfOpen(_)
         | FaultAct::Reset(_)
         | FaultAct::DiskFull(_)
         | FaultAct::DiskError(_)
+        | FaultAct::Pause(_)
         | FaultAct::PowerOff(_)
         | FaultAct::Kill(_)
         | FaultAct::Shutdown(_)
+        | FaultAct::RollingRestart(_)
         | FaultAct::Reload(_) => Ok(()),
     }
 }

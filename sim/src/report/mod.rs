@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `scenario_line` | one line a scenario: what was run and what came of it |
 //! | `summary` | what all scenarios came to |
+//! | `weather` | how rough it was: what faults led to |
 //! | `failure` | a broken promise, with what shows it and the one command that repeats it |
 //! | `exit_code` | what the program says to its caller |
 //!
@@ -15,6 +16,7 @@ mod scenario_line;
 mod style;
 mod summary;
 mod touched;
+mod weather;
 mod words;
 
 pub use exit_code::ExitCode;
@@ -22,3 +24,4 @@ pub use failure::{Failure, replay_command};
 pub use scenario_line::{ScenarioLine, Status};
 pub use summary::Summary;
 pub use touched::{Touched, fault_kind};
+pub use weather::Weather;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::style::{BAD, DOUBTFUL, FAINT, GOOD, paint};
 use super::touched::Touched;
+use super::weather::Weather;
 use super::words::{about, count, ratio};
 
 /// What came of a scenario.
@@ -42,6 +43,8 @@ pub struct ScenarioLine {
     pub messages: u64,
     /// How often its faults touched traffic, on all seeds.
     pub touched: Touched,
+    /// What they led to, on all seeds.
+    pub weather: Weather,
     /// Virtual time, of all seeds together.
     pub simulated: Duration,
     /// Real time.
@@ -90,6 +93,7 @@ pub(super) mod tests {
             seeds: 20,
             messages: 400,
             touched: [("reset", 12), ("stall", 37)].into_iter().collect(),
+            weather: Weather::default(),
             simulated: Duration::from_secs(1_450),
             real: Duration::from_millis(1_210),
             note: None,
@@ -100,6 +104,7 @@ pub(super) mod tests {
             seeds: 1,
             messages: 1,
             touched: [("kill", 1)].into_iter().collect(),
+            weather: Weather::default(),
             simulated: Duration::from_secs(72),
             real: Duration::from_millis(58),
             note: Some("duplicate commit (seed 7)".to_owned()),
@@ -110,6 +115,7 @@ pub(super) mod tests {
             seeds: 2,
             messages: 20,
             touched: [("partition", 0)].into_iter().collect(),
+            weather: Weather::default(),
             simulated: Duration::from_secs(7_300),
             real: Duration::ZERO,
             note: Some("partition touched nothing".to_owned()),

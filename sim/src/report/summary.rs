@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::scenario_line::{ScenarioLine, Status};
 use super::style::{BAD, DOUBTFUL, GOOD, paint};
 use super::touched::Touched;
+use super::weather::Weather;
 use super::words::{about, count, ratio};
 
 /// The sum of scenarios. Real time is given, because scenarios may run side by side.
@@ -23,6 +24,8 @@ pub struct Summary {
     pub messages: u64,
     /// How often faults touched traffic.
     pub touched: Touched,
+    /// What they led to.
+    pub weather: Weather,
     /// Virtual time.
     pub simulated: Duration,
     /// Real time, from the first to the last.
@@ -42,6 +45,7 @@ impl Summary {
             summary.seeds += scenario.seeds;
             summary.messages += scenario.messages;
             summary.touched.add(&scenario.touched);
+            summary.weather.add(&scenario.weather);
             summary.simulated += scenario.simulated;
         }
         summary
@@ -65,10 +69,12 @@ impl Summary {
             "{scenarios}: {counts}\n\
              {}, {} examined\n\
              faults that touched traffic: {}\n\
+             {}\n\
              {} simulated in {} ({})",
             count(self.seeds, "seed"),
             count(self.messages, "message"),
             self.touched,
+            self.weather,
             about(self.simulated),
             about(self.real),
             ratio(self.simulated, self.real),

@@ -35,6 +35,11 @@ impl Touched {
         }
     }
 
+    /// The kinds that touched traffic.
+    pub fn busy(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, count)| **count > 0).map(|(kind, _)| &**kind)
+    }
+
     /// The kinds that were planned and touched nothing: they prove nothing.
     pub fn idle(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter(|(_, count)| **count == 0).map(|(kind, _)| &**kind)

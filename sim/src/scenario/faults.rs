@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::draw::{Stream, draw_within};
+use crate::draw::{Stream, draw_duration, draw_within};
 use crate::units::{NumberRange, Rate, SpanRange};
 
 use super::terms::{Name, SERVER};
@@ -35,8 +35,13 @@ pub enum FaultAct {
     Kill(Name),
     /// The process is asked to stop; started again at `until`.
     Shutdown(Name),
+    /// The process is asked to stop, and another takes its place as soon as it has.
+    RollingRestart(Name),
     /// The client's memory is lost, its disk is not: as when a page is loaded again.
     Reload(Name),
+    /// The process is frozen: it does nothing, while its kernel accepts connections and fills buffers. At `until` it goes on,
+    /// with all its timers overdue.
+    Pause(Name),
     /// The machine loses power: silence, and what its disk had not synced is lost as far as the dice say. It is back at
     /// `until`, and answers with RST what belongs to connections of before.
     PowerOff(Name),
@@ -49,10 +54,14 @@ pub enum FaultAct {
     DiskError(Name),
     /// Each fsync of the machine's disk takes longer.
     DiskSlow(DiskSlow),
+    /// The machine's clocks run too fast or too slow, and with them every timer.
+    ClockSkew(ClockSkew),
+    /// The machine's date leaps, and leaps to where it would be at `until`. Timers do not follow it.
+    ClockJump(ClockJump),
 }
 
 /// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultKind {
     /// [`FaultAct::Delay`].
     Delay,
@@ -74,8 +83,12 @@ pub enum FaultKind {
     Kill,
     /// [`FaultAct::Shutdown`].
     Shutdown,
+    /// [`FaultAct::RollingRestart`].
+    RollingRestart,
     /// [`FaultAct::Reload`].
     Reload,
+    /// [`FaultAct::Pause`].
+    Pause,
     /// [`FaultAct::PowerOff`].
     PowerOff,
     /// [`FaultAct::Crash`].
@@ -86,6 +99,10 @@ pub enum FaultKind {
     DiskError,
     /// [`FaultAct::DiskSlow`].
     DiskSlow,
+    /// [`FaultAct::ClockSkew`].
+    ClockSkew,
+    /// [`FaultAct::ClockJump`].
+    ClockJump,
 }
 
 /// Whether a kind of fault has a length.
@@ -100,6 +117,31 @@ pub enum Lasting {
 }
 
 impl FaultKind {
+    /// All of them, in order.
+    pub const ALL: [Self; 16] = [
+        Self::Delay,
+        Self::Loss,
+        Self::Slow,
+        Self::Stall,
+        Self::Partition,
+        Self::HalfOpen,
+        Self::Reset,
+        Self::Cut,
+        Self::Kill,
+        Self::Shutdown,
+        Self::Reload,
+        Self::PowerOff,
+        Self::Crash,
+        Self::DiskFull,
+        Self::DiskError,
+        Self::DiskSlow,
+    ];
+
+    /// The kind that a scenario names.
+    pub fn of_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == key)
+    }
+
     /// As scenarios name it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -113,12 +155,16 @@ impl FaultKind {
             Self::Cut => "cut",
             Self::Kill => "kill",
             Self::Shutdown => "shutdown",
+            Self::RollingRestart => "rolling_restart",
             Self::Reload => "reload",
+            Self::Pause => "pause",
             Self::PowerOff => "power_off",
             Self::Crash => "crash",
             Self::DiskFull => "disk_full",
             Self::DiskError => "disk_error",
             Self::DiskSlow => "disk_slow",
+            Self::ClockSkew => "clock_skew",
+            Self::ClockJump => "clock_jump",
         }
     }
 
@@ -132,13 +178,15 @@ impl FaultKind {
             | Self::Partition
             | Self::Kill
             | Self::Shutdown
+            | Self::Pause
             | Self::PowerOff
             | Self::Crash
             | Self::DiskFull
             | Self::DiskError
-            | Self::DiskSlow => Lasting::Always,
-            Self::Reload => Lasting::IfSaid,
-            Self::HalfOpen | Self::Reset | Self::Cut => Lasting::Never,
+            | Self::DiskSlow
+            | Self::ClockSkew => Lasting::Always,
+            Self::Reload | Self::ClockJump => Lasting::IfSaid,
+            Self::HalfOpen | Self::Reset | Self::Cut | Self::RollingRestart => Lasting::Never,
         }
     }
 }
@@ -157,19 +205,26 @@ impl FaultAct {
             Self::Cut(_) => FaultKind::Cut,
             Self::Kill(_) => FaultKind::Kill,
             Self::Shutdown(_) => FaultKind::Shutdown,
+            Self::RollingRestart(_) => FaultKind::RollingRestart,
             Self::Reload(_) => FaultKind::Reload,
+            Self::Pause(_) => FaultKind::Pause,
             Self::PowerOff(_) => FaultKind::PowerOff,
             Self::Crash(_) => FaultKind::Crash,
             Self::DiskFull(_) => FaultKind::DiskFull,
             Self::DiskError(_) => FaultKind::DiskError,
             Self::DiskSlow(_) => FaultKind::DiskSlow,
+            Self::ClockSkew(_) => FaultKind::ClockSkew,
+            Self::ClockJump(_) => FaultKind::ClockJump,
         }
     }
 
     /// The process that it stops, for all to miss. A client that is off is a client that is away.
     pub fn stops(&self) -> Option<&Name> {
         match self {
-            Self::Kill(name) | Self::Shutdown(name) | Self::Crash(Crash { of: name, .. }) => Some(name),
+            Self::Kill(name)
+            | Self::Shutdown(name)
+            | Self::RollingRestart(name)
+            | Self::Crash(Crash { of: name, .. }) => Some(name),
             Self::PowerOff(name) => (**name == *SERVER).then_some(name),
             Self::Delay(_)
             | Self::Loss(_)
@@ -180,9 +235,12 @@ impl FaultAct {
             | Self::Reset(_)
             | Self::Cut(_)
             | Self::Reload(_)
+            | Self::Pause(_)
             | Self::DiskFull(_)
             | Self::DiskError(_)
-            | Self::DiskSlow(_) => None,
+            | Self::DiskSlow(_)
+            | Self::ClockSkew(_)
+            | Self::ClockJump(_) => None,
         }
     }
 
@@ -191,12 +249,16 @@ impl FaultAct {
         match self {
             Self::Kill(name)
             | Self::Shutdown(name)
+            | Self::RollingRestart(name)
             | Self::Reload(name)
+            | Self::Pause(name)
             | Self::PowerOff(name)
             | Self::Crash(Crash { of: name, .. })
             | Self::DiskFull(name)
             | Self::DiskError(name)
-            | Self::DiskSlow(DiskSlow { of: name, .. }) => std::slice::from_ref(name),
+            | Self::DiskSlow(DiskSlow { of: name, .. })
+            | Self::ClockSkew(ClockSkew { of: name, .. })
+            | Self::ClockJump(ClockJump { of: name, .. }) => std::slice::from_ref(name),
             Self::Delay(_)
             | Self::Loss(_)
             | Self::Slow(_)
@@ -219,19 +281,32 @@ impl FaultAct {
             Self::Partition(pair) | Self::HalfOpen(pair) | Self::Reset(pair) => Some(&pair.between),
             Self::Kill(_)
             | Self::Shutdown(_)
+            | Self::RollingRestart(_)
             | Self::Reload(_)
+            | Self::Pause(_)
             | Self::PowerOff(_)
             | Self::Crash(_)
             | Self::DiskFull(_)
             | Self::DiskError(_)
-            | Self::DiskSlow(_) => None,
+            | Self::DiskSlow(_)
+            | Self::ClockSkew(_)
+            | Self::ClockJump(_) => None,
         }
     }
 
     /// The same with what a plan fixes before the run drawn: after how many bytes a cut comes, after how many operations a
-    /// crash.
+    /// crash; how wrong a clock is.
     pub fn drawn(&self, seed: u64, entity: &str) -> Self {
         let mut drawn = self.clone();
+        if let Self::ClockSkew(ClockSkew { percent, .. }) = &mut drawn {
+            let (low, high) = (percent.low, percent.high);
+            let number = draw_within(low..=high, seed, Stream::Fault, &format!("{entity}/percent"), 0);
+            *percent = NumberRange { low: number, high: number };
+        }
+        if let Self::ClockJump(ClockJump { by, .. }) = &mut drawn {
+            let far = draw_duration(by.inclusive(), seed, Stream::Fault, &format!("{entity}/by"), 0);
+            *by = SpanRange { low: far, high: far };
+        }
         if let Self::Cut(Cut { after, .. }) | Self::Crash(Crash { after, .. }) = &mut drawn {
             let (low, high) = (after.low, after.high);
             let number = draw_within(low..=high, seed, Stream::Fault, &format!("{entity}/after"), 0);
@@ -256,7 +331,9 @@ impl fmt::Display for FaultAct {
             Self::Cut(Cut { path, after }) => write!(f, " {path} after {after} bytes"),
             Self::Kill(name)
             | Self::Shutdown(name)
+            | Self::RollingRestart(name)
             | Self::Reload(name)
+            | Self::Pause(name)
             | Self::PowerOff(name)
             | Self::DiskFull(name)
             | Self::DiskError(name) => write!(f, " {name}"),
@@ -265,6 +342,11 @@ impl fmt::Display for FaultAct {
                 write!(f, " {of} after {after} disk operations{how}")
             }
             Self::DiskSlow(DiskSlow { of, by }) => write!(f, " {of} by {by}"),
+            Self::ClockSkew(ClockSkew { of, percent }) => write!(f, " {of} to {percent} %"),
+            Self::ClockJump(ClockJump { of, by, back }) => {
+                let way = if *back { "back" } else { "ahead" };
+                write!(f, " {of} {way} by {by}")
+            }
         }
     }
 }
@@ -334,6 +416,29 @@ pub struct DiskSlow {
     pub of: Name,
     /// On top of what the server's `fsync` says; drawn for each.
     pub by: SpanRange,
+}
+
+/// How wrong the clocks of a machine run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockSkew {
+    /// Whose.
+    pub of: Name,
+    /// At how many percent of true time, 98 to 102. A plan has one number.
+    pub percent: NumberRange,
+}
+
+/// How far the date of a machine leaps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockJump {
+    /// Whose.
+    pub of: Name,
+    /// How far. A plan has one length.
+    pub by: SpanRange,
+    /// Whether back, and not ahead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub back: bool,
 }
 
 /// Two processes, unordered.

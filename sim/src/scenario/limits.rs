@@ -49,6 +49,9 @@ pub fn content_bytes_max() -> u64 {
 /// How many of a hundred transmissions a link may lose and still be one.
 pub const LOSS_PERCENT: RangeInclusive<u8> = 1..=99;
 
+/// How wrong clocks run, in percent of true time: far more than a quartz does, and as much as what corrects one may.
+pub const CLOCK_PERCENT: RangeInclusive<u64> = 98..=102;
+
 /// After how many operations of a disk a crash may come at most.
 pub const DISK_OPERATIONS_MAX: u64 = 1_000_000;
 

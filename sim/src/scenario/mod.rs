@@ -12,6 +12,7 @@ pub mod limits;
 mod resolve;
 mod rules;
 mod schema;
+mod swarm;
 mod terms;
 mod work;
 pub(crate) mod yaml;
@@ -28,7 +29,10 @@ pub use client::{ClientPlan, Guarantee, Receive, Send, Transport};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use expect::{Comparison, Count, Expect};
-pub use faults::{Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Pair, Path, Slow};
+pub use faults::{
+    ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Pair, Path, Slow,
+};
+pub use swarm::{Intensity, Open, Swarm};
 pub use terms::{Name, NetworkPlan, SERVER, ServerPlan, WORLD};
 pub use work::{BroadcastStep, EmitStep, JoinStep, Pace, Say, Step, StepAct};
 
@@ -51,6 +55,8 @@ pub struct Scenario {
     pub work: Vec<Step>,
     /// What breaks, in the order of the file.
     pub faults: Vec<FaultStep>,
+    /// What draws all that is left open; `None` where the file says everything.
+    pub swarm: Option<Swarm>,
     /// How long everything owed may take once all is well; `None` for the protocol's own bound.
     pub settle: Option<Span>,
     /// What the seeds must show.
@@ -68,6 +74,11 @@ pub struct FaultStep {
     pub lasts: Option<SpanRange>,
     /// What.
     pub what: FaultAct,
+}
+
+/// The options of a server and a network of which a file says nothing.
+pub(crate) fn default_options() -> (ServerPlan, NetworkPlan) {
+    resolve::default_options()
 }
 
 /// The largest file: a story is short.

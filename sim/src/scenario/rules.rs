@@ -40,7 +40,7 @@ pub(super) fn judge(told: &Told<'_>, resolver: &mut Resolver<'_>) {
 /// A guarantee is kept by options, not by wishing.
 fn clients_can_keep_the_guarantee(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     let guarantee = told.written.guarantee.value;
-    for (name, client) in &told.written.clients.value.0 {
+    for (name, client) in told.written.clients() {
         if let Some(send) = client.send.as_ref().filter(|send| !guarantee.allows_send(send.value)) {
             let label = match send.value {
                 Send::Plain => "what is on its way when the connection breaks is lost",
@@ -94,7 +94,7 @@ fn clients_can_keep_the_guarantee(told: &Told<'_>, resolver: &mut Resolver<'_>) 
 
 fn timers_outlast_a_healthy_network(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     let Some(network) = told.network else { return };
-    let written = &told.written.network.latency;
+    let written = told.written.network.as_ref().and_then(|network| network.latency.as_ref());
     if let (Some(why), Some(latency)) = (limits::never_connects(network), written) {
         resolver.wrong(latency, "nobody can connect over such a network").label(why);
         return;
@@ -102,15 +102,17 @@ fn timers_outlast_a_healthy_network(told: &Told<'_>, resolver: &mut Resolver<'_>
     let Some(server) = told.server else { return };
     if let Some(why) = limits::never_holds(server, network) {
         // Either of the two is written, or it would not be wrong.
-        let blamed = told.written.server.ping_timeout.as_ref().or(written.as_ref());
+        let server = told.written.server.as_ref();
+        let blamed = server.and_then(|server| server.ping_timeout.as_ref()).or(written);
         if let Some(blamed) = blamed {
             resolver.wrong(blamed, "every connection would end by ping timeout").label(why);
         }
     }
-    for ((name, client), (_, client_written)) in told.clients.iter().zip(&told.written.clients.value.0) {
+    for ((name, client), (_, client_written)) in told.clients.iter().zip(told.written.clients()) {
         let late = client.as_ref().and_then(|client| limits::never_acknowledged(client, server, network));
         let blamed = client_written.ack_timeout.as_ref();
-        let blamed = blamed.or(told.written.server.fsync.as_ref()).or(written.as_ref());
+        let fsync = told.written.server.as_ref().and_then(|server| server.fsync.as_ref());
+        let blamed = blamed.or(fsync).or(written);
         if let (Some(why), Some(blamed)) = (late, blamed) {
             resolver.wrong(blamed, format!("`{name}` would give up on every message")).label(why);
         }
@@ -118,7 +120,7 @@ fn timers_outlast_a_healthy_network(told: &Told<'_>, resolver: &mut Resolver<'_>
 }
 
 fn something_is_said(told: &Told<'_>, resolver: &mut Resolver<'_>) {
-    let work = &told.written.work;
+    let Some(work) = &told.written.work else { return };
     let says = |act: &StepActText| {
         matches!(act, StepActText::Say(_) | StepActText::Emit(_) | StepActText::Broadcast(_))
     };
@@ -137,7 +139,7 @@ fn the_work_is_bounded(told: &Told<'_>, resolver: &mut Resolver<'_>) {
         ops += times;
         bytes += times * u64::from(step.act.bytes().unwrap_or(0));
     }
-    let work = &told.written.work;
+    let Some(work) = &told.written.work else { return };
     if ops > OPS_MAX {
         resolver
             .wrong(work, format!("too much to do: {ops} ops"))
@@ -152,7 +154,7 @@ fn the_work_is_bounded(told: &Told<'_>, resolver: &mut Resolver<'_>) {
 
 fn all_ends_in_time(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     let late = format!("at most {} after the start", Span(TIME_MAX));
-    for (step, written) in told.work.iter().zip(&told.written.work.value) {
+    for (step, written) in told.work.iter().zip(told.written.work()) {
         let end = step.as_ref().map_or(Duration::ZERO, |step| {
             let pace = step.act.pace();
             step.at.high + pace.every.high * (pace.count - 1)
@@ -162,7 +164,7 @@ fn all_ends_in_time(told: &Told<'_>, resolver: &mut Resolver<'_>) {
             resolver.wrong(&written.value.at, title).label(&late);
         }
     }
-    for (fault, written) in told.faults.iter().zip(&told.written.faults) {
+    for (fault, written) in told.faults.iter().zip(told.written.faults()) {
         let end = fault.as_ref().map_or(Duration::ZERO, latest_end);
         if end > TIME_MAX {
             let title = format!("this may last until {}", Span(end));
@@ -177,7 +179,7 @@ fn everyone_ends_connected(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     if told.written.guarantee.value == Guarantee::AtMostOnce {
         return;
     }
-    let steps = told.work.iter().zip(&told.written.work.value).enumerate();
+    let steps = told.work.iter().zip(told.written.work()).enumerate();
     for (place, (step, written)) in steps {
         let Some(step) = step else { continue };
         if step.act != StepAct::Disconnect {
@@ -211,7 +213,7 @@ fn the_server_stops_once_at_a_time(told: &Told<'_>, resolver: &mut Resolver<'_>)
     let stops: Vec<_> = told
         .faults
         .iter()
-        .zip(&told.written.faults)
+        .zip(told.written.faults())
         .filter_map(|(fault, written)| fault.as_ref().map(|fault| (fault, written)))
         .filter(|(fault, _)| fault.what.stops().is_some())
         .collect();

@@ -4,6 +4,7 @@
 //! point at the token. Times stay text here, so that all wrong ones can be told at once.
 
 mod faults;
+mod swarm;
 mod work;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use super::client::Guarantee;
 use super::yaml::Spanned;
 
 pub(super) use faults::{EndsText, FaultActText, FaultText, WayText};
+pub(super) use swarm::{FaultsText, SwarmText};
 pub(super) use work::{BroadcastText, ClientText, EmitText, JoinText, SayText, StepActText, StepText, Who};
 
 /// A time, or a range of times, as it stands in the file.
@@ -27,19 +29,49 @@ pub(super) struct ScenarioText {
     pub(super) about: Spanned<String>,
     pub(super) guarantee: Spanned<Guarantee>,
     #[serde(default)]
-    pub(super) server: ServerText,
-    pub(super) clients: Spanned<Entries<ClientText>>,
+    pub(super) server: Option<ServerText>,
     #[serde(default)]
-    pub(super) network: NetworkText,
-    pub(super) work: Spanned<Vec<Spanned<StepText>>>,
+    pub(super) clients: Option<Spanned<Entries<ClientText>>>,
     #[serde(default)]
-    pub(super) faults: Vec<Spanned<FaultText>>,
+    pub(super) network: Option<NetworkText>,
+    #[serde(default)]
+    pub(super) work: Option<Spanned<Vec<Spanned<StepText>>>>,
+    #[serde(default)]
+    pub(super) faults: FaultsText,
     #[serde(default)]
     pub(super) settle: Option<TimeText>,
     #[serde(default)]
     pub(super) expect: ExpectText,
     #[serde(default)]
     pub(super) seeds: Option<Spanned<u32>>,
+}
+
+impl ScenarioText {
+    /// What is written of each client; nothing where a swarm draws them.
+    pub(super) fn clients(&self) -> &[(Spanned<String>, ClientText)] {
+        self.clients.as_ref().map_or(&[], |clients| &clients.value.0)
+    }
+
+    /// What is written of the work; nothing where a swarm draws it.
+    pub(super) fn work(&self) -> &[Spanned<StepText>] {
+        self.work.as_ref().map_or(&[], |work| &work.value)
+    }
+
+    /// What is written of each fault; nothing where a swarm draws them.
+    pub(super) fn faults(&self) -> &[Spanned<FaultText>] {
+        match &self.faults {
+            FaultsText::Steps(steps) => steps,
+            FaultsText::Swarm(_) => &[],
+        }
+    }
+
+    /// What draws what is not written, if anything does.
+    pub(super) fn swarm(&self) -> Option<&SwarmText> {
+        match &self.faults {
+            FaultsText::Steps(_) => None,
+            FaultsText::Swarm(swarm) => Some(swarm),
+        }
+    }
 }
 
 #[derive(Default, serde::Deserialize)]
@@ -49,6 +81,7 @@ pub(super) struct ServerText {
     pub(super) ping_timeout: Option<TimeText>,
     pub(super) fsync: Option<TimeText>,
     pub(super) recovery: Option<TimeText>,
+    pub(super) store_sessions: Option<Spanned<bool>>,
 }
 
 #[derive(Default, serde::Deserialize)]

@@ -42,11 +42,15 @@ faults:
   - { at: 7s, what: { cut: { from: alice, to: server, after: 100..5000 } } }
   - { at: 8s, what: { reload: alice } }
   - { at: 8s, lasts: 1s, what: { reload: bob } }
+  - { at: 8s, lasts: 1s, what: { pause: server } }
   - { at: 9s, lasts: 1s, what: { power_off: server } }
   - { at: 12s, lasts: 1s, what: { crash: { of: server, after: 1..300, power_off: true } } }
   - { at: 9s, lasts: 1s, what: { disk_full: server } }
   - { at: 9s, lasts: 1s, what: { disk_error: bob } }
   - { at: 9s, lasts: 1s, what: { disk_slow: { of: alice, by: 1s..2s } } }
+  - { at: 9s, lasts: 9s, what: { clock_skew: { of: alice, percent: 98..102 } } }
+  - { at: 9s, what: { clock_jump: { of: server, by: 1m..1h, back: true } } }
+  - { at: 15s, what: { rolling_restart: server } }
 settle: 60s
 expect: { reached: [chat.repeat] }
 seeds: 7
@@ -61,6 +65,11 @@ fn errors(text: &str) -> String {
 fn spoilt(good: &str, bad: &str) -> String {
     assert!(GOOD.contains(good), "{good:?} is not in the good story");
     errors(&GOOD.replace("name: good", "name: bad").replace(good, bad))
+}
+
+/// What is said of a swarm.
+fn swarm(faults: &str) -> String {
+    errors(&format!("name: bad\nabout: Anything.\nguarantee: exactly_once\nfaults: {faults}\n"))
 }
 
 #[test]
@@ -80,11 +89,15 @@ fn a_good_story_is_understood() {
             "cut alice -> server after 100..5000 bytes",
             "reload alice",
             "reload bob",
+            "pause server",
             "power_off server",
             "crash server after 1..300 disk operations, power off",
             "disk_full server",
             "disk_error bob",
             "disk_slow alice by 1s..2s",
+            "clock_skew alice to 98..102 %",
+            "clock_jump server back by 1m..1h",
+            "rolling_restart server",
         ]
     );
     assert_eq!(scenario.settle.unwrap().to_string(), "1m");
@@ -189,6 +202,14 @@ tells! {
     only_the_server_crashes: spoilt("crash: { of: server", "crash: { of: alice");
     a_disk_of_nobody: spoilt("disk_full: server", "disk_full: sever");
     a_disk_that_is_slow_by_nothing: spoilt("by: 1s..2s", "by: 0s");
+    a_pause_without_an_end: spoilt("lasts: 1s, what: { pause", "what: { pause");
+    who_does_not_exist_is_not_paused: spoilt("pause: server", "pause: sever");
+    a_clock_that_is_too_wrong: spoilt("percent: 98..102", "percent: 97..102");
+    a_clock_that_runs_by_words: spoilt("percent: 98..102", "percent: fast");
+    a_date_that_leaps_nowhere: spoilt("by: 1m..1h", "by: 0s");
+    a_skew_without_an_end: spoilt("lasts: 9s, what: { clock", "what: { clock");
+    a_rolling_restart_that_lasts: spoilt("{ at: 15s, what: { roll", "{ at: 15s, lasts: 1s, what: { roll");
+    only_the_server_is_replaced: spoilt("rolling_restart: server", "rolling_restart: alice");
     only_a_client_is_reloaded: spoilt("reload: alice", "reload: server");
     a_client_that_does_not_exist_is_not_reloaded: spoilt("reload: alice", "reload: alicia");
     a_link_between_clients: spoilt("reset: { between: [bob, server]", "reset: { between: [bob, alice]");
@@ -203,6 +224,7 @@ tells! {
     latency_below_the_tick: spoilt("10ms..80ms", "1ms..80ms");
     latency_over_which_nobody_connects: spoilt("10ms..80ms", "10ms..3s");
     a_heartbeat_that_no_connection_survives: spoilt("ping_timeout: 4s", "ping_timeout: 100ms");
+    sessions_without_recovery_are_not_stored: spoilt("fsync: 1ms..20ms", "store_sessions: true");
     an_ack_timeout_that_no_message_meets: spoilt("ack_timeout: 5s", "ack_timeout: 100ms");
     a_name_twice_in_who: spoilt("[alice, bob], do", "[alice, bob, alice], do");
     an_empty_who: spoilt("who: [alice, bob]", "who: []");
@@ -221,6 +243,25 @@ tells! {
     a_state_with_a_wrong_name: spoilt("[chat.repeat]", "[chat.repeat, Chat Repeat, chat.repeat]");
     no_seeds: spoilt("seeds: 7", "seeds: 0");
     about_nothing: spoilt("Two clients, and the network between them stalls.", "' '");
+    a_story_without_work_and_without_a_swarm: errors("\
+name: bad
+about: Nobody does anything.
+guarantee: exactly_once
+clients: { alice: {} }
+");
+    work_of_nobody: errors("\
+name: bad
+about: Alice works, and is not there.
+guarantee: exactly_once
+work: [{ at: 1s, who: alice, do: { say: { count: 2 } } }]
+faults: swarm
+");
+    a_swarm_of_nothing: swarm("{ swarm: { kinds: [] } }");
+    a_swarm_of_unknown_kinds: swarm("{ swarm: { kinds: [stall, kil, stall] } }");
+    a_swarm_of_unknown_intensity: swarm("{ swarm: { intensity: violent } }");
+    a_swarm_with_an_unknown_key: swarm("{ swarm: { kind: stall } }");
+    a_swarm_that_is_misspelt: swarm("swam");
+    faults_that_are_a_number: swarm("7");
     an_empty_file: errors("");
     a_file_of_comments: errors("# later\n");
     a_list: errors("- name: bad\n- about: nothing\n");

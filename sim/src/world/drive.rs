@@ -47,8 +47,8 @@ pub(super) struct Drive<'a> {
     settled_since: Option<Duration>,
     /// When the plan changes the world for the last time.
     last_change: Duration,
-    /// When the last cut came.
-    cut_at: Duration,
+    /// When the last fault ended whose end the run decides.
+    ended_at: Duration,
     /// How far the run is, in milliseconds of virtual time, for who watches it.
     progress: &'a AtomicU64,
     pub(super) stray_tasks: u64,
@@ -104,7 +104,7 @@ impl<'a> Drive<'a> {
             observed: 0,
             settled_since: None,
             last_change: last_change(plan),
-            cut_at: Duration::ZERO,
+            ended_at: Duration::ZERO,
             progress,
             stray_tasks: 0,
         })
@@ -156,7 +156,7 @@ impl<'a> Drive<'a> {
         self.progress.store(millis(self.backend.now()), Ordering::Relaxed);
         self.roster.count_polls();
         self.roster.count_crashes();
-        self.end_cuts();
+        self.end_what_is_over();
         let strays: u64 = self.backend.hosts().iter().map(Host::strays).sum();
         self.stray_tasks = self.stray_tasks.max(strays);
     }
@@ -178,17 +178,20 @@ impl<'a> Drive<'a> {
         }
         tracing::debug!(?moment, fault = place, what = ?fault.what, "fault");
         faults::apply(&mut self.roster, &self.network, fault, place, moment);
-        let takes_no_time =
-            matches!(fault.what, FaultAct::Reset(_) | FaultAct::HalfOpen(_) | FaultAct::Reload(_));
+        let takes_no_time = matches!(
+            fault.what,
+            FaultAct::Reset(_) | FaultAct::HalfOpen(_) | FaultAct::Reload(_) | FaultAct::ClockJump(_)
+        );
         if moment == Moment::Ends || takes_no_time && fault.until.is_none() {
             self.record(Kind::FaultEnded { fault: place });
         }
     }
 
-    /// A cut is over when it has come, which the bytes decide.
-    fn end_cuts(&mut self) {
-        for fault in self.network.links.struck() {
-            self.cut_at = self.backend.now();
+    /// A cut is over when it has come, which the bytes decide; a rolling restart when the first process has ended.
+    fn end_what_is_over(&mut self) {
+        let struck = self.network.links.struck();
+        for fault in struck.into_iter().chain(self.roster.take_over()) {
+            self.ended_at = self.backend.now();
             self.record(Kind::FaultEnded { fault });
         }
     }
@@ -235,7 +238,7 @@ impl<'a> Drive<'a> {
 
     /// When the world was changed for the last time, as far as is known.
     fn calm_since(&self) -> Duration {
-        self.last_change.max(self.cut_at)
+        self.last_change.max(self.ended_at)
     }
 
     /// Who waits for what: from what users miss, through what processes wait for, to the links that are blocked.
@@ -256,7 +259,7 @@ fn schedule(plan: &Plan) -> Vec<(Duration, Event)> {
     let ops = plan.ops.iter().enumerate().map(|(place, op)| (op.at.0, Event::Op(place)));
     let faults = plan.faults.iter().enumerate().flat_map(|(place, fault)| {
         let (at, until) = (fault.at.0, fault.until.map(|until| until.0));
-        let insists = matches!(fault.what, FaultAct::Shutdown(_)).then_some(at + SHUTDOWN_GRACE);
+        let insists = asks_to_stop(&fault.what).then_some(at + SHUTDOWN_GRACE);
         [(Some(at), Moment::Begins), (until, Moment::Ends), (insists, Moment::Insists)]
             .into_iter()
             .filter_map(move |(at, moment)| at.map(|at| (at, Event::Fault(moment, place))))
@@ -267,12 +270,20 @@ fn schedule(plan: &Plan) -> Vec<(Duration, Event)> {
     all
 }
 
+/// Whether a fault asks a process to stop, which it may take its time for.
+fn asks_to_stop(fault: &FaultAct) -> bool {
+    matches!(fault, FaultAct::Shutdown(_) | FaultAct::RollingRestart(_))
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn last_change(plan: &Plan) -> Duration {
     let ops = plan.ops.iter().map(|op| op.at.0);
-    let faults = plan.faults.iter().flat_map(|fault| [Some(fault.at.0), fault.until.map(|until| until.0)]);
+    let faults = plan.faults.iter().flat_map(|fault| {
+        let rolls = matches!(fault.what, FaultAct::RollingRestart(_)).then_some(fault.at.0 + SHUTDOWN_GRACE);
+        [Some(fault.at.0), fault.until.map(|until| until.0), rolls]
+    });
     ops.chain(faults.flatten()).max().unwrap_or_default()
 }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::host::Host;
 use super::moment;
 use super::process::Process;
+use super::timepiece::Timepiece;
 use crate::disk::Disk;
 use crate::draw::{Stream, draw};
 
@@ -19,29 +20,33 @@ use crate::draw::{Stream, draw};
 pub(super) fn env(process: &Arc<Process>, seed: u64, disk: &Disk) -> Env {
     let entity = format!("{}/{}", process.name, process.life);
     Env {
-        clock: Arc::new(SimClock { host: process.host().clone() }),
+        clock: Arc::new(SimClock { host: process.host().clone(), dials: Arc::clone(&process.clock) }),
         entropy: Arc::new(SimEntropy { seed, entity, drawn: AtomicU64::new(0) }),
         spawn: Arc::new(SimSpawn { process: Arc::clone(process) }),
         blocking: Arc::new(Jobs::new(process, disk)),
     }
 }
 
-/// One clock a process, so that each can run at its own pace one day; today all agree.
+/// The clocks of the process's machine.
 struct SimClock {
     host: Host,
+    dials: Arc<Timepiece>,
 }
 
 impl Clock for SimClock {
     fn monotonic(&self) -> Time {
-        Time::from_start(moment::now())
+        Time::from_start(self.dials.monotonic())
     }
 
     fn wall(&self) -> SystemTime {
-        moment::wall()
+        self.dials.wall()
     }
 
     fn sleep_until(&self, until: Time) -> BoxFuture<()> {
-        Box::pin(self.host.sleep_until(until.since_start()))
+        if self.dials.runs_true() {
+            return Box::pin(self.host.sleep_until(until.since_start()));
+        }
+        Box::pin(self.dials.sleep_until(&self.host, until.since_start()))
     }
 }
 

@@ -71,6 +71,13 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
         (FaultAct::Shutdown(name), Moment::Insists) => roster.insist(name, place),
         (FaultAct::Shutdown(name), Moment::Ends) => roster.revive(name, place),
 
+        (FaultAct::RollingRestart(name), Moment::Begins) => {
+            links.touch_all(place, &roster.replace(name, place));
+        }
+        (FaultAct::RollingRestart(name), Moment::Insists) => roster.insist(name, place),
+        // It ends when the next process begins, which the first one decides.
+        (FaultAct::RollingRestart(_), Moment::Ends) => {}
+
         (FaultAct::Reload(name), Moment::Begins) => {
             let closed = roster.reload(name, fault.until.map(|_| place));
             match (closed.as_deref(), network.find(name)) {
@@ -81,6 +88,9 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
             }
         }
         (FaultAct::Reload(name), Moment::Ends) => roster.revive(name, place),
+
+        (FaultAct::Pause(name), Moment::Begins) => roster.freeze(name, place),
+        (FaultAct::Pause(name), Moment::Ends) => roster.thaw(name, place),
 
         (FaultAct::PowerOff(name), Moment::Begins) => roster.power_off(name, place),
         (FaultAct::PowerOff(name), Moment::Ends) => roster.power_on(name, place),
@@ -105,6 +115,20 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
             }
         }
 
+        (FaultAct::ClockSkew(skew), Moment::Begins) => {
+            roster.clock(&skew.of).into_iter().for_each(|clock| clock.skew(place, skew.percent.low));
+        }
+        (FaultAct::ClockSkew(skew), Moment::Ends) => {
+            roster.clock(&skew.of).into_iter().for_each(|clock| clock.unskew(place));
+        }
+
+        (FaultAct::ClockJump(jump), Moment::Begins) => {
+            roster.clock(&jump.of).into_iter().for_each(|clock| clock.leap(place, jump.by.low, jump.back));
+        }
+        (FaultAct::ClockJump(jump), Moment::Ends) => {
+            roster.clock(&jump.of).into_iter().for_each(|clock| clock.leap_back(place));
+        }
+
         (
             FaultAct::Delay(_)
             | FaultAct::Loss(_)
@@ -116,11 +140,14 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
             | FaultAct::Cut(_)
             | FaultAct::Kill(_)
             | FaultAct::Reload(_)
+            | FaultAct::Pause(_)
             | FaultAct::PowerOff(_)
             | FaultAct::Crash(_)
             | FaultAct::DiskFull(_)
             | FaultAct::DiskError(_)
-            | FaultAct::DiskSlow(_),
+            | FaultAct::DiskSlow(_)
+            | FaultAct::ClockSkew(_)
+            | FaultAct::ClockJump(_),
             Moment::Insists,
         ) => {}
     }

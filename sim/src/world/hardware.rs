@@ -1,4 +1,4 @@
-//! A machine as what breaks it meets it: its kernel, its disk, and the process that runs on it.
+//! A machine as what breaks it meets it: its kernel, its disk, its clocks, and the process that runs on it.
 //!
 //! A process may die in the midst of its own work, of what it asks its disk for: then all of this happens at once, inside
 //! that call, and the loop of the run hears of it afterwards.
@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::kernel::{Impairment, MachineId, Network, Route};
 use super::process::Process;
+use super::timepiece::Timepiece;
 use crate::disk::Disk;
 use crate::plan::Crash;
 
@@ -15,6 +16,7 @@ use crate::plan::Crash;
 pub(super) struct Hardware {
     pub(super) machine: MachineId,
     pub(super) disk: Disk,
+    pub(super) clock: Arc<Timepiece>,
     network: Arc<Network>,
     /// The last life that began.
     process: Arc<Mutex<Weak<Process>>>,
@@ -23,8 +25,15 @@ pub(super) struct Hardware {
 }
 
 impl Hardware {
-    pub(super) fn new(network: &Arc<Network>, machine: MachineId, disk: Disk) -> Self {
-        Self { machine, disk, network: Arc::clone(network), process: Arc::default(), struck: Arc::default() }
+    pub(super) fn new(network: &Arc<Network>, machine: MachineId, disk: Disk, clock: Timepiece) -> Self {
+        Self {
+            machine,
+            disk,
+            clock: Arc::new(clock),
+            network: Arc::clone(network),
+            process: Arc::default(),
+            struck: Arc::default(),
+        }
     }
 
     /// From now on this is the process that runs.

@@ -1,7 +1,7 @@
 //! Randomness and time of the operating system, as the code of a run gets them.
 //!
 //! This program's `getrandom` and `clock_gettime` stand before libc's. In a thread that has called [`enable`] they answer
-//! with keyed bytes and virtual time; in every other thread they pass the call on. So even code that takes no `Env`, such
+//! with keyed bytes and the virtual time of the process whose code is running; in every other thread they pass the call on. So even code that takes no `Env`, such
 //! as `HashMap`, `Instant::now` or a WebSocket's masks, repeats bit for bit, and nobody outside of a run notices.
 //!
 //! Each run needs a fresh thread: std and rand keep what they drew for as long as their thread lives.
@@ -15,7 +15,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use libc::{clockid_t, size_t, ssize_t, timespec};
 
@@ -83,9 +83,8 @@ unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: u32) 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
     if CHANCE.get().is_some()
-        && let Some(start) = start(clock)
+        && let Some(now) = now(clock)
     {
-        let now = start + moment::now();
         let seconds = libc::time_t::try_from(now.as_secs()).unwrap_or(libc::time_t::MAX);
         // SAFETY: the caller promises that `time` may be written.
         unsafe { time.write(timespec { tv_sec: seconds, tv_nsec: now.subsec_nanos().into() }) };
@@ -103,14 +102,16 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_i
     unsafe { next(clock, time) }
 }
 
-/// What a clock shows at the start of a run; none for those that measure work, not time.
-fn start(clock: clockid_t) -> Option<Duration> {
+/// What a clock shows the code that is running; none for those that measure work, not time.
+fn now(clock: clockid_t) -> Option<Duration> {
     match clock {
-        libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => Some(moment::EPOCH),
+        libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => {
+            Some(moment::wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+        }
         libc::CLOCK_MONOTONIC
         | libc::CLOCK_MONOTONIC_COARSE
         | libc::CLOCK_MONOTONIC_RAW
-        | libc::CLOCK_BOOTTIME => Some(MONOTONIC),
+        | libc::CLOCK_BOOTTIME => Some(MONOTONIC + moment::monotonic()),
         _ => None,
     }
 }
@@ -130,7 +131,7 @@ fn next(known: &AtomicPtr<c_void>, name: &CStr) -> *mut c_void {
 #[cfg(test)]
 mod tests {
     use std::hash::{BuildHasher, RandomState};
-    use std::time::{Instant, SystemTime};
+    use std::time::Instant;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 //! A mark is an event with a field `reached`, such as `trace!(reached = "catch_up.replayed")`. Only places in the code that
 //! have that field cost anything.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ use crate::history::Recorder;
 
 /// Listens to this thread until it is dropped.
 pub(super) struct Listening {
-    reached: Arc<Mutex<BTreeSet<String>>>,
+    reached: Arc<Mutex<BTreeMap<String, u64>>>,
     lines: Arc<Mutex<Vec<LogLine>>>,
     _guard: DefaultGuard,
 }
@@ -31,7 +31,7 @@ impl Listening {
     /// # Errors
     /// When the directives of the log are none.
     pub(super) fn start(options: &RunOptions, recorder: &Recorder) -> Result<Self, String> {
-        let reached: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+        let reached: Arc<Mutex<BTreeMap<String, u64>>> = Arc::default();
         let lines: Arc<Mutex<Vec<LogLine>>> = Arc::default();
         let marks = Marks(Arc::clone(&reached))
             .with_filter(filter_fn(|metadata| metadata.fields().field(REACHED).is_some()));
@@ -57,8 +57,8 @@ impl Listening {
         std::mem::take(&mut self.lines.lock().expect("no one panics while holding it"))
     }
 
-    /// Every mark that was reached.
-    pub(super) fn reached(&self) -> BTreeSet<String> {
+    /// Every mark that was reached, and how often.
+    pub(super) fn reached(&self) -> BTreeMap<String, u64> {
         self.reached.lock().expect("no one panics while holding it").clone()
     }
 }
@@ -78,7 +78,7 @@ pub(super) fn filter(directives: &str) -> Result<EnvFilter, String> {
 
 const REACHED: &str = "reached";
 
-struct Marks(Arc<Mutex<BTreeSet<String>>>);
+struct Marks(Arc<Mutex<BTreeMap<String, u64>>>);
 
 impl<S: Subscriber> Layer<S> for Marks {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
@@ -86,14 +86,15 @@ impl<S: Subscriber> Layer<S> for Marks {
     }
 }
 
-struct Mark<'a>(&'a Mutex<BTreeSet<String>>);
+struct Mark<'a>(&'a Mutex<BTreeMap<String, u64>>);
 
 impl Mark<'_> {
     fn reach(&self, field: &Field, mark: &str) {
         if field.name() == REACHED {
             let mut reached = self.0.lock().expect("no one panics while holding it");
-            if !reached.contains(mark) {
-                reached.insert(mark.to_owned());
+            match reached.get_mut(mark) {
+                Some(times) => *times += 1,
+                None => drop(reached.insert(mark.to_owned(), 1)),
             }
         }
     }

@@ -28,6 +28,7 @@ mod drive;
 mod env;
 mod event;
 mod faults;
+mod freezer;
 mod hardware;
 mod host;
 #[cfg(target_os = "linux")]
@@ -42,6 +43,7 @@ mod roster;
 mod seen;
 #[cfg(test)]
 mod tests;
+mod timepiece;
 mod turmoil;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,8 +77,8 @@ pub struct Outcome {
     /// The most tasks that ran at one time past `Env.spawn`: more than zero is a defect of what was put to the test, for
     /// no fault could reach them.
     pub stray_tasks: u64,
-    /// Every value of a tracing field `reached`.
-    pub reached: BTreeSet<String>,
+    /// Every value of a tracing field `reached`, and how often it came up.
+    pub reached: BTreeMap<String, u64>,
     /// What processes saw at their ends of connections, in order; empty where nobody asked for it.
     pub seen: Vec<Seen>,
     /// What was logged, in order; empty where nothing was asked for.
@@ -103,6 +105,11 @@ pub struct RunOptions {
 
 /// Enough for SQLite, hyper and a debug build.
 const STACK: usize = 8 << 20;
+
+/// The virtual time of the run on this thread, as no clock of a process may show it.
+pub(crate) fn now() -> Duration {
+    moment::now()
+}
 
 /// Whether runs are possible and repeatable in this program, with these options.
 ///
@@ -153,7 +160,7 @@ impl Outcome {
             touched: BTreeMap::new(),
             panics: vec![why],
             stray_tasks: 0,
-            reached: BTreeSet::new(),
+            reached: BTreeMap::new(),
             seen: Vec::new(),
             log: Vec::new(),
         }
@@ -224,7 +231,7 @@ fn to_the_end(mut drive: Drive<'_>, recorder: &Recorder) -> Outcome {
         touched: drive.touched(),
         panics: failures,
         stray_tasks: drive.stray_tasks,
-        reached: BTreeSet::new(),
+        reached: BTreeMap::new(),
         seen: drive.seen(),
         log: Vec::new(),
     };

@@ -2,6 +2,7 @@
 //!
 //! A dead process polls nothing more: its tasks are woken and dropped, and its streams go nowhere, even in the rest of the
 //! poll in which it died. Its machine's kernel lives on and closes its connections.
+//! A process that stands still polls nothing either, but loses nothing: what was to run does so when it goes on.
 //! A panic in any task ends the process, as it would with `panic = "abort"`.
 
 use std::collections::BTreeMap;
@@ -14,9 +15,11 @@ use std::task::{Context, Poll, Waker};
 
 use squall::io::env::BoxFuture;
 
+use super::freezer::Freezer;
 use super::host::Host;
 use super::kernel::{MachineId, Network, Route};
 use super::moment;
+use super::timepiece::Timepiece;
 use crate::disk::Mount;
 use crate::history::{Kind, Recorder};
 use crate::plan::Name;
@@ -31,9 +34,12 @@ pub(super) struct Process {
     pub(super) machine: MachineId,
     pub(super) network: Arc<Network>,
     pub(super) recorder: Recorder,
+    /// Its machine's.
+    pub(super) clock: Arc<Timepiece>,
     /// Its disk; what it writes when it is dead does not count.
     mount: Mount,
     dead: AtomicBool,
+    freezer: Freezer,
     spawned: AtomicU64,
     polls: AtomicU64,
     /// Of its tasks, so that death reaches those that wait.
@@ -49,6 +55,7 @@ impl Process {
         life: u32,
         machine: MachineId,
         network: &Arc<Network>,
+        clock: &Arc<Timepiece>,
         mount: Mount,
         recorder: &Recorder,
     ) -> Self {
@@ -59,8 +66,10 @@ impl Process {
             machine,
             network: Arc::clone(network),
             recorder: recorder.clone(),
+            clock: Arc::clone(clock),
             mount,
             dead: AtomicBool::new(false),
+            freezer: Freezer::default(),
             spawned: AtomicU64::new(0),
             polls: AtomicU64::new(0),
             wakers: Mutex::default(),
@@ -94,6 +103,25 @@ impl Process {
     /// Says that it was asked to stop, so that its end is no surprise.
     pub(super) fn expect_shutdown(&self) {
         *self.ends.lock().expect("no one panics while holding it") = "shut down";
+    }
+
+    /// From now on it stands still, until [`Process::thaw`].
+    pub(super) fn freeze(&self, fault: usize) {
+        self.freezer.freeze(fault);
+    }
+
+    /// This fault holds it no more.
+    pub(super) fn thaw(&self, fault: usize) {
+        self.freezer.thaw(fault);
+    }
+
+    /// Whether a task that is to run must wait. What it would have done concerns everyone it is connected with.
+    fn holds(&self, task: u64, waker: &Waker) -> bool {
+        let Some(faults) = self.freezer.hold(task, waker) else { return false };
+        for fault in faults {
+            self.network.links.touch_all(fault, &self.network.open(self.machine));
+        }
+        true
     }
 
     /// How often its tasks were polled since this was last called.
@@ -138,8 +166,11 @@ impl Future for Gate {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let process = Arc::clone(&self.process);
+        if !process.is_dead() && process.holds(self.task, context.waker()) {
+            return Poll::Pending;
+        }
         process.polls.fetch_add(1, Ordering::Relaxed);
-        let _running = moment::enter(&process.label);
+        let _running = moment::enter(&process.label, &process.clock);
         let ended = !process.is_dead() && self.poll_alive(context);
         if ended || process.is_dead() {
             self.drop_future();
@@ -191,7 +222,8 @@ impl Gate {
 impl Drop for Gate {
     /// Reached with a future only when the runtime goes, at the end of the run.
     fn drop(&mut self) {
-        let _running = moment::enter(&Arc::clone(&self.process.label));
+        let process = Arc::clone(&self.process);
+        let _running = moment::enter(&process.label, &process.clock);
         self.drop_future();
     }
 }

@@ -15,13 +15,17 @@ use super::kernel::{Network, Route};
 use super::moment;
 use super::net::ProcessNet;
 use super::process::Process;
+use super::timepiece::Timepiece;
 use crate::app::{App, Machine, Probe};
 use crate::disk::{Disk, Trouble};
 use crate::history::{Kind, Recorder};
-use crate::plan::{Act, Crash, Name, Plan, SERVER};
+use crate::plan::{Act, Crash, Fault, FaultAct, Name, Plan, SERVER};
 
-/// What each machine calls its one database.
+/// What each machine calls its database.
 const DATABASE: &str = "chat.db";
+
+/// What each machine calls that for sessions.
+const SESSIONS: &str = "sessions.db";
 
 /// How a process ends that was asked to stop and did not.
 const OVERDUE: &str = "killed: it did not shut down in time";
@@ -44,6 +48,8 @@ struct Place {
     down: Vec<usize>,
     /// Which life each fault asked to stop.
     asked: BTreeMap<usize, u32>,
+    /// The faults that wait for its end to start the next one.
+    replacing: Vec<usize>,
     /// Whether its user last asked to connect.
     wants_connection: bool,
     waiting: VecDeque<Act>,
@@ -72,12 +78,15 @@ impl<'a> Roster<'a> {
         for name in names(plan) {
             let machine = network.find(&name).ok_or_else(|| format!("the network has no machine {name}"))?;
             let disk = Disk::new(&name, plan.seed, plan.server.fsync);
+            let skews = |fault: &Fault| matches!(&fault.what, FaultAct::ClockSkew(skew) if skew.of == name);
+            let clock = Timepiece::new(network, !plan.faults.iter().any(skews));
             let place = Place {
-                hardware: Hardware::new(network, machine, disk),
+                hardware: Hardware::new(network, machine, disk, clock),
                 lives: 0,
                 running: None,
                 down: Vec::new(),
                 asked: BTreeMap::new(),
+                replacing: Vec::new(),
                 wants_connection: false,
                 waiting: VecDeque::new(),
             };
@@ -96,11 +105,11 @@ impl<'a> Roster<'a> {
     fn start(&mut self, name: &Name) {
         let Some(place) = self.places.get_mut(name) else { return };
         place.lives += 1;
-        let (machine, disk) = (place.hardware.machine, &place.hardware.disk);
+        let (machine, disk, clock) = (place.hardware.machine, &place.hardware.disk, &place.hardware.clock);
         let mount = disk.mount(place.lives);
-        let database = mount.uri(DATABASE);
+        let (database, sessions) = (mount.uri(DATABASE), mount.uri(SESSIONS));
         let process =
-            Arc::new(Process::new(name, place.lives, machine, &self.network, mount, &self.recorder));
+            Arc::new(Process::new(name, place.lives, machine, &self.network, clock, mount, &self.recorder));
         place.hardware.run(&process);
         let probe = Probe::default();
         let machine = Machine {
@@ -109,6 +118,7 @@ impl<'a> Roster<'a> {
             env: env(&process, self.plan.seed, disk),
             net: ProcessNet::new(&process),
             database,
+            sessions,
             recorder: self.recorder.clone(),
             probe: probe.clone(),
         };
@@ -123,7 +133,7 @@ impl<'a> Roster<'a> {
         let main = {
             // The app may create timers before its future is polled.
             let _inside = process.host().enter();
-            let _running = moment::enter(&process.label);
+            let _running = moment::enter(&process.label, &process.clock);
             match &**name {
                 SERVER => self.app.server(machine, self.plan, stopping),
                 _ => self.app.client(machine, self.plan, ops),
@@ -171,6 +181,20 @@ impl<'a> Roster<'a> {
         place.alive().map_or_else(Vec::new, |running| running.process.end("killed"))
     }
 
+    /// A process stands still until [`Roster::thaw`]. The next life of it does not.
+    pub(super) fn freeze(&self, name: &Name, fault: usize) {
+        if let Some(running) = self.places.get(name).and_then(Place::alive) {
+            running.process.freeze(fault);
+        }
+    }
+
+    /// This fault holds a process no more.
+    pub(super) fn thaw(&self, name: &Name, fault: usize) {
+        if let Some(running) = self.places.get(name).and_then(Place::alive) {
+            running.process.thaw(fault);
+        }
+    }
+
     /// A machine has no power until [`Roster::power_on`].
     pub(super) fn power_off(&mut self, name: &Name, fault: usize) {
         let Some(place) = self.places.get_mut(name) else { return };
@@ -215,6 +239,11 @@ impl<'a> Roster<'a> {
         self.places.get(name).map_or(0, |place| place.hardware.disk.end(fault))
     }
 
+    /// The clocks of a machine.
+    pub(super) fn clock(&self, name: &Name) -> Option<&Timepiece> {
+        self.places.get(name).map(|place| &*place.hardware.clock)
+    }
+
     /// A process is asked to stop, and not started again until [`Roster::revive`]. Says which connections it has.
     pub(super) fn shut_down(&mut self, name: &Name, fault: usize) -> Vec<Route> {
         let Some(place) = self.places.get_mut(name) else { return Vec::new() };
@@ -227,6 +256,28 @@ impl<'a> Roster<'a> {
         running.acts = None;
         running.stop.send_replace(true);
         self.network.open(place.hardware.machine)
+    }
+
+    /// A process is asked to stop, and another takes its place as soon as it has. Says which connections it has.
+    pub(super) fn replace(&mut self, name: &Name, fault: usize) -> Vec<Route> {
+        if let Some(place) = self.places.get_mut(name) {
+            place.replacing.push(fault);
+        }
+        self.shut_down(name, fault)
+    }
+
+    /// Starts who is to take the place of a process that has ended. Says which faults are over with that.
+    pub(super) fn take_over(&mut self) -> Vec<usize> {
+        let mut over = Vec::new();
+        for (name, place) in &mut self.places {
+            if place.alive().is_none() {
+                over.extend(
+                    std::mem::take(&mut place.replacing).into_iter().map(|fault| (Name::clone(name), fault)),
+                );
+            }
+        }
+        over.iter().for_each(|(name, fault)| self.revive(name, *fault));
+        over.into_iter().map(|(_, fault)| fault).collect()
     }
 
     /// The life that this fault asked to stop has had its time: it is gone, if it still runs.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::check::planted::{ALICE, BOB, Planted, unsettled, with_receive, with_send};
-use crate::check::{Anomaly, Ending, Judgement, judge};
+use crate::check::{Anomaly, Ending, Judgement, Verdict, judge};
 
 fn plain(planted: Planted) -> Judgement {
     judge(&with_send(Send::Plain), &planted.finish(), &unsettled())
@@ -78,6 +78,35 @@ fn what_was_kept_for_who_was_away_comes_or_was_not_recovered() {
     assert_eq!(outcome(&with_recovery(away(true))), (Some(Anomaly::Lost), 0));
     assert_eq!(outcome(&with_recovery(away(true).hear(BOB, "alice broadcast 1"))), (None, 0));
     assert_eq!(outcome(&with_recovery(away(false))), (None, 1));
+}
+
+#[test]
+fn what_was_kept_for_a_socket_of_which_its_client_never_heard_is_nobodys() {
+    let id = || MessageId("alice broadcast 1".to_owned());
+    let planted = Planted::unconnected().connect(ALICE).broadcast(ALICE, &[BOB], &[ALICE], false);
+    let kept = planted.record("server", Kind::Kept { id: id(), clients: vec![BOB.into()] });
+    let planted = kept.connect(BOB).record(BOB, Kind::Resumed { recovered: false });
+    let Judgement { verdicts, .. } = with_recovery(planted);
+    let (_, lost) = verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::Lost).expect("it applies");
+    assert!(matches!(lost, Verdict::Held { .. }), "{lost:?}");
+}
+
+#[test]
+fn what_died_with_its_server_before_it_was_stored_is_excused_and_what_was_stored_is_not() {
+    let id = || MessageId("alice broadcast 1".to_owned());
+    let outcome = |persisted: bool| {
+        let planted = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false);
+        let planted =
+            if persisted { planted.record("server", Kind::Persisted { id: id() }) } else { planted };
+        let killed = planted.record("server", Kind::Exited { how: "killed".to_owned() });
+        let planted = resumed(killed.record("server", Kind::Started), true);
+        let mut plan = crate::check::planted::plan();
+        plan.server.recovery = Some(crate::units::Span(crate::check::planted::seconds(120)));
+        plan.server.store_sessions = true;
+        outcome(&judge(&plan, &planted.finish(), &Ending::Settled))
+    };
+    assert_eq!(outcome(true), (Some(Anomaly::Lost), 0));
+    assert_eq!(outcome(false), (None, 1));
 }
 
 #[test]

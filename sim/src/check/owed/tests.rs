@@ -111,3 +111,15 @@ fn what_was_shown_before_its_commit_is_not_owed_after_it() {
     let owed = after(&plan(), planted.commit("alice-1", 1).ack(ALICE, "alice-1", 1));
     assert!(owed.is_settled(), "{:?}", owed.describe());
 }
+
+#[test]
+fn who_asked_for_a_connection_is_owed_the_first_one() {
+    let asked = || Planted::unconnected().record(ALICE, Kind::Did { act: "connect" });
+    let owed = after(&plan(), asked());
+    assert_eq!((owed.describe(), owed.is_settled()), (vec!["alice: was never connected".to_owned()], false));
+
+    assert!(after(&plan(), asked().connect(ALICE)).is_settled());
+    let gone = asked().connect(ALICE).disconnect(ALICE).record(ALICE, Kind::Did { act: "connect" });
+    assert!(after(&plan(), gone).is_settled(), "it was connected");
+    assert!(after(&plan(), asked().record(ALICE, Kind::Did { act: "disconnect" })).is_settled());
+}

@@ -15,8 +15,9 @@ use crate::units::Span;
 impl Resolver<'_> {
     pub(super) fn clients(
         &mut self,
-        written: &Spanned<Entries<ClientText>>,
+        written: Option<&Spanned<Entries<ClientText>>>,
     ) -> Vec<(Name, Option<ClientPlan>)> {
+        let Some(written) = written else { return Vec::new() };
         let entries = &written.value.0;
         if entries.is_empty() {
             self.wrong(written, "there are no clients").label("name at least one");

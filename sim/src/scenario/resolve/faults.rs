@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::scenario::FaultStep;
 use crate::scenario::faults::{
-    Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, PATH_FORMS, Pair, Path, Slow,
+    ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, PATH_FORMS, Pair,
+    Path, Slow,
 };
-use crate::scenario::limits::{CONTENT_BYTES_TOTAL_MAX, DISK_OPERATIONS_MAX, LOSS_PERCENT};
+use crate::scenario::limits::{CLOCK_PERCENT, CONTENT_BYTES_TOTAL_MAX, DISK_OPERATIONS_MAX, LOSS_PERCENT};
 use crate::scenario::schema::{EndsText, FaultActText, FaultText, TimeText, WayText};
 use crate::scenario::terms::{Name, SERVER};
 use crate::scenario::yaml::Spanned;
@@ -47,7 +48,11 @@ impl Resolver<'_> {
             FaultActText::Reset(pair) => self.pair(&pair.between).map(FaultAct::Reset),
             FaultActText::Kill(name) => self.the_server(name, "killed").map(FaultAct::Kill),
             FaultActText::Shutdown(name) => self.the_server(name, "shut down").map(FaultAct::Shutdown),
+            FaultActText::RollingRestart(name) => {
+                self.the_server(name, "replaced").map(FaultAct::RollingRestart)
+            }
             FaultActText::Reload(name) => self.a_page(name).map(FaultAct::Reload),
+            FaultActText::Pause(name) => self.a_machine(name).map(FaultAct::Pause),
             FaultActText::PowerOff(name) => self.a_machine(name).map(FaultAct::PowerOff),
             FaultActText::Crash(crash) => {
                 let (of, after) = (self.the_server(&crash.of, "crashed"), self.operations(&crash.after));
@@ -58,6 +63,14 @@ impl Resolver<'_> {
             FaultActText::DiskSlow(slow) => {
                 let (of, by) = (self.a_machine(&slow.of), self.delay(&slow.by));
                 Some(FaultAct::DiskSlow(DiskSlow { of: of?, by: by? }))
+            }
+            FaultActText::ClockSkew(skew) => {
+                let (of, percent) = (self.a_machine(&skew.of), self.clock_pace(&skew.percent));
+                Some(FaultAct::ClockSkew(ClockSkew { of: of?, percent: percent? }))
+            }
+            FaultActText::ClockJump(jump) => {
+                let (of, by) = (self.a_machine(&jump.of), self.leap(&jump.by));
+                Some(FaultAct::ClockJump(ClockJump { of: of?, by: by?, back: jump.back }))
             }
         }
     }
@@ -90,6 +103,36 @@ impl Resolver<'_> {
         let range = self.range(by)?;
         if range.high.is_zero() {
             self.wrong(by, "this delays nothing").label("longer than 0s");
+            return None;
+        }
+        Some(range)
+    }
+
+    /// At how many percent of true time clocks run.
+    fn clock_pace(&mut self, percent: &Spanned<String>) -> Option<NumberRange> {
+        match percent.value.parse::<NumberRange>() {
+            Ok(range) if CLOCK_PERCENT.contains(&range.low) && CLOCK_PERCENT.contains(&range.high) => {
+                Some(range)
+            }
+            Ok(_) => {
+                let (least, most) = CLOCK_PERCENT.into_inner();
+                self.wrong(percent, "no clock is so wrong")
+                    .label(format!("{least} to {most} percent of true time"))
+                    .help("for a date that is further off, write `clock_jump`");
+                None
+            }
+            Err(error) => {
+                self.wrong(percent, error);
+                None
+            }
+        }
+    }
+
+    /// How far a date leaps.
+    fn leap(&mut self, by: &TimeText) -> Option<SpanRange> {
+        let range = self.range(by)?;
+        if range.high.is_zero() {
+            self.wrong(by, "this leaps nowhere").label("longer than 0s");
             return None;
         }
         Some(range)
@@ -262,6 +305,10 @@ fn without_length(kind: FaultKind) -> (String, &'static str) {
     match kind {
         FaultKind::HalfOpen => ("`half_open` never ends".to_owned(), "these connections are gone for good"),
         FaultKind::Cut => ("`cut` ends when it has cut".to_owned(), "it waits for its bytes"),
+        FaultKind::RollingRestart => (
+            "`rolling_restart` ends when the next process begins".to_owned(),
+            "the first decides when it ends",
+        ),
         FaultKind::Delay
         | FaultKind::Loss
         | FaultKind::Slow
@@ -271,10 +318,13 @@ fn without_length(kind: FaultKind) -> (String, &'static str) {
         | FaultKind::Kill
         | FaultKind::Shutdown
         | FaultKind::Reload
+        | FaultKind::Pause
         | FaultKind::PowerOff
         | FaultKind::Crash
         | FaultKind::DiskFull
         | FaultKind::DiskError
-        | FaultKind::DiskSlow => (format!("`{}` takes no time", kind.as_str()), "nothing lasts here"),
+        | FaultKind::DiskSlow
+        | FaultKind::ClockSkew
+        | FaultKind::ClockJump => (format!("`{}` takes no time", kind.as_str()), "nothing lasts here"),
     }
 }

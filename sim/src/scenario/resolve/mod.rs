@@ -5,6 +5,7 @@
 mod clients;
 mod expect;
 mod faults;
+mod swarm;
 mod work;
 
 use std::collections::BTreeSet;
@@ -32,16 +33,30 @@ const LATENCY: SpanRange = SpanRange { low: Duration::from_millis(10), high: Dur
 /// With how many seeds a scenario is run where nothing is said.
 const SEEDS: u32 = 20;
 
+/// The options of a server and a network of which a file says nothing.
+pub(super) fn default_options() -> (ServerPlan, NetworkPlan) {
+    let heartbeat = Heartbeat::default();
+    let server = ServerPlan {
+        ping_interval: Span(heartbeat.ping_interval),
+        ping_timeout: Span(heartbeat.ping_timeout),
+        fsync: FSYNC,
+        recovery: None,
+        store_sessions: false,
+    };
+    (server, NetworkPlan { latency: LATENCY })
+}
+
 /// Understands a whole file.
 pub(super) fn resolve(file: &str, text: &str, written: ScenarioText) -> Result<Scenario, Diagnostics> {
     let mut resolver = Resolver::new(file, text, &written);
     resolver.name(&written.name);
     resolver.about(&written.about);
-    let server = resolver.server(&written.server);
-    let network = resolver.network(&written.network);
-    let clients = resolver.clients(&written.clients);
-    let work: Vec<_> = written.work.value.iter().map(|step| resolver.step(step)).collect();
-    let faults: Vec<_> = written.faults.iter().map(|fault| resolver.fault(fault)).collect();
+    let swarm = resolver.swarm(&written);
+    let server = resolver.server(written.server.as_ref());
+    let network = resolver.network(written.network.as_ref());
+    let clients = resolver.clients(written.clients.as_ref());
+    let work: Vec<_> = written.work().iter().map(|step| resolver.step(step)).collect();
+    let faults: Vec<_> = written.faults().iter().map(|fault| resolver.fault(fault)).collect();
     let settle = written.settle.as_ref().map(|settle| resolver.span(settle));
     let expect = resolver.expect(&written.expect);
     let seeds = resolver.seeds(written.seeds.as_ref());
@@ -67,6 +82,7 @@ pub(super) fn resolve(file: &str, text: &str, written: ScenarioText) -> Result<S
         network: network.expect(understood),
         work: work.into_iter().map(|step| step.expect(understood)).collect(),
         faults: faults.into_iter().map(|fault| fault.expect(understood)).collect(),
+        swarm,
         settle: settle.map(|settle| Span(settle.expect(understood))),
         expect,
         seeds,
@@ -85,14 +101,9 @@ pub(super) struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     fn new(file: &'a str, text: &'a str, written: &ScenarioText) -> Self {
-        let declared = written.clients.value.0.iter().map(|(name, _)| name.value.clone()).collect();
-        let working = written
-            .work
-            .value
-            .iter()
-            .flat_map(|step| step.value.who.value.names())
-            .map(str::to_owned)
-            .collect();
+        let declared = written.clients().iter().map(|(name, _)| name.value.clone()).collect();
+        let working =
+            written.work().iter().flat_map(|step| step.value.who.value.names()).map(str::to_owned).collect();
         Self { text, findings: Findings::new(file, text), declared, working }
     }
 
@@ -170,28 +181,38 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn server(&mut self, written: &ServerText) -> Option<ServerPlan> {
-        let default = Heartbeat::default();
-        let interval = self.span_or(written.ping_interval.as_ref(), default.ping_interval);
-        let timeout = self.span_or(written.ping_timeout.as_ref(), default.ping_timeout);
+    fn server(&mut self, written: Option<&ServerText>) -> Option<ServerPlan> {
+        let ((default, _), unsaid) = (default_options(), ServerText::default());
+        let written = written.unwrap_or(&unsaid);
+        let interval = self.span_or(written.ping_interval.as_ref(), default.ping_interval.0);
+        let timeout = self.span_or(written.ping_timeout.as_ref(), default.ping_timeout.0);
         let fsync = self.range_or(written.fsync.as_ref(), FSYNC);
         let interval = interval?;
         self.not_below_tick(written.ping_interval.as_ref(), interval, "`ping_interval`")?;
         let recovery = match &written.recovery {
-            Some(text) => Some(Span(self.span_or(Some(text), default.ping_interval)?)),
+            Some(text) => Some(Span(self.span_or(Some(text), default.ping_interval.0)?)),
             None => None,
         };
+        let store_sessions = written.store_sessions.as_ref().is_some_and(|stored| stored.value);
+        if let Some(stored) = written.store_sessions.as_ref().filter(|_| store_sessions && recovery.is_none())
+        {
+            self.wrong(stored, "there are no sessions to store")
+                .label("only with `recovery`")
+                .help("say how long a session outlives its connection, such as `recovery: 2m`");
+        }
         Some(ServerPlan {
             ping_interval: Span(interval),
             ping_timeout: Span(timeout?),
             fsync: fsync?,
             recovery,
+            store_sessions,
         })
     }
 
-    fn network(&mut self, written: &NetworkText) -> Option<NetworkPlan> {
-        let latency = self.range_or(written.latency.as_ref(), LATENCY)?;
-        self.not_below_tick(written.latency.as_ref(), latency.low, "`latency`")?;
+    fn network(&mut self, written: Option<&NetworkText>) -> Option<NetworkPlan> {
+        let written = written.and_then(|network| network.latency.as_ref());
+        let latency = self.range_or(written, LATENCY)?;
+        self.not_below_tick(written, latency.low, "`latency`")?;
         Some(NetworkPlan { latency })
     }
 

@@ -13,7 +13,7 @@ use crate::scenario::{Name, client};
 pub(super) fn someone_is_there(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     let entered = entered(told);
     let known: BTreeSet<&str> = entered.iter().map(|(_, room)| room.as_str()).collect();
-    for (step, written) in told.work.iter().zip(&told.written.work.value) {
+    for (step, written) in told.work.iter().zip(told.written.work()) {
         let act = &written.value.act.value;
         for room in named(act) {
             if !known.contains(room.value.as_str()) {
@@ -36,7 +36,7 @@ pub(super) fn someone_is_there(told: &Told<'_>, resolver: &mut Resolver<'_>) {
 /// Who is in which room at some time.
 fn entered(told: &Told<'_>) -> BTreeSet<(String, String)> {
     let mut entered = BTreeSet::new();
-    for (name, client) in &told.written.clients.value.0 {
+    for (name, client) in told.written.clients() {
         match &client.rooms {
             None => {
                 let rooms = client::default_rooms().into_iter();
@@ -45,7 +45,7 @@ fn entered(told: &Told<'_>) -> BTreeSet<(String, String)> {
             Some(rooms) => entered.extend(rooms.iter().map(|room| (name.value.clone(), room.value.clone()))),
         }
     }
-    for written in &told.written.work.value {
+    for written in told.written.work() {
         if let StepActText::Join(join) = &written.value.act.value {
             let room = match &join.value {
                 JoinText::Room(room) => room.clone(),

@@ -26,12 +26,16 @@ pub(in crate::scenario) enum FaultActText {
     Cut(Box<CutText>),
     Kill(Spanned<String>),
     Shutdown(Spanned<String>),
+    RollingRestart(Spanned<String>),
     Reload(Spanned<String>),
+    Pause(Spanned<String>),
     PowerOff(Spanned<String>),
     Crash(Box<CrashText>),
     DiskFull(Spanned<String>),
     DiskError(Spanned<String>),
     DiskSlow(Box<DiskSlowText>),
+    ClockSkew(Box<ClockSkewText>),
+    ClockJump(Box<ClockJumpText>),
 }
 
 impl FaultActText {
@@ -47,12 +51,16 @@ impl FaultActText {
             Self::Cut(_) => FaultKind::Cut,
             Self::Kill(_) => FaultKind::Kill,
             Self::Shutdown(_) => FaultKind::Shutdown,
+            Self::RollingRestart(_) => FaultKind::RollingRestart,
             Self::Reload(_) => FaultKind::Reload,
+            Self::Pause(_) => FaultKind::Pause,
             Self::PowerOff(_) => FaultKind::PowerOff,
             Self::Crash(_) => FaultKind::Crash,
             Self::DiskFull(_) => FaultKind::DiskFull,
             Self::DiskError(_) => FaultKind::DiskError,
             Self::DiskSlow(_) => FaultKind::DiskSlow,
+            Self::ClockSkew(_) => FaultKind::ClockSkew,
+            Self::ClockJump(_) => FaultKind::ClockJump,
         }
     }
 }
@@ -77,6 +85,22 @@ pub(in crate::scenario) struct CrashText {
 pub(in crate::scenario) struct DiskSlowText {
     pub(in crate::scenario) of: Spanned<String>,
     pub(in crate::scenario) by: TimeText,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct ClockSkewText {
+    pub(in crate::scenario) of: Spanned<String>,
+    pub(in crate::scenario) percent: Spanned<String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct ClockJumpText {
+    pub(in crate::scenario) of: Spanned<String>,
+    pub(in crate::scenario) by: TimeText,
+    #[serde(default)]
+    pub(in crate::scenario) back: bool,
 }
 
 /// The two ends of a link.

@@ -101,8 +101,13 @@ impl Links {
 
     /// Says that a fault touched a process past its connections, so many times.
     pub(in crate::world) fn touch_process(&self, fault: usize, machine: MachineId, times: u64) {
-        *self.lock().touched.entry(fault).or_default() += times;
+        self.count(fault, times);
         self.write_touched(fault, vec![self.name(machine)]);
+    }
+
+    /// Says that a fault touched something, so many times, and that this excuses nothing.
+    pub(in crate::world) fn count(&self, fault: usize, times: u64) {
+        *self.lock().touched.entry(fault).or_default() += times;
     }
 
     /// How often each fault touched traffic.

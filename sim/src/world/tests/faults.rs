@@ -289,6 +289,58 @@ fn a_process_that_does_not_stop_is_killed_after_ten_seconds(backend: Backend) {
     assert_eq!(exited.map(|record| record.at), Some(Duration::from_secs(11)));
 }
 
+fn replaced() -> FaultAct {
+    FaultAct::RollingRestart(SERVER.into())
+}
+
+fn the_next_process_takes_the_port_when_the_first_has_drained(backend: Backend) {
+    let notes = Notes::default();
+    let plan = plan(backend, "9s", vec![instant("1s", replaced())]);
+    let server = notes.clone();
+    let server = move |machine: Machine, mut stop: watch::Receiver<bool>| {
+        let notes = server.clone();
+        async move {
+            let mut listener = machine.net.listen(PORT).expect("the port is free");
+            let Ok((mut stream, _)) = listener.accept().await else { return };
+            notes.note(&machine, format!("accepted by {}", machine.process));
+            stop.wait_for(|stop| *stop).await.expect("the world lives");
+            drop(listener);
+            machine.env.sleep(Duration::from_secs(2)).await;
+            stream.write_all(b"bye").await.expect("someone listens");
+        }
+    };
+
+    let outcome = play(
+        &plan,
+        server,
+        noting(&notes, |machine, notes| async move {
+            at(&machine, 10).await;
+            let mut stream = connected(&machine).await;
+            notes.note(&machine, hear(&mut stream).await);
+            notes.note(&machine, hear(&mut stream).await);
+            let _next = connected(&machine).await;
+            notes.note(&machine, "connected");
+            std::future::pending().await
+        }),
+    );
+
+    assert_eq!(notes.of("server"), ["0.070s accepted by 1", "3.080s accepted by 2"]);
+    assert_eq!(notes.of("alice"), ["3.020s bye", "3.020s !EOF", "3.060s connected"]);
+    assert_eq!(outcome.touched[&0], 1);
+    let ended = outcome.history.records.iter().find(|record| record.kind == Kind::FaultEnded { fault: 0 });
+    // At once, or at the end of its tick.
+    assert!(ended.is_some_and(|record| (3000..=3010).contains(&record.at.as_millis())), "{ended:?}");
+}
+
+fn who_is_to_be_replaced_and_does_not_stop_is_killed_after_ten_seconds(backend: Backend) {
+    let plan = plan(backend, "2s", vec![instant("1s", replaced())]);
+
+    let outcome = play(&plan, |_, _| std::future::pending(), |_| std::future::ready(()));
+
+    let second = outcome.history.records.iter().find(|record| *record.host == *SERVER && record.process == 2);
+    assert_eq!(second.map(|record| record.at), Some(Duration::from_secs(11)));
+}
+
 fn a_process_is_started_again_when_the_last_fault_that_keeps_it_down_ends(backend: Backend) {
     let plan = plan(backend, "6s", vec![fault("1s", "3s", kill(SERVER)), fault("2s", "5s", kill(SERVER))]);
 
@@ -333,6 +385,8 @@ on_both_backends! {
     under_a_stall_the_end_of_a_killed_process_waits_for_the_heal,
     a_process_that_is_asked_to_stop_takes_its_time_and_is_started_again,
     a_process_that_does_not_stop_is_killed_after_ten_seconds,
+    the_next_process_takes_the_port_when_the_first_has_drained,
+    who_is_to_be_replaced_and_does_not_stop_is_killed_after_ten_seconds,
     a_process_is_started_again_when_the_last_fault_that_keeps_it_down_ends,
     faults_are_recorded_as_they_begin_and_end,
 }

@@ -12,10 +12,12 @@ macro_rules! on_both_backends {
     };
 }
 
+mod clocks;
 mod determinism;
 mod faults;
 mod impairments;
 mod machines;
+mod pauses;
 mod processes;
 mod traffic;
 
@@ -59,6 +61,7 @@ fn plan(backend: Backend, lasts: &str, faults: Vec<Fault>) -> Plan {
             ping_timeout: span("20s"),
             fsync: "5ms".parse().expect("a range"),
             recovery: None,
+            store_sessions: false,
         },
         clients: BTreeMap::from([(alice.clone(), ClientPlan::default())]),
         network: NetworkPlan { latency: "20ms".parse().expect("a range") },
@@ -155,6 +158,20 @@ where
     S: Future<Output = ()> + Send + 'static,
     C: Future<Output = ()> + Send + 'static,
 {
+    play_with(&RunOptions::default(), plan, server, client)
+}
+
+/// As [`play`].
+fn play_with<S, C>(
+    options: &RunOptions,
+    plan: &Plan,
+    server: impl Fn(Machine, watch::Receiver<bool>) -> S + Send + Sync + 'static,
+    client: impl Fn(Machine) -> C + Send + Sync + 'static,
+) -> Outcome
+where
+    S: Future<Output = ()> + Send + 'static,
+    C: Future<Output = ()> + Send + 'static,
+{
     let scene = Scene {
         server: Box::new(move |machine, stop| Box::pin(server(machine, stop))),
         client: Box::new(move |machine, ops| {
@@ -166,7 +183,7 @@ where
             })
         }),
     };
-    run(plan, &scene, &RunOptions::default())
+    run(plan, &scene, options)
 }
 
 /// A client of a few lines, which note what they see.

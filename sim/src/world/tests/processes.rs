@@ -267,7 +267,7 @@ fn marks_are_collected_and_lines_are_stamped(backend: Backend) {
 
     let outcome = run(&plan(backend, "1s", vec![]), &scene, &options);
 
-    assert_eq!(outcome.reached.into_iter().collect::<Vec<_>>(), ["a.place"]);
+    assert_eq!(outcome.reached.into_keys().collect::<Vec<_>>(), ["a.place"]);
     let [line] = outcome.log.as_slice() else { panic!("not one line: {:?}", outcome.log) };
     assert!(line.text.starts_with("[0.120s alice#1]") && line.text.ends_with("hello"), "{line:?}");
 }

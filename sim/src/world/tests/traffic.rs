@@ -1,6 +1,9 @@
 //! Bytes between processes: order, latency, back-pressure.
 
+use bytes::Bytes;
+
 use super::*;
+use crate::world::Sight;
 use crate::world::kernel::BUFFER;
 
 fn a_reader_that_does_not_read_stops_its_writer_after_two_buffers_and_loses_nothing(backend: Backend) {
@@ -214,7 +217,28 @@ fn names_that_no_machine_has_and_ports_that_are_taken_are_errors(backend: Backen
     assert_eq!(notes.of("alice"), ["0.000s Some(NotFound) Some(AddrInUse) true"]);
 }
 
+fn what_processes_see_is_kept_where_it_is_asked_for(backend: Backend) {
+    let plan = plan(backend, "3s", vec![instant("1s", kill(SERVER))]);
+    let play = |seen| {
+        let notes = Notes::default();
+        let options = RunOptions { seen, ..RunOptions::default() };
+        play_with(&options, &plan, echo(&notes), faults::talker(&notes, &[500])).seen
+    };
+
+    let seen = play(true);
+
+    let of = |process: &str| -> Vec<_> {
+        let seen = seen.iter().filter(|seen| *seen.process == *process);
+        seen.map(|seen| (seen.at.as_millis(), seen.sight.clone())).collect()
+    };
+    let one = || Sight::Read(Bytes::from_static(b"one"));
+    assert_eq!(of("alice"), [(50, Sight::Connected), (540, one()), (1020, Sight::End)]);
+    assert_eq!(of(SERVER), [(70, Sight::Accepted), (520, one())]);
+    assert_eq!(play(false), []);
+}
+
 on_both_backends! {
+    what_processes_see_is_kept_where_it_is_asked_for,
     a_reader_that_does_not_read_stops_its_writer_after_two_buffers_and_loses_nothing,
     latency_stays_in_its_range_and_keeps_order,
     what_is_shut_down_for_writing_can_still_be_read,

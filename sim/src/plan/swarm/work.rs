@@ -1,0 +1,232 @@
+//! What users do where a story leaves it open: who is there when, who is in which room, who talks how much of what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use squall::chat::wire::DEFAULT_ROOM;
+
+use crate::units::Span;
+
+use super::super::drawing::content;
+use super::super::{Act, Broadcast, Emit, Join, Name, Op, Plan, Say};
+use super::dice::Dice;
+
+/// The rooms beside the one that everyone is in.
+pub(super) const ROOMS: [&str; 3] = ["lobby", "den", "attic"];
+
+/// How long a message is at least: mostly short ones, seldom the longest that the chat takes.
+const SIZES: [u32; 12] = [0, 0, 0, 0, 0, 10, 10, 200, 200, 2_000, 16_384, 65_536];
+
+/// How many bytes are attached to an event; none to most.
+const ATTACHMENTS: [Option<u32>; 8] =
+    [None, None, None, None, Some(1), Some(1_000), Some(16_384), Some(200_000)];
+
+/// What a user does before it has a number, and when.
+struct Intent {
+    at: Duration,
+    act: Unnumbered,
+}
+
+enum Unnumbered {
+    Plain(Act),
+    Say { room: Name, bytes: u32 },
+    Emit(Emit),
+    Broadcast(Broadcast),
+}
+
+/// What all users do, by time.
+pub(super) fn ops(plan: &Plan, story: Duration, dice: Dice) -> Vec<Op> {
+    let rooms: BTreeSet<Name> = plan.clients.values().flat_map(|client| client.rooms.clone()).collect();
+    let rooms: Vec<Name> = rooms.into_iter().collect();
+    let mut ops = Vec::new();
+    for (place, (name, client)) in plan.clients.iter().enumerate() {
+        let user = User { name, dice, story, rooms: &rooms };
+        let mut intents = user.presence();
+        intents.extend(user.memberships(&client.rooms));
+        intents.extend(user.talk(place == 0));
+        intents.extend(user.events());
+        intents.sort_by_key(|intent| intent.at);
+        ops.extend(numbered(name, intents));
+    }
+    ops.sort_by_key(|op| op.at);
+    ops
+}
+
+/// Everyone says one more thing once all is well and every connection that is dead is known to be: a run in which nothing
+/// that may be lost arrived would prove nothing.
+pub(super) fn add_last_words(plan: &mut Plan) {
+    let healed = plan.faults.iter().map(|fault| fault.until.unwrap_or(fault.at).0);
+    let last = healed.chain(plan.ops.iter().map(|op| op.at.0)).max().unwrap_or_default();
+    let at = last + noticing(plan) + AFTERWARDS;
+    for name in plan.clients.keys() {
+        let op = |act| Op { at: Span(at), who: name.clone(), act };
+        plan.ops.push(op(Act::Say(Say { room: DEFAULT_ROOM.into(), content: format!("{name} goodbye") })));
+        let event = Emit { event: "note".into(), content: format!("{name} emit goodbye"), ..plain_emit() };
+        plan.ops.push(op(Act::Emit(event)));
+    }
+}
+
+/// Beyond the heartbeat, whoever lost a connection has another by then: a connect timeout, a backoff, and the way there.
+const AFTERWARDS: Duration = Duration::from_secs(45);
+
+/// How long a dead connection may go unnoticed.
+pub(super) fn noticing(plan: &Plan) -> Duration {
+    plan.server.ping_interval.0 + plan.server.ping_timeout.0
+}
+
+fn plain_emit() -> Emit {
+    Emit {
+        event: "note".into(),
+        content: String::new(),
+        binary: None,
+        volatile: false,
+        ack: false,
+        room: None,
+    }
+}
+
+/// One client's user.
+struct User<'a> {
+    name: &'a Name,
+    dice: Dice,
+    story: Duration,
+    /// The rooms in which someone is.
+    rooms: &'a [Name],
+}
+
+impl User<'_> {
+    fn key(&self, what: &str) -> String {
+        format!("{}/{what}", self.name)
+    }
+
+    fn at(&self, what: &str) -> Duration {
+        self.dice.duration(&self.key(what), Duration::ZERO..=self.story)
+    }
+
+    /// Connects early; some leave for a while, and some load their page again.
+    fn presence(&self) -> Vec<Intent> {
+        let intent = |at, act| Intent { at, act: Unnumbered::Plain(act) };
+        let connect = self.dice.duration(&self.key("connect"), Duration::ZERO..=self.story / 10);
+        let mut intents = vec![intent(connect, Act::Connect)];
+        if self.dice.happens(&self.key("leaves"), 33) {
+            let leaves = self.dice.duration(&self.key("disconnect"), connect..=self.story);
+            let away = self.dice.around(&self.key("away"), self.story / 4, 6);
+            intents.push(intent(leaves, Act::Disconnect));
+            intents.push(intent(leaves + away, Act::Connect));
+        }
+        if self.dice.happens(&self.key("reloads"), 15) {
+            intents.push(intent(self.at("reload"), Act::Reload));
+        }
+        intents
+    }
+
+    /// Leaves a room that it is in, or joins one that it is not in, with what was said before or without.
+    fn memberships(&self, from_the_start: &[Name]) -> Vec<Intent> {
+        let others = self.rooms.iter().filter(|room| ***room != *DEFAULT_ROOM);
+        let moves = others.filter(|room| self.dice.happens(&self.key(&format!("moves/{room}")), 40));
+        moves
+            .map(|room| {
+                let since = self.dice.happens(&self.key(&format!("since/{room}")), 50).then_some(0);
+                let act = if from_the_start.contains(room) {
+                    Act::Leave(room.clone())
+                } else {
+                    Act::Join(Join { room: room.clone(), since })
+                };
+                Intent { at: self.at(&format!("moves/{room}/at")), act: Unnumbered::Plain(act) }
+            })
+            .collect()
+    }
+
+    /// All the time, in bursts, or not at all; in the room where everyone is, or in a cold one.
+    fn talk(&self, must: bool) -> Vec<Intent> {
+        let manner = *self.dice.pick(&self.key("manner"), &MANNERS);
+        let count = match manner {
+            Manner::Silent if !must => return Vec::new(),
+            Manner::Silent | Manner::Steady => self.dice.within(&self.key("says"), 1..=12),
+            Manner::Burst => self.dice.within(&self.key("says"), 5..=25),
+        };
+        let burst = self.at("burst");
+        let say = |n: u64| {
+            let key = |what: &str| self.key(&format!("say/{n}/{what}"));
+            let at = match manner {
+                Manner::Silent | Manner::Steady => self.at(&format!("say/{n}/at")),
+                Manner::Burst => self.dice.duration(&key("at"), burst..=burst + BURST),
+            };
+            let bytes = *self.dice.pick(&key("bytes"), &SIZES);
+            Intent { at, act: Unnumbered::Say { room: self.room(&key("room")), bytes } }
+        };
+        (0..count).map(say).collect()
+    }
+
+    fn room(&self, key: &str) -> Name {
+        if self.dice.happens(&format!("{key}/hot"), 60) {
+            return DEFAULT_ROOM.into();
+        }
+        self.dice.pick(key, self.rooms).clone()
+    }
+
+    /// Events of every shape, from half of the users.
+    fn events(&self) -> Vec<Intent> {
+        if self.dice.happens(&self.key("no events"), 50) {
+            return Vec::new();
+        }
+        (0..self.dice.within(&self.key("events"), 1..=8)).map(|n| self.event(n)).collect()
+    }
+
+    fn event(&self, n: u64) -> Intent {
+        let key = |what: &str| self.key(&format!("event/{n}/{what}"));
+        let room = (!self.dice.happens(&key("everywhere"), 50)).then(|| self.room(&key("room")));
+        let binary = *self.dice.pick(&key("binary"), &ATTACHMENTS);
+        let volatile = self.dice.happens(&key("volatile"), 25);
+        let act = if self.dice.happens(&key("broadcast"), 50) {
+            let excepts = self.dice.happens(&key("excepts"), 25);
+            let except = excepts.then(|| self.dice.pick(&key("except"), self.rooms).clone());
+            let except = except.into_iter().collect();
+            Unnumbered::Broadcast(Broadcast { content: String::new(), room, except, binary, volatile })
+        } else {
+            let ack = self.dice.happens(&key("ack"), 50);
+            Unnumbered::Emit(Emit { binary, volatile, ack, room, ..plain_emit() })
+        };
+        Intent { at: self.at(&format!("event/{n}/at")), act }
+    }
+}
+
+/// How a user talks.
+#[derive(Debug, Clone, Copy)]
+enum Manner {
+    Silent,
+    Steady,
+    Burst,
+}
+
+const MANNERS: [Manner; 5] = [Manner::Silent, Manner::Steady, Manner::Steady, Manner::Burst, Manner::Burst];
+
+/// How long a burst takes at most.
+const BURST: Duration = Duration::from_secs(1);
+
+/// Gives what is said its number, so that no two texts of a user are the same.
+fn numbered(who: &Name, intents: Vec<Intent>) -> Vec<Op> {
+    let mut numbers: BTreeMap<&'static str, u32> = BTreeMap::new();
+    let mut next = |verb| {
+        let n = numbers.entry(verb).or_default();
+        *n += 1;
+        *n
+    };
+    let op = |Intent { at, act }| {
+        let act = match act {
+            Unnumbered::Plain(act) => act,
+            Unnumbered::Say { room, bytes } => {
+                Act::Say(Say { room, content: content(who, next("say"), Some(bytes)) })
+            }
+            Unnumbered::Emit(emit) => {
+                Act::Emit(Emit { content: format!("{who} emit {}", next("emit")), ..emit })
+            }
+            Unnumbered::Broadcast(broadcast) => {
+                let content = format!("{who} broadcast {}", next("broadcast"));
+                Act::Broadcast(Broadcast { content, ..broadcast })
+            }
+        };
+        Op { at: Span(at), who: who.clone(), act }
+    };
+    intents.into_iter().map(op).collect()
+}
