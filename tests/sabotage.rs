@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use squall_sim::app::chat::Chat;
 use squall_sim::app::sabotage::Sabotage;
 use squall_sim::hunt::judged;
-use squall_sim::plan::{Backend, Fault, FaultAct, SERVER};
+use squall_sim::plan::{Backend, Fault, FaultAct, Plan, SERVER};
 use squall_sim::subject::{self, Subject};
 use squall_sim::world::RunOptions;
 
@@ -85,4 +85,26 @@ fn ids_without_a_socket_id_are_acknowledged_for_one_another() {
 #[test]
 fn a_commit_that_is_not_synced_is_lost_with_the_power() {
     is_found_under_its_right_name(Sabotage::UnsyncedCommits);
+}
+
+/// A swarm needs no story to find what is broken: within 50 seeds of one that leaves everything open.
+fn is_found_by_a_swarm(sabotage: Sabotage) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios/swarm/anything-at-all.yaml");
+    let subjects = subject::load(&[path], false).unwrap_or_else(|errors| panic!("{}", errors.join("\n")));
+    let names: Vec<String> = (0..50)
+        .filter_map(|seed| {
+            let plan = subjects[0].plan(seed);
+            let plan = Plan { backend: Backend::Event, ..plan };
+            let run = judged(plan, &Chat::sabotaged(sabotage), &RunOptions::default());
+            run.judgement.violation().map(|violation| violation.anomaly.to_string())
+        })
+        .take(1)
+        .collect();
+    assert!(!names.is_empty(), "no seed below 50 found {}", sabotage.as_str());
+}
+
+#[test]
+fn a_swarm_finds_the_three_bugs_of_the_server_within_50_seeds() {
+    let bugs = [Sabotage::HandlersEmit, Sabotage::AcknowledgeFirst, Sabotage::SkipDuplicateCheck];
+    bugs.into_iter().for_each(is_found_by_a_swarm);
 }

@@ -30,6 +30,22 @@ impl Volatile<'_, Client> {
     pub fn emit(&self, name: &str, args: impl Into<Args>) {
         self.0.send(name, args.into(), true);
     }
+
+    /// As [`Client::emit_with_ack`]; what is dropped has no answer either.
+    ///
+    /// # Errors
+    /// At once where the client is not connected; else when no answer came in time, or the connection broke.
+    ///
+    /// # Panics
+    /// When the name is reserved by Socket.IO, such as `connect`.
+    pub async fn emit_with_ack(
+        &self,
+        name: &str,
+        args: impl Into<Args>,
+        timeout: Option<Duration>,
+    ) -> Result<Args, AckError> {
+        self.0.ask(name, args.into(), timeout, true).await
+    }
 }
 
 /// Emits that wait for their answer for so long.

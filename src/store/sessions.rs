@@ -62,6 +62,24 @@ const SCHEMA: Schema = Schema {
 };
 
 /// Sessions in an SQLite file of their own, locked against other processes.
+///
+/// ```no_run
+/// use squall::io::ServerOptions;
+/// use squall::store::SqliteSessions;
+/// use squall::{Env, Server};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = SqliteSessions::open("sessions.db".as_ref())?;
+/// let server = Server::with_session_store(&Env::tokio(), ServerOptions::default(), sessions);
+/// server.on_connect(|socket| async move {
+///     if socket.recovered() {
+///         println!("{} is here again, with {}", socket.id(), socket.data());
+///     }
+/// });
+/// # Ok(())
+/// # }
+/// ```
 pub struct SqliteSessions {
     connection: Connection,
 }

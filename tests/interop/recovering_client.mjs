@@ -20,6 +20,9 @@ socket.on("count", (number) => {
     tell("counted", { numbers, recovered, fresh });
     tellLast("done");
   } else if (numbers.length % BREAK_EVERY === 0) {
-    socket.io.engine.close();
+    tell("broke", { number });
+    // Not at once: what it has decoded and not yet delivered when a connection breaks, the official client keeps until it
+    // is connected again, and then delivers beside the replay.
+    setImmediate(() => socket.io.engine.close());
   }
 });

@@ -16,14 +16,17 @@ use squall::store::{Log, MessageLog, SqliteLog, StoreError};
 use tokio::sync::{mpsc, watch};
 
 use crate::plan::{Act, Name, Plan};
+use crate::units::Span;
 
 use super::client::{self, PORT, Resuming, open};
 use super::events;
+use super::members::Members;
 use super::peers::Peers;
 use super::recording::RecordingLog;
 use super::sabotage::{
     AcknowledgeFirst, HandlersEmit, Sabotage, Showing, SkipDuplicateCheck, Tutorial, leave_commits_unsynced,
 };
+use super::sessions::RecordingSessions;
 use super::{App, Machine};
 
 /// How long a server that is asked to stop may take to drain; as `squall serve` gives it.
@@ -56,14 +59,22 @@ impl App for Chat {
             ..ServerOptions::default()
         };
         let (seed, sabotage, recovery) = (plan.seed, self.sabotage, plan.server.recovery);
+        let stored = recovery.filter(|_| plan.server.store_sessions);
         let rooms = rooms(plan);
         let events = events::are_in(plan).then(|| events::names(plan));
         Box::pin(async move {
-            let server = Server::new(&machine.env, options);
+            let members = Members::default();
+            let server = match stored {
+                Some(Span(window)) => {
+                    let sessions = open_sessions(&machine, &members, window).await;
+                    Server::with_session_store(&machine.env, options, sessions)
+                }
+                None => Server::new(&machine.env, options),
+            };
             let peers = Peers::of(&machine, &server);
             put_chat_on(&machine, &server, sabotage, &rooms, seed).await;
             if let Some(events) = events {
-                events::serve(&machine, &server, events, recovery.map(|recovery| recovery.0));
+                events::serve(&machine, &server, events, recovery.map(|recovery| recovery.0), members);
             }
             let listener = machine.net.listen(PORT).expect("a process listens once on its own machine");
             let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
@@ -79,6 +90,15 @@ impl App for Chat {
         let events = events::are_in(plan).then(|| Resuming(plan.server.recovery.is_some()));
         let options = plan.clients[&machine.name].clone();
         Box::pin(client::run(machine, options, events, self.sabotage, ops))
+    }
+}
+
+async fn open_sessions(machine: &Machine, members: &Members, window: Duration) -> RecordingSessions {
+    loop {
+        match RecordingSessions::open(machine, members, window) {
+            Ok(sessions) => return sessions,
+            Err(error) => machine.restart_after(error).await,
+        }
     }
 }
 

@@ -321,6 +321,11 @@ impl Retry {
 
 /// Opens the database on the machine's disk.
 pub(super) fn open(machine: &Machine) -> Result<Connection, StoreError> {
+    open_uri(&machine.database)
+}
+
+/// Opens a database on the machine's disk.
+pub(super) fn open_uri(uri: &str) -> Result<Connection, StoreError> {
     let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_URI;
-    Ok(Connection::open_with_flags(&machine.database, flags)?)
+    Ok(Connection::open_with_flags(uri, flags)?)
 }

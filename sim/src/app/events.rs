@@ -3,15 +3,14 @@
 //! Who is in a room is kept here a second time, by what clients say of themselves and by the handlers, so that a history
 //! knows who is to hear an event without asking the server under test.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::ready;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use squall::engine::{Sid, Time};
+use squall::engine::Sid;
 use squall::io::{Client, Event, Incoming, ServerNamespace};
 use squall::socket::{Args, DisconnectReason};
 use squall::store::MessageId;
@@ -19,6 +18,7 @@ use squall::{Server, Socket};
 use tokio::sync::mpsc;
 
 use super::Machine;
+use super::members::{Introduction, Member, Members};
 use crate::history::{Kind, content_digest};
 use crate::plan::{Act, Broadcast, Emit, Name, Plan, attachment};
 
@@ -26,7 +26,7 @@ use crate::plan::{Act, Broadcast, Emit, Name, Plan, attachment};
 const NAMESPACE: &str = "/events";
 
 /// What a server calls an event that it passes on.
-const HEARD: &str = "heard";
+pub(super) const HEARD: &str = "heard";
 
 /// The event that asks for [`Broadcast`].
 const RELAY: &str = "relay";
@@ -34,13 +34,6 @@ const RELAY: &str = "relay";
 /// Whether a plan has any event.
 pub(super) fn are_in(plan: &Plan) -> bool {
     plan.ops.iter().any(|op| matches!(op.act, Act::Emit(_) | Act::Broadcast(_)))
-}
-
-/// What a client says of itself when it connects.
-#[derive(Serialize, Deserialize)]
-struct Introduction {
-    name: Name,
-    rooms: BTreeSet<Name>,
 }
 
 /// What travels with an event: to whom it is to go.
@@ -90,21 +83,18 @@ struct Floor {
     namespace: ServerNamespace,
     /// How long a socket that is away can be taken up again.
     recovery: Option<Duration>,
-    members: Arc<Mutex<BTreeMap<Sid, Member>>>,
-}
-
-/// A socket, as far as the handlers know.
-struct Member {
-    introduction: Introduction,
-    /// Which connection of all.
-    connection: u64,
-    /// Without connection: until when it can be taken up again.
-    away: Option<Time>,
+    members: Members,
 }
 
 /// Puts the events of a plan on a server.
-pub(super) fn serve(machine: &Machine, server: &Server, events: BTreeSet<Name>, recovery: Option<Duration>) {
-    let (namespace, members) = (server.of(NAMESPACE), Arc::default());
+pub(super) fn serve(
+    machine: &Machine,
+    server: &Server,
+    events: BTreeSet<Name>,
+    recovery: Option<Duration>,
+    members: Members,
+) {
+    let namespace = server.of(NAMESPACE);
     let floor = Floor { machine: machine.clone(), namespace: namespace.clone(), recovery, members };
     let registered = floor.clone();
     namespace.use_middleware(move |socket| {
@@ -141,23 +131,29 @@ impl Floor {
     fn register(&self, socket: &Socket) {
         let Ok(introduction) = serde_json::from_value::<Introduction>(socket.auth().clone()) else { return };
         let rooms = introduction.rooms.clone();
-        let before = self.with_members(|members| {
+        let noted = socket.data();
+        let before = self.members.with(|members| {
             if !socket.recovered() {
                 members.retain(|_, member| member.introduction.name != introduction.name);
             }
             let connection = 1 + members.values().map(|member| member.connection).max().unwrap_or_default();
-            let member = Member { introduction, connection, away: None };
+            let member = Member { introduction: introduction.clone(), connection, away: None };
             members.insert(socket.id().clone(), member)
         });
-        // What it said of its rooms while it was away.
-        let before = before.map(|member| member.introduction.rooms).unwrap_or_default();
-        before.difference(&rooms).for_each(|room| socket.leave(&**room));
+        let before = before.map(|member| member.introduction);
+        if let (Some(before), true) = (&before, socket.recovered()) {
+            assert_eq!(noted, json!(before), "what was noted about a socket is there when it is taken up");
+        }
+        // What it said of its rooms while it was away. Noted is never more than is true, whenever the server dies.
         rooms.iter().for_each(|room| socket.join(&**room));
+        socket.set_data(introduction);
+        let before = before.map(|before| before.rooms).unwrap_or_default();
+        before.difference(&rooms).for_each(|room| socket.leave(&**room));
     }
 
     fn welcome(&self, socket: &Socket, events: &BTreeSet<Name>) {
         let connection =
-            self.with_members(|members| members.get(socket.id()).map(|member| member.connection));
+            self.members.with(|members| members.get(socket.id()).map(|member| member.connection));
         self.on(socket, "enter", |floor, socket, args| {
             if let Ok(room) = args.get::<Name>(0) {
                 socket.join(&*room);
@@ -166,8 +162,8 @@ impl Floor {
         });
         self.on(socket, "exit", |floor, socket, args| {
             if let Ok(room) = args.get::<Name>(0) {
-                socket.leave(&*room);
                 floor.with_rooms(socket, |rooms| rooms.remove(&room));
+                socket.leave(&*room);
             }
         });
         self.on(socket, RELAY, |floor, socket, args| {
@@ -198,7 +194,7 @@ impl Floor {
                 | DisconnectReason::ClientNamespaceDisconnect
                 | DisconnectReason::ServerNamespaceDisconnect
         );
-        self.with_members(|members| {
+        self.members.with(|members| {
             let Some(member) = members.get_mut(socket.id()) else { return };
             if Some(member.connection) != connection {
                 return;
@@ -277,23 +273,16 @@ impl Floor {
     }
 
     fn names(&self, is: impl Fn(&Sid, &Member) -> bool) -> Vec<Name> {
-        let now = self.machine.env.clock.monotonic();
-        self.with_members(|members| {
-            members.retain(|_, member| member.away.is_none_or(|until| now < until));
-            let chosen = members.iter().filter(|(sid, member)| is(sid, member));
-            let names: BTreeSet<Name> = chosen.map(|(_, member)| member.introduction.name.clone()).collect();
-            names.into_iter().collect()
-        })
-    }
-
-    fn with_members<T>(&self, change: impl FnOnce(&mut BTreeMap<Sid, Member>) -> T) -> T {
-        change(&mut self.members.lock().expect("no one panics while holding it"))
+        self.members.names(self.machine.env.clock.monotonic(), is)
     }
 
     fn with_rooms<T>(&self, socket: &Socket, change: impl FnOnce(&mut BTreeSet<Name>) -> T) {
-        self.with_members(|members| {
-            members.get_mut(socket.id()).map(|member| change(&mut member.introduction.rooms))
+        let changed = self.members.with(|members| {
+            let introduction = &mut members.get_mut(socket.id())?.introduction;
+            change(&mut introduction.rooms);
+            Some(introduction.clone())
         });
+        changed.into_iter().for_each(|introduction| socket.set_data(introduction));
     }
 }
 
@@ -359,7 +348,12 @@ impl Events {
         }
         let (machine, client, event) = (self.machine.clone(), self.client.clone(), emit.event);
         self.machine.env.spawn(async move {
-            let kind = match client.emit_with_ack(&event, args, Some(ack_timeout)).await {
+            let answer = if address.volatile {
+                client.volatile().emit_with_ack(&event, args, Some(ack_timeout)).await
+            } else {
+                client.emit_with_ack(&event, args, Some(ack_timeout)).await
+            };
+            let kind = match answer {
                 Ok(answer) => Kind::Answered { id, content: digest(&answer).unwrap_or_default() },
                 Err(error) => Kind::SendFailed { id, reason: error.to_string() },
             };

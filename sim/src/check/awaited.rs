@@ -10,6 +10,8 @@
 //! - **kept** by the server for a client whose socket can be taken up again, when the connection that was to bring it is
 //!   gone: where the client's next socket is that one, it is on its way again, and what happened before excuses nothing;
 //!   where it is not, it is lost;
+//! - **gone with its server** where that stores sessions and died before it was stored: then nobody has heard of it, and who
+//!   takes up a socket afterwards need not get it, which is an excuse;
 //! - **given up** where its reader wanted to disconnect, and **unsent** where its sender never connected again: neither is a
 //!   loss.
 
@@ -22,7 +24,7 @@ use super::owed::connected_at_the_end;
 use super::presence::Presences;
 use super::rooms::Rooms;
 use crate::history::{Kind, Record};
-use crate::plan::{Name, Plan, Receive, Send};
+use crate::plan::{Name, Plan, Receive, SERVER, Send};
 
 /// Everything that may legally be lost.
 #[derive(Debug, Clone)]
@@ -39,8 +41,14 @@ pub(super) struct Awaited {
     down: BTreeMap<(Name, Message), Thing>,
     /// Whether sockets are taken up again.
     recovers: bool,
+    /// The record with which the server last had a connection of each client.
+    served: BTreeMap<Name, u64>,
     /// What the server relayed, as far as it can be kept.
     events: BTreeSet<MessageId>,
+    /// What of it is not on the server's disk yet, where it is to be.
+    unpersisted: BTreeSet<MessageId>,
+    /// Whether it is to be.
+    stores: bool,
     /// Kept for a client that may take up its socket.
     kept: BTreeMap<(Name, Message), Thing>,
     /// Reported as failed, and not in the log.
@@ -85,7 +93,10 @@ impl Awaited {
             up: BTreeMap::new(),
             down: BTreeMap::new(),
             recovers: plan.server.recovery.is_some(),
+            served: BTreeMap::new(),
             events: BTreeSet::new(),
+            unpersisted: BTreeSet::new(),
+            stores: plan.server.store_sessions,
             kept: BTreeMap::new(),
             reported: BTreeMap::new(),
             lost: Vec::new(),
@@ -111,6 +122,9 @@ impl Awaited {
             Kind::Committed { id, room, offset, .. } => self.commit(record, id.as_ref(), room, *offset),
             Kind::Relayed { id, audience, volatile: false, .. } => {
                 self.events.insert(id.clone());
+                if self.stores {
+                    self.unpersisted.insert(id.clone());
+                }
                 audience.iter().for_each(|client| self.relay(record, client, id));
             }
             Kind::Delivered { id, offset, .. } => {
@@ -118,8 +132,10 @@ impl Awaited {
             }
             Kind::Heard { id, .. } => drop(self.down.remove(&(record.host.clone(), Message::Id(id.clone())))),
             Kind::Kept { id, clients } => clients.iter().for_each(|client| self.keep(client, id)),
+            Kind::Persisted { id } => drop(self.unpersisted.remove(id)),
             Kind::Resumed { recovered } => self.resume(record, *recovered),
-            Kind::Connected { .. } => self.replace(record),
+            Kind::Connected { peer: Some(client) } => drop(self.served.insert(client.clone(), record.step)),
+            Kind::Connected { peer: None } => self.replace(record),
             Kind::Did { act: "disconnect" } => self.give_up(record),
             Kind::Exited { .. } => self.exit(record),
             Kind::Touched { processes, .. } => self.touch(record, processes),
@@ -146,12 +162,12 @@ impl Awaited {
     fn send(&mut self, record: &Record, id: &MessageId) {
         let Some(presence) = self.presences.of(&record.host) else { return };
         let connection = presence.connections + u64::from(!presence.connected);
-        let touch = presence.touched.iter().filter(|_| presence.connected);
+        let touch = presence.touch_of_the_bearer();
         self.examined += 1;
         let thing = Thing {
             client: record.host.clone(),
             connection,
-            excused: presence.connected && presence.touched.is_some(),
+            excused: touch.is_some(),
             evidence: [record].into_iter().chain(touch).cloned().collect(),
         };
         self.up.insert(id.clone(), thing);
@@ -201,11 +217,13 @@ impl Awaited {
     fn expect(&mut self, record: &Record, client: &Name, message: Message) {
         let Some(presence) = self.presences.of(client) else { return };
         self.examined += 1;
+        // The server may not know yet that the last one is gone.
+        let touch = presence.touched.as_ref().or(presence.touch_of_the_bearer());
         let thing = Thing {
             client: client.clone(),
             connection: presence.connections + u64::from(!presence.connected),
-            excused: presence.touched.is_some(),
-            evidence: [record].into_iter().chain(&presence.touched).cloned().collect(),
+            excused: touch.is_some(),
+            evidence: [record].into_iter().chain(touch).cloned().collect(),
         };
         self.down.entry((client.clone(), message)).or_insert(thing);
     }
@@ -229,10 +247,12 @@ impl Awaited {
             .extend(gone.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
     }
 
-    /// What is relayed to a client whose socket is away waits until it is known whether that is taken up again.
+    /// What is relayed to a client whose socket is away waits until it is known whether that is taken up again. A client
+    /// that was never told of any socket cannot ask for one.
     fn keep(&mut self, client: &Name, id: &MessageId) {
         let key = (client.clone(), Message::Id(id.clone()));
-        if let Some(thing) = self.down.remove(&key) {
+        let knows_of_it = self.presences.of(client).is_some_and(|presence| presence.connections > 0);
+        if let Some(thing) = self.down.remove(&key).filter(|_| knows_of_it) {
             self.kept.insert(key, thing);
         }
     }
@@ -257,7 +277,18 @@ impl Awaited {
                 }
             }
         } else {
-            let kept: BTreeMap<(Name, Message), Thing> = kept;
+            // A new socket: what was relayed to one of which the client never knew will not come.
+            let served = self.served.get(&record.host).copied().unwrap_or_default();
+            let (events, down) = (&self.events, std::mem::take(&mut self.down));
+            let is_stale = |((client, message), thing): &((Name, Message), Thing)| {
+                let is_event = matches!(message, Message::Id(id) if events.contains(id));
+                let is_older = thing.evidence.first().is_some_and(|relayed| relayed.step < served);
+                *client == record.host && is_event && is_older
+            };
+            let (stale, down) = down.into_iter().partition(is_stale);
+            self.down = down;
+            let mut kept: BTreeMap<(Name, Message), Thing> = kept;
+            kept.extend::<BTreeMap<_, _>>(stale);
             self.lost
                 .extend(kept.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
         }
@@ -269,11 +300,27 @@ impl Awaited {
         self.kept.retain(|_, thing| thing.client != record.host);
     }
 
-    /// What a process had not yet handed to its kernel is gone with it.
+    /// What a process had not yet handed to its kernel, or its disk, is gone with it.
     fn exit(&mut self, record: &Record) {
         self.give_up(record);
+        if *record.host == *SERVER {
+            self.lose_unpersisted(record);
+        }
         for thing in self.up.values_mut().filter(|thing| thing.client == record.host) {
             thing.excuse(record);
+        }
+    }
+
+    fn lose_unpersisted(&mut self, record: &Record) {
+        let unpersisted = std::mem::take(&mut self.unpersisted);
+        let is_gone = |(_, message): &(Name, Message), _: &mut Thing| match message {
+            Message::Id(id) => unpersisted.contains(id),
+            Message::At(_) => false,
+        };
+        let down = self.down.extract_if(.., is_gone);
+        for ((_, message), mut thing) in down.chain(self.kept.extract_if(.., is_gone)) {
+            thing.excuse(record);
+            self.lost.push(thing.not_shown(&message, Some(record.step)));
         }
     }
 

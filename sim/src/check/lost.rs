@@ -230,6 +230,7 @@ impl Checker for Lost {
             | Kind::Heard { .. }
             | Kind::Answered { .. }
             | Kind::Kept { .. }
+            | Kind::Persisted { .. }
             | Kind::Resumed { .. }
             | Kind::Early { .. }
             | Kind::Did { .. }

@@ -112,6 +112,7 @@ impl Owed {
             | Kind::Heard { .. }
             | Kind::Answered { .. }
             | Kind::Kept { .. }
+            | Kind::Persisted { .. }
             | Kind::Resumed { .. }
             | Kind::Early { .. }
             | Kind::Disconnected { .. }

@@ -49,6 +49,7 @@ pub(crate) fn plan() -> Plan {
             ping_timeout: Span(seconds(20)),
             fsync: nothing,
             recovery: None,
+            store_sessions: false,
         },
         clients: [ALICE, BOB].into_iter().map(|name| (name.into(), client.clone())).collect(),
         network: NetworkPlan { latency: nothing },

@@ -32,6 +32,11 @@ pub(super) struct Presence {
 }
 
 impl Presence {
+    /// The first fault that touched the connection over which goes what is sent now: the one that it has, or the next.
+    pub(super) fn touch_of_the_bearer(&self) -> Option<&Record> {
+        if self.connected { self.touched.as_ref() } else { self.touched_next.as_ref() }
+    }
+
     /// Whether what touches the client now touches the connection with this number, among all that it has had and will.
     pub(super) fn concerns(&self, connection: u64) -> bool {
         if self.connected { connection >= self.connections } else { connection > self.connections }

@@ -1,7 +1,7 @@
 //! *Promise:* a client whose connection breaks takes up its socket where it was, if it comes back in time.
 //!
 //! *Checked:* where a client gets a new socket of events, something has ended the one that it had: its user left, a process
-//! of the two is another one, the server or its protocol put an end to it, or it was away for too long.
+//! of the two is another one (of the server, only where it does not store sessions), the server or its protocol put an end to it, or it was away for too long.
 //!
 //! *Not checked, because:* plans with so many bytes of events that the server need not keep all of them. That something
 //! kept is missing, which is *lost*. The last of the time for which a server keeps a socket: it counts from when the server
@@ -14,7 +14,7 @@ use squall::socket::Recovery;
 
 use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::{Act, Name, Plan, SERVER};
+use crate::plan::{Act, FaultKind, Name, Plan, SERVER};
 
 /// More than travels with an event besides its text and its bytes, and than it costs to keep.
 const OVERHEAD: usize = 512;
@@ -23,6 +23,8 @@ const OVERHEAD: usize = 512;
 pub(super) struct Unrecovered {
     /// For how long a client may be away; `None` where it cannot be told.
     window: Option<Duration>,
+    /// Whether sockets outlive the server's process.
+    stores: bool,
     /// The socket that each client could take up.
     sockets: BTreeMap<Name, Socket>,
     examined: u64,
@@ -55,7 +57,13 @@ impl Unrecovered {
         let heartbeat = plan.server.ping_interval.0 + 2 * plan.server.ping_timeout.0;
         let recovery = plan.server.recovery.filter(|_| kept);
         let window = recovery.and_then(|recovery| recovery.0.checked_sub(heartbeat));
-        Self { window, sockets: BTreeMap::new(), examined: 0, found: None }
+        Self {
+            window,
+            stores: plan.server.store_sessions && !may_fail(plan),
+            sockets: BTreeMap::new(),
+            examined: 0,
+            found: None,
+        }
     }
 
     fn on_resumed(&mut self, record: &Record, recovered: bool) {
@@ -90,6 +98,11 @@ impl Unrecovered {
     }
 }
 
+/// Whether the server's disk may have trouble: a store that fails is given up, and with it what is stored.
+fn may_fail(plan: &Plan) -> bool {
+    plan.faults.iter().any(|fault| matches!(fault.what.kind(), FaultKind::DiskFull | FaultKind::DiskError))
+}
+
 impl Checker for Unrecovered {
     fn anomaly(&self) -> Anomaly {
         Anomaly::Unrecovered
@@ -97,7 +110,7 @@ impl Checker for Unrecovered {
 
     fn observe(&mut self, record: &Record) {
         if *record.host == *SERVER {
-            if let Kind::Exited { .. } = &record.kind {
+            if let (Kind::Exited { .. }, false) = (&record.kind, self.stores) {
                 self.sockets.clear();
             }
         } else if let Kind::Resumed { recovered } = &record.kind {
@@ -127,9 +140,14 @@ mod tests {
     }
 
     fn again(planted: Planted, recovered: bool) -> Verdict {
+        again_where(false, planted, recovered)
+    }
+
+    fn again_where(store_sessions: bool, planted: Planted, recovered: bool) -> Verdict {
         let planted = planted.connect(BOB).record(BOB, Kind::Resumed { recovered });
         let mut plan = plan();
         plan.server.recovery = Some(Span(seconds(120)));
+        plan.server.store_sessions = store_sessions;
         let verdicts = judge(&plan, &planted.finish(), &Ending::Settled).verdicts;
         verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::Unrecovered).expect("it applies").1
     }
@@ -150,6 +168,13 @@ mod tests {
     #[test]
     fn a_socket_that_is_taken_up_is_held() {
         assert_eq!(again(bob().disconnect(BOB).pass(seconds(20)), true), Verdict::Held { examined: 1 });
+    }
+
+    #[test]
+    fn a_stored_socket_outlives_its_server() {
+        let killed = || bob().disconnect(BOB).record(SERVER, Kind::Exited { how: "killed".to_owned() });
+        assert!(matches!(again_where(true, killed(), false), Verdict::Broken(_)));
+        assert_eq!(again_where(true, killed(), true), Verdict::Held { examined: 1 });
     }
 
     #[test]

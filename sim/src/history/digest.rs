@@ -176,6 +176,10 @@ impl Fold {
                 self.text(&id.0);
                 self.names(clients);
             }
+            Kind::Persisted { id } => {
+                self.tag(29);
+                self.text(&id.0);
+            }
             Kind::Early { peer, namespace } => {
                 self.tag(28);
                 self.text(peer);

@@ -6,6 +6,7 @@
 //! | client | where a user would see an event | `Acknowledged`, `Failed`, `SendFailed`, `Delivered`, `Heard`, `Answered`, `Joined`, `Left`, `Connected`, `Resumed`, `Disconnected`, `Trouble` |
 //! | client | where the plan's acts come in | `Did`, `Asked` |
 //! | server | at the log's storage | `Committed`, `Suppressed` |
+//! | server | at the sessions' storage | `Persisted` |
 //! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Kept`, `Disconnected` |
 //! | server | where its bytes go to its kernel | `Connected`, `Early` |
 //! | world | itself | `Started`, `Exited`, `FaultBegan`, `FaultEnded`, `Touched` |
@@ -153,6 +154,11 @@ pub enum Kind {
         id: MessageId,
         /// The clients.
         clients: Vec<Name>,
+    },
+    /// Server: an event that it relayed is on its disk, and outlives it. Written where sessions are stored.
+    Persisted {
+        /// The event.
+        id: MessageId,
     },
     /// Client: its socket of events is connected. Written where connections are recovered.
     Resumed {

@@ -46,6 +46,7 @@ impl fmt::Display for Kind {
                 if excluded.is_empty() { Ok(()) } else { write!(f, ", not to {}", list(excluded)) }
             }
             Self::Kept { id, clients } => write!(f, "kept {id} for {}", list(clients)),
+            Self::Persisted { id } => write!(f, "persisted {id}"),
             Self::Resumed { recovered: true } => f.write_str("resumed its socket of events"),
             Self::Resumed { recovered: false } => f.write_str("got a new socket of events"),
             Self::Heard { id, .. } => write!(f, "heard {id}"),

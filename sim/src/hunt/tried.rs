@@ -33,7 +33,7 @@ pub struct Tried {
     /// The states that were reached.
     pub reached: BTreeSet<String>,
     /// What its faults led to.
-    pub weather: Weather,
+    pub weather: Box<Weather>,
     /// What is wrong, where not every promise held.
     pub wrong: Option<Wrong>,
     /// How a second run of the same plan differed, where there was one and it did.
@@ -64,7 +64,7 @@ impl Tried {
             elapsed: outcome.elapsed,
             counted: judged.judgement.counts(),
             reached: outcome.reached.keys().cloned().collect(),
-            weather: Weather::of(&outcome.reached, &outcome.history, &touched),
+            weather: Box::new(Weather::of(&outcome.reached, &outcome.history, &touched)),
             touched,
             wrong: wrong(judged),
             diverged,
@@ -133,11 +133,7 @@ mod tests {
             touched: [("reset", 2), ("stall", 0)].into_iter().collect(),
             counted: BTreeMap::from([(Anomaly::TotalOrderDivergence, 1)]),
             reached: BTreeSet::from(["chat.repeat".to_owned()]),
-            weather: Weather {
-                granted: 2,
-                runs: BTreeMap::from([("reset".to_owned(), 1)]),
-                ..Weather::default()
-            },
+            weather: Box::new(Weather { granted: 2, ..Weather::default() }),
             wrong: Some(Wrong::Broken(Anomaly::Lost)),
             diverged: Some("a\nb".to_owned()),
         };

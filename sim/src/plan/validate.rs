@@ -93,6 +93,9 @@ impl Plan {
         self.validate_time("ping_timeout", server.ping_timeout)?;
         self.validate_range("fsync", server.fsync)?;
         server.recovery.map_or(Ok(()), |recovery| self.validate_time("recovery", recovery))?;
+        Part::Plan.must(server.recovery.is_some() || !server.store_sessions, || {
+            "store_sessions without recovery".to_owned()
+        })?;
         self.validate_range("latency", network.latency)?;
         Part::Plan
             .must(server.ping_interval.0 >= TICK, || "ping_interval is below the tick of 10ms".to_owned())?;

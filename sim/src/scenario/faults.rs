@@ -118,7 +118,7 @@ pub enum Lasting {
 
 impl FaultKind {
     /// All of them, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Delay,
         Self::Loss,
         Self::Slow,
@@ -129,12 +129,16 @@ impl FaultKind {
         Self::Cut,
         Self::Kill,
         Self::Shutdown,
+        Self::RollingRestart,
         Self::Reload,
+        Self::Pause,
         Self::PowerOff,
         Self::Crash,
         Self::DiskFull,
         Self::DiskError,
         Self::DiskSlow,
+        Self::ClockSkew,
+        Self::ClockJump,
     ];
 
     /// The kind that a scenario names.

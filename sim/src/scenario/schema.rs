@@ -81,6 +81,7 @@ pub(super) struct ServerText {
     pub(super) ping_timeout: Option<TimeText>,
     pub(super) fsync: Option<TimeText>,
     pub(super) recovery: Option<TimeText>,
+    pub(super) store_sessions: Option<Spanned<bool>>,
 }
 
 #[derive(Default, serde::Deserialize)]

@@ -31,6 +31,9 @@ pub struct ServerPlan {
     /// How long a socket of who lost its connection can be taken up again; absent where it cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Span>,
+    /// Whether that outlives the server's process: sessions are stored on its disk. Only with `recovery`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub store_sessions: bool,
 }
 
 /// The network.

@@ -224,6 +224,7 @@ tells! {
     latency_below_the_tick: spoilt("10ms..80ms", "1ms..80ms");
     latency_over_which_nobody_connects: spoilt("10ms..80ms", "10ms..3s");
     a_heartbeat_that_no_connection_survives: spoilt("ping_timeout: 4s", "ping_timeout: 100ms");
+    sessions_without_recovery_are_not_stored: spoilt("fsync: 1ms..20ms", "store_sessions: true");
     an_ack_timeout_that_no_message_meets: spoilt("ack_timeout: 5s", "ack_timeout: 100ms");
     a_name_twice_in_who: spoilt("[alice, bob], do", "[alice, bob, alice], do");
     an_empty_who: spoilt("who: [alice, bob]", "who: []");

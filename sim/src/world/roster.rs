@@ -21,8 +21,11 @@ use crate::disk::{Disk, Trouble};
 use crate::history::{Kind, Recorder};
 use crate::plan::{Act, Crash, Fault, FaultAct, Name, Plan, SERVER};
 
-/// What each machine calls its one database.
+/// What each machine calls its database.
 const DATABASE: &str = "chat.db";
+
+/// What each machine calls that for sessions.
+const SESSIONS: &str = "sessions.db";
 
 /// How a process ends that was asked to stop and did not.
 const OVERDUE: &str = "killed: it did not shut down in time";
@@ -104,7 +107,7 @@ impl<'a> Roster<'a> {
         place.lives += 1;
         let (machine, disk, clock) = (place.hardware.machine, &place.hardware.disk, &place.hardware.clock);
         let mount = disk.mount(place.lives);
-        let database = mount.uri(DATABASE);
+        let (database, sessions) = (mount.uri(DATABASE), mount.uri(SESSIONS));
         let process =
             Arc::new(Process::new(name, place.lives, machine, &self.network, clock, mount, &self.recorder));
         place.hardware.run(&process);
@@ -113,8 +116,10 @@ impl<'a> Roster<'a> {
             name: Name::clone(name),
             process: place.lives,
             env: env(&process, self.plan.seed, disk),
+            now: moment::now,
             net: ProcessNet::new(&process),
             database,
+            sessions,
             recorder: self.recorder.clone(),
             probe: probe.clone(),
         };

@@ -281,10 +281,20 @@ impl Client {
         args: impl Into<Args>,
         timeout: Option<Duration>,
     ) -> Result<Args, AckError> {
+        self.ask(name, args.into(), timeout, false).await
+    }
+
+    pub(super) async fn ask(
+        &self,
+        name: &str,
+        args: Args,
+        timeout: Option<Duration>,
+        volatile: bool,
+    ) -> Result<Args, AckError> {
         super::assert_not_reserved(name);
-        let (args, (answer, result)) = (args.into(), oneshot::channel());
+        let (answer, result) = oneshot::channel();
         self.heed_outgoing(name, &args);
-        self.request(Request::EmitWithAck { name: name.into(), args, timeout, answer });
+        self.request(Request::EmitWithAck { name: name.into(), args, timeout, volatile, answer });
         // The client's task ends before its handles only with the process.
         result.await.unwrap_or(Err(AckError::Disconnected))
     }

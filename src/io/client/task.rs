@@ -47,6 +47,7 @@ pub(super) enum Request {
         name: ByteString,
         args: Args,
         timeout: Option<Duration>,
+        volatile: bool,
         answer: oneshot::Sender<Result<Args, AckError>>,
     },
     /// What the manager does alone.
@@ -203,11 +204,11 @@ impl<C: Connector> ClientTask<C> {
                 ManagerCommand::AskAuth(true)
             }
             Request::CloseConnection => return self.close(),
-            Request::EmitWithAck { name, args, timeout, answer } => {
+            Request::EmitWithAck { name, args, timeout, volatile, answer } => {
                 let emit = EmitId(self.emits);
                 self.emits += 1;
                 self.answers.insert(emit, answer);
-                ManagerCommand::Emit { name, args, ack: Some((emit, timeout)), volatile: false }
+                ManagerCommand::Emit { name, args, ack: Some((emit, timeout)), volatile }
             }
             Request::Command(command) => command,
         };

@@ -4,7 +4,8 @@
 //! by an `upgrade`, and gets a `connection`, whom later requests find in the `sessions` of the `endpoint`. Up to here, all
 //! is shared with [`EngineServer`]. Behind the `inlet` packets go to the one `hub_task`, which starts a task of `handlers`
 //! for each socket: the `registry` knows whose, `listeners` are what they add to it. What the application sends goes the
-//! same way back, through the hub's one queue.
+//! same way back, through the hub's one queue. Where sessions are to outlive the server, the hub's task waits for a
+//! `session_store` before it sends.
 
 mod accept;
 mod answer;

@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::engine::Transport;
 use crate::io::net::Listener;
-use crate::socket::{Args, args};
+use crate::socket::{AckError, Args, args};
 
 use super::*;
 
@@ -233,6 +233,28 @@ async fn what_is_volatile_leaves_only_while_nothing_waits_to_be_written() {
             assert_eq!(heard.recv().await.as_deref(), Some(name), "{transport}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_volatile_and_wants_an_answer_is_not_kept_for_later() {
+    let world = world(ServerOptions::default());
+    let (client, mut events) = world.client();
+    let answer = client.volatile().emit_with_ack("c", args![], Some(SECOND)).await;
+    assert_eq!(answer, Err(AckError::Disconnected));
+
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    world.server.on_connect(move |socket| {
+        let sender = sender.clone();
+        socket.on_any(move |_socket, event| {
+            sender.send(event.name).unwrap();
+            async {}
+        });
+        async {}
+    });
+    client.connect();
+    until_connected(&mut events).await;
+    client.emit("d", args![]);
+    assert_eq!(heard.recv().await.as_deref(), Some("d"));
 }
 
 #[tokio::test(start_paused = true)]

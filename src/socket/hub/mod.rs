@@ -7,7 +7,8 @@
 //! Promise: each `Connected` has exactly one `Disconnected`, all that is `Received` from a socket lies between the two;
 //! each `Asked` has exactly one `Connected` or `Abandoned`; each [`EmitId`] is settled exactly once, or waits while it
 //! can still be answered; nothing is sent to a socket before it is connected, nor on a connection that was told to close.
-//! Where connections are recovered, a socket may connect again after it was disconnected; see `recovery`.
+//! Where connections are recovered, a socket may connect again after it was disconnected; see `recovery`. Where sessions
+//! are stored, nothing is sent before what was changed by then is kept; see [`stored`].
 //! Knows no transport and nothing of what an event means.
 
 mod audiences;

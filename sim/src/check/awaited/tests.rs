@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::check::planted::{ALICE, BOB, Planted, unsettled, with_receive, with_send};
-use crate::check::{Anomaly, Ending, Judgement, judge};
+use crate::check::{Anomaly, Ending, Judgement, Verdict, judge};
 
 fn plain(planted: Planted) -> Judgement {
     judge(&with_send(Send::Plain), &planted.finish(), &unsettled())
@@ -42,6 +42,22 @@ fn a_fault_excuses_only_what_goes_over_the_connection_that_it_touched() {
     assert_eq!(outcome(&plain(buffered)), (None, 1), "what waits goes over the next one");
 }
 
+#[test]
+fn what_is_relayed_to_a_machine_that_lost_power_is_excused_though_the_fault_was_written_down_before() {
+    let dies = || Kind::Exited { how: "lost power".to_owned() };
+    let gone = |planted: Planted| planted.relay("alice broadcast 1", &[BOB], &[], false).connect(BOB);
+    let touched = gone(Planted::good().record(BOB, dies()).touch(BOB));
+    assert_eq!(outcome(&plain(touched)), (None, 1));
+    let untouched = gone(Planted::good().record(BOB, dies()));
+    assert_eq!(outcome(&plain(untouched)), (Some(Anomaly::Lost), 0));
+}
+
+#[test]
+fn what_is_said_while_a_fault_holds_the_next_connection_is_excused() {
+    let buffered = Planted::good().disconnect(ALICE).touch(ALICE).say(ALICE).connect(ALICE);
+    assert_eq!(outcome(&plain(buffered)), (None, 1));
+}
+
 /// Alice broadcasts to Bob, whose connection is touched by a fault and replaced; whether his socket of events is taken up.
 fn resumed(planted: Planted, recovered: bool) -> Planted {
     let planted = planted.touch(BOB).disconnect(BOB).connect(BOB);
@@ -65,6 +81,15 @@ fn who_takes_up_its_socket_is_owed_what_was_sent_to_it_whatever_touched_its_conn
 }
 
 #[test]
+fn what_was_relayed_to_a_socket_of_which_its_client_never_knew_is_gone_with_it() {
+    let unknown = Planted::unconnected().connect(ALICE).answer(BOB).touch(BOB);
+    let relayed = unknown.relay("alice broadcast 1", &[BOB], &[], false);
+    let another = relayed.serve(BOB).record(BOB, Kind::Resumed { recovered: false });
+    let again = another.disconnect(BOB).serve(BOB).record(BOB, Kind::Resumed { recovered: true });
+    assert_eq!(outcome(&with_recovery(again)), (None, 1));
+}
+
+#[test]
 fn what_was_kept_for_who_was_away_comes_or_was_not_recovered() {
     let kept = |clients: &[&str]| Kind::Kept {
         id: MessageId("alice broadcast 1".to_owned()),
@@ -78,6 +103,35 @@ fn what_was_kept_for_who_was_away_comes_or_was_not_recovered() {
     assert_eq!(outcome(&with_recovery(away(true))), (Some(Anomaly::Lost), 0));
     assert_eq!(outcome(&with_recovery(away(true).hear(BOB, "alice broadcast 1"))), (None, 0));
     assert_eq!(outcome(&with_recovery(away(false))), (None, 1));
+}
+
+#[test]
+fn what_was_kept_for_a_socket_of_which_its_client_never_heard_is_nobodys() {
+    let id = || MessageId("alice broadcast 1".to_owned());
+    let planted = Planted::unconnected().connect(ALICE).broadcast(ALICE, &[BOB], &[ALICE], false);
+    let kept = planted.record("server", Kind::Kept { id: id(), clients: vec![BOB.into()] });
+    let planted = kept.connect(BOB).record(BOB, Kind::Resumed { recovered: false });
+    let Judgement { verdicts, .. } = with_recovery(planted);
+    let (_, lost) = verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::Lost).expect("it applies");
+    assert!(matches!(lost, Verdict::Held { .. }), "{lost:?}");
+}
+
+#[test]
+fn what_died_with_its_server_before_it_was_stored_is_excused_and_what_was_stored_is_not() {
+    let id = || MessageId("alice broadcast 1".to_owned());
+    let outcome = |persisted: bool| {
+        let planted = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false);
+        let planted =
+            if persisted { planted.record("server", Kind::Persisted { id: id() }) } else { planted };
+        let killed = planted.record("server", Kind::Exited { how: "killed".to_owned() });
+        let planted = resumed(killed.record("server", Kind::Started), true);
+        let mut plan = crate::check::planted::plan();
+        plan.server.recovery = Some(crate::units::Span(crate::check::planted::seconds(120)));
+        plan.server.store_sessions = true;
+        outcome(&judge(&plan, &planted.finish(), &Ending::Settled))
+    };
+    assert_eq!(outcome(true), (Some(Anomaly::Lost), 0));
+    assert_eq!(outcome(false), (None, 1));
 }
 
 #[test]

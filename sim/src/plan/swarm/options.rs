@@ -57,11 +57,13 @@ pub(super) fn fill(plan: &mut Plan, open: Open, dice: Dice) {
 fn servers(dice: Dice) -> Vec<ServerPlan> {
     let fsync = millis(1, *dice.pick("fsync", &FSYNCS));
     let recovery = dice.pick("recovery", &WINDOWS).map(seconds);
+    let store_sessions = recovery.is_some() && dice.happens("store sessions", 50);
     let server = |(interval, timeout)| ServerPlan {
         ping_interval: seconds(interval),
         ping_timeout: seconds(timeout),
         fsync,
         recovery,
+        store_sessions,
     };
     HEARTBEATS.into_iter().map(server).collect()
 }

@@ -41,6 +41,7 @@ pub(super) fn default_options() -> (ServerPlan, NetworkPlan) {
         ping_timeout: Span(heartbeat.ping_timeout),
         fsync: FSYNC,
         recovery: None,
+        store_sessions: false,
     };
     (server, NetworkPlan { latency: LATENCY })
 }
@@ -192,11 +193,19 @@ impl<'a> Resolver<'a> {
             Some(text) => Some(Span(self.span_or(Some(text), default.ping_interval.0)?)),
             None => None,
         };
+        let store_sessions = written.store_sessions.as_ref().is_some_and(|stored| stored.value);
+        if let Some(stored) = written.store_sessions.as_ref().filter(|_| store_sessions && recovery.is_none())
+        {
+            self.wrong(stored, "there are no sessions to store")
+                .label("only with `recovery`")
+                .help("say how long a session outlives its connection, such as `recovery: 2m`");
+        }
         Some(ServerPlan {
             ping_interval: Span(interval),
             ping_timeout: Span(timeout?),
             fsync: fsync?,
             recovery,
+            store_sessions,
         })
     }
 

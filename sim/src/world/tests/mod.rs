@@ -61,6 +61,7 @@ fn plan(backend: Backend, lasts: &str, faults: Vec<Fault>) -> Plan {
             ping_timeout: span("20s"),
             fsync: "5ms".parse().expect("a range"),
             recovery: None,
+            store_sessions: false,
         },
         clients: BTreeMap::from([(alice.clone(), ClientPlan::default())]),
         network: NetworkPlan { latency: "20ms".parse().expect("a range") },

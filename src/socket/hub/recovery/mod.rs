@@ -5,6 +5,8 @@
 //! each event, and says: all that was for you up to here, you have. A *session* is what outlives a connection: the
 //! socket's id, its secret `pid`, its place and its rooms, and the queue of what was sent to it.
 //!
+//! Sessions can be *stored*, so that they outlive the hub: `durability` holds back what is said until it is kept.
+//!
 //! Promise: what is replayed is what was sent after the offset, all of it and in order, or the session is not recovered.
 
 mod durability;

@@ -25,6 +25,8 @@ pub(in crate::socket::hub) struct Sessions {
     entropy: Arc<dyn Entropy>,
     /// Tells offsets of this hub from those of others.
     epoch: String,
+    /// The one that was stored, where a store has failed: its offsets are still good here.
+    former_epoch: Option<String>,
     /// The last position given.
     head: u64,
     now: Time,
@@ -57,12 +59,11 @@ pub(in crate::socket::hub) struct Claim {
 impl Sessions {
     /// None yet.
     pub(in crate::socket::hub) fn new(options: Recovery, entropy: Arc<dyn Entropy>) -> Self {
-        let mut epoch = [0_u8; 6];
-        entropy.fill(&mut epoch);
         Self {
             options,
+            epoch: fresh_epoch(&*entropy),
+            former_epoch: None,
             entropy,
-            epoch: URL_SAFE_NO_PAD.encode(epoch),
             head: 0,
             now: Time::ZERO,
             sessions: BTreeMap::new(),
@@ -115,9 +116,11 @@ impl Sessions {
         self.head
     }
 
-    /// What changes from now on is stored no more.
+    /// What changes from now on is stored no more. Who is told an offset from now on cannot use it at a server that has
+    /// loaded what was stored before.
     pub(in crate::socket::hub) fn give_up_storing(&mut self) {
         self.journal = None;
+        self.former_epoch = Some(std::mem::replace(&mut self.epoch, fresh_epoch(&*self.entropy)));
     }
 
     fn note(&mut self, change: impl FnOnce() -> SessionChange) {
@@ -261,7 +264,7 @@ impl Sessions {
         // `parse` would also take a sign.
         let digits = position.bytes().all(|byte| byte.is_ascii_digit());
         let position = position.parse().ok().filter(|&position| digits && position <= self.head)?;
-        (epoch == self.epoch).then_some(position)
+        (epoch == self.epoch || Some(epoch) == self.former_epoch.as_deref()).then_some(position)
     }
 
     /// What was sent after the position of a claim, in order. `None` where that is not known: the session has ended, or not
@@ -322,4 +325,10 @@ impl Sessions {
     pub(in crate::socket::hub) fn is_empty(&self) -> bool {
         self.sessions.is_empty() && self.places.is_empty() && self.ends.is_empty()
     }
+}
+
+fn fresh_epoch(entropy: &dyn Entropy) -> String {
+    let mut epoch = [0_u8; 6];
+    entropy.fill(&mut epoch);
+    URL_SAFE_NO_PAD.encode(epoch)
 }

@@ -3,6 +3,8 @@
 
 mod any_kills;
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use crate::socket::stored::model::SessionModel;
 use crate::socket::stored::{BatchId, SessionBatch, SessionChange, StoredSession};
 
@@ -10,6 +12,16 @@ use super::*;
 
 /// How many bytes are kept for a session: a few small events.
 const MAX_BYTES: usize = 600;
+
+/// Another byte at each draw.
+#[derive(Default)]
+struct Bytes(AtomicU8);
+
+impl Entropy for Bytes {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(self.0.fetch_add(1, Ordering::Relaxed));
+    }
+}
 
 /// A hub and its store, which keeps a batch when it is told to.
 struct Life {
@@ -24,7 +36,7 @@ struct Life {
 impl Life {
     /// The first life of a server.
     fn first() -> Self {
-        Self::with(SessionModel::default(), at(0), counting())
+        Self::with(SessionModel::default(), at(0), Arc::new(Bytes::default()))
     }
 
     fn with(store: SessionModel, now: Time, entropy: Arc<dyn Entropy>) -> Self {
@@ -202,6 +214,13 @@ fn a_store_that_fails_holds_up_nobody_and_is_asked_no_more() {
     assert_eq!(known.read(TWO, &life.ask(TWO, known.auth())), Some(true), "this server knows everything");
     assert_eq!(life.flying, None);
     assert_eq!(life.give(HubInput::Persisted(BatchId(9))), [], "a late word of the store");
+
+    // A server that has loaded what there was before the failure counts on from there.
+    let mut life = life.restart();
+    life.command(say("4"));
+    life.command(say("5"));
+    life.command(say("6"));
+    assert_eq!(known.read(THREE, &life.ask(THREE, known.auth())), Some(false));
 }
 
 #[test]
@@ -299,9 +318,9 @@ fn a_namespace_that_nobody_offers_any_more_is_closed_although_someone_was_in_it(
 
 #[test]
 fn an_id_of_before_is_not_given_again() {
-    let mut life = Life::first();
+    // The worst entropy there is: the same again.
+    let mut life = Life::with(SessionModel::default(), at(0), counting());
     let (before, known) = life.begin(ONE);
-    // The worst entropy there is.
     let mut life = Life { entropy: counting(), ..life }.restart();
 
     let (socket, _) = life.begin(TWO);
