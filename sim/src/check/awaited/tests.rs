@@ -90,6 +90,14 @@ fn what_was_relayed_to_a_socket_of_which_its_client_never_knew_is_gone_with_it()
 }
 
 #[test]
+fn what_was_kept_for_who_was_thought_away_and_heard_it_is_not_owed_again() {
+    let kept = Kind::Kept { id: MessageId("alice broadcast 1".into()), clients: vec![BOB.into()] };
+    let relayed = Planted::good().relay("alice broadcast 1", &[BOB], &[], false).record("server", kept);
+    let heard = resumed(relayed.hear(BOB, "alice broadcast 1"), true);
+    assert_eq!(outcome(&with_recovery(heard)), (None, 0));
+}
+
+#[test]
 fn what_was_kept_for_who_was_away_comes_or_was_not_recovered() {
     let kept = |clients: &[&str]| Kind::Kept {
         id: MessageId("alice broadcast 1".to_owned()),
