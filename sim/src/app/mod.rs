@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::history::{Kind, Recorder};
 use crate::plan::{Act, Name, Plan};
-use crate::world::{self, net::ProcessNet};
+use crate::world::net::ProcessNet;
 
 /// What a process of an app gets from the world.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub struct Machine {
     pub process: u32,
     /// Clock, entropy, tasks, blocking work.
     pub env: Env,
+    /// True virtual time, which no clock of the process need show.
+    pub now: fn() -> Duration,
     /// To listen and to connect.
     pub net: ProcessNet,
     /// An SQLite URI of the database on the machine's disk, which outlives the process; the URI does not. To be opened
@@ -50,7 +52,7 @@ pub struct Machine {
 impl Machine {
     /// Writes a record of this process, at true virtual time, whatever its own clock shows.
     pub fn record(&self, session: u32, kind: Kind) {
-        self.recorder.record(world::now(), &self.name, self.process, session, kind);
+        self.recorder.record((self.now)(), &self.name, self.process, session, kind);
     }
 }
 

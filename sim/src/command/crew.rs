@@ -1,6 +1,6 @@
 //! The workers of a command: this program again, as often as there are cores, until Ctrl-C.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::Builder;
 
@@ -25,8 +25,8 @@ pub(super) fn workers(jobs: Option<u16>) -> std::io::Result<Workers> {
     let jobs = jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let program = this_program()?;
     let workers = Workers::new(jobs, PATIENCE, move || {
-        let mut command = Command::new(&program);
-        command.arg("worker").envs(MEMORY);
+        let mut command = again(&program);
+        command.arg("worker");
         command
     })?;
     leave_on_interrupt(workers.interrupter())?;
@@ -45,6 +45,20 @@ pub(super) fn say_stop(stop: &Stop) -> ExitCode {
             ExitCode::HarnessFailed
         }
     }
+}
+
+/// This program once more, with memory as workers have it.
+///
+/// # Errors
+/// When the system does not say where it is.
+pub(super) fn this_program_again() -> std::io::Result<Command> {
+    Ok(again(&this_program()?))
+}
+
+fn again(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.envs(MEMORY);
+    command
 }
 
 fn this_program() -> std::io::Result<PathBuf> {

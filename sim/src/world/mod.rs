@@ -106,11 +106,6 @@ pub struct RunOptions {
 /// Enough for SQLite, hyper and a debug build.
 const STACK: usize = 8 << 20;
 
-/// The virtual time of the run on this thread, as no clock of a process may show it.
-pub(crate) fn now() -> Duration {
-    moment::now()
-}
-
 /// Whether runs are possible and repeatable in this program, with these options.
 ///
 /// # Errors

@@ -116,6 +116,7 @@ impl<'a> Roster<'a> {
             name: Name::clone(name),
             process: place.lives,
             env: env(&process, self.plan.seed, disk),
+            now: moment::now,
             net: ProcessNet::new(&process),
             database,
             sessions,

@@ -1,7 +1,7 @@
 //! How many instructions a seed of the reference load takes, as valgrind counts them: by layer, and as a gate.
 //!
 //! Counts hardly depend on the machine and not at all on what else it does: the seed is fixed, and of a run everything
-//! repeats. What valgrind writes is read in its own format ("Callgrind Format Specification" in its manual).
+//! repeats.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::BACKENDS;
+use super::callgrind::{self, Counted};
 use super::table::Table;
 use crate::command::default_scenarios;
 use crate::plan::Backend;
@@ -20,8 +21,9 @@ const TOLERANCE: u64 = 10;
 /// Where the repository says how many there are to be.
 const FILE: &str = "benches/instructions.txt";
 
-/// What to call the parts of the program by the files that their code is in; the first that fits.
-const LAYERS: [(&str, &str); 20] = [
+/// What to call the parts of the program by the files that their code is in; the first that fits. Code that is in none of
+/// them counts for who called it.
+const LAYERS: [(&str, &str); 19] = [
     ("sim/src/check/", "sim: checkers"),
     ("sim/src/history/", "sim: history"),
     ("sim/src/world/", "sim: world"),
@@ -40,34 +42,36 @@ const LAYERS: [(&str, &str); 20] = [
     ("tungstenite-", "WebSocket and HTTP"),
     ("hyper-", "WebSocket and HTTP"),
     ("tokio-", "tokio"),
-    ("malloc", "allocator"),
     ("serde", "JSON"),
 ];
+
+/// What no layer called.
+const REST: &str = "the rest";
 
 /// The share of each layer, on both backends.
 ///
 /// # Errors
 /// When valgrind cannot be run.
 pub(super) fn by_layer() -> Result<Table, String> {
-    let mut shares: BTreeMap<&'static str, [u64; BACKENDS.len()]> = BTreeMap::new();
-    for (place, backend) in BACKENDS.into_iter().enumerate() {
-        for (file, count) in count(backend)? {
-            shares.entry(layer(&file)).or_default()[place] += count;
-        }
-    }
-    let total = |place: usize| shares.values().map(|counts| counts[place]).sum::<u64>();
-    let totals: Vec<u64> = (0..BACKENDS.len()).map(total).collect();
-    let mut rows: Vec<_> = shares.iter().collect();
-    rows.sort_by_key(|(_, counts)| std::cmp::Reverse(counts[BACKENDS.len() - 1]));
+    let counted = BACKENDS.into_iter().map(count).collect::<Result<Vec<_>, _>>()?;
+    let shares: Vec<_> = counted.iter().map(|counted| counted.by_layer(layer, REST)).collect();
+    let mut layers: Vec<&str> = shares.iter().flat_map(|shares| shares.keys().copied()).collect();
+    layers.sort_unstable();
+    layers.dedup();
+    let of = |place: usize, layer: &str| shares[place].get(layer).copied().unwrap_or_default();
+    layers.sort_by(|one, other| of(BACKENDS.len() - 1, other).total_cmp(&of(BACKENDS.len() - 1, one)));
     let names = BACKENDS.map(|backend| backend.to_string());
     let columns: Vec<&str> = std::iter::once("layer").chain(names.iter().map(String::as_str)).collect();
-    let mut table = Table::new("instructions of one seed, by the layer whose code they are", &columns);
-    for (layer, counts) in rows {
-        let share = |(count, total): (&u64, &u64)| format!("{:.1} %", *count as f64 * 100.0 / *total as f64);
-        table.row([(*layer).to_owned()].into_iter().chain(counts.iter().zip(&totals).map(share)).collect());
+    let title = "instructions of one seed, by layer; what it calls of the standard library counts for it";
+    let mut table = Table::new(title, &columns);
+    for layer in layers {
+        let share = |(place, counted): (usize, &Counted)| {
+            format!("{:.1} %", of(place, layer) * 100.0 / counted.total as f64)
+        };
+        table.row([layer.to_owned()].into_iter().chain(counted.iter().enumerate().map(share)).collect());
     }
-    let millions = |total: &u64| format!("{:.1} million", *total as f64 / 1e6);
-    table.row(["all".to_owned()].into_iter().chain(totals.iter().map(millions)).collect());
+    let millions = |counted: &Counted| format!("{:.1} million", counted.total as f64 / 1e6);
+    table.row(["all".to_owned()].into_iter().chain(counted.iter().map(millions)).collect());
     Ok(table)
 }
 
@@ -79,7 +83,7 @@ pub(super) fn gate(renew: bool) -> Result<ExitCode, String> {
     let file = default_scenarios().parent().unwrap_or(Path::new("")).join(FILE);
     let mut counted = BTreeMap::new();
     for backend in BACKENDS {
-        counted.insert(backend.to_string(), count(backend)?.values().sum::<u64>());
+        counted.insert(backend.to_string(), count(backend)?.total);
     }
     if renew {
         let lines: String = counted.iter().map(|(backend, count)| format!("{backend} {count}\n")).collect();
@@ -117,13 +121,12 @@ fn is_too_many(count: u64, expected: u64) -> bool {
     count > expected.saturating_add(expected / 100 * TOLERANCE)
 }
 
-fn layer(file: &str) -> &'static str {
-    let found = LAYERS.iter().find(|(part, _)| file.contains(part));
-    found.map_or("standard libraries, the rest", |(_, layer)| layer)
+fn layer(file: &str) -> Option<&'static str> {
+    LAYERS.iter().find(|(part, _)| file.contains(part)).map(|(_, layer)| *layer)
 }
 
-/// The instructions of one seed, by source file.
-fn count(backend: Backend) -> Result<BTreeMap<String, u64>, String> {
+/// The instructions of one seed.
+fn count(backend: Backend) -> Result<Counted, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let out: PathBuf = std::env::temp_dir().join(format!("squall-instructions-{}", std::process::id()));
     let valgrind = Command::new("valgrind")
@@ -145,58 +148,19 @@ fn count(backend: Backend) -> Result<BTreeMap<String, u64>, String> {
     let text = fs::read_to_string(&out);
     drop(fs::remove_file(&out));
     match text {
-        Ok(text) if valgrind.status.success() => Ok(by_file(&text)),
+        Ok(text) if valgrind.status.success() => Ok(callgrind::read(&text)),
         Ok(_) | Err(_) => Err(format!("valgrind failed: {}", String::from_utf8_lossy(&valgrind.stderr))),
     }
-}
-
-/// Sums what a callgrind file says by the source files that the instructions are of.
-fn by_file(text: &str) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    let mut file = String::new();
-    let mut is_call = false;
-    for line in text.lines() {
-        if let Some((key, value)) = line.split_once('=') {
-            match key {
-                "fl" | "fi" | "fe" => value.clone_into(&mut file),
-                // The line after it is what the callee took, and counted there.
-                "calls" => is_call = true,
-                _ => {}
-            }
-        } else if line.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '-' || c == '*') {
-            let cost = line.split_whitespace().nth(1).and_then(|cost| cost.parse::<u64>().ok());
-            if let (Some(cost), false) = (cost, is_call) {
-                *counts.entry(file.clone()).or_default() += cost;
-            }
-            is_call = false;
-        }
-    }
-    counts
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CALLGRIND: &str = "events: Ir\n\nfl=/a/sim/src/check/lost.rs\nfn=observe\n10 5\nfi=/b/library/core/vec.rs\n3 7\nfe=/a/sim/src/check/lost.rs\n11 1\ncfi=/a/src/io/link.rs\ncfn=next\ncalls=2 5\n12 900\n13 2\n\nfl=/a/src/io/link.rs\nfn=next\n1 900\n\ntotals: 915\n";
-
-    #[test]
-    fn what_is_called_counts_once_and_where_it_is() {
-        let counts = by_file(CALLGRIND);
-        let of = |file: &str| counts.get(file).copied();
-        assert_eq!(of("/a/sim/src/check/lost.rs"), Some(8));
-        assert_eq!(of("/b/library/core/vec.rs"), Some(7));
-        assert_eq!(of("/a/src/io/link.rs"), Some(900));
-        assert_eq!(counts.values().sum::<u64>(), 915);
-    }
-
     #[test]
     fn a_file_belongs_to_the_first_layer_that_fits() {
         let files = ["/a/sim/src/check/lost.rs", "/a/src/io/link.rs", "/c/tokio-1.54/src/lib.rs", "/d/x.rs"];
-        assert_eq!(
-            files.map(layer),
-            ["sim: checkers", "squall: io", "tokio", "standard libraries, the rest"]
-        );
+        assert_eq!(files.map(layer), [Some("sim: checkers"), Some("squall: io"), Some("tokio"), None]);
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! | `load` | what is run |
 //! | `measure` | how long it takes |
 //! | `instructions` | how many instructions it takes, counted by valgrind, by layer; and the gate on that |
+//! | `callgrind` | what valgrind wrote, read |
 //! | `table` | rows as text |
 
+mod callgrind;
 mod instructions;
 mod load;
 mod measure;
@@ -47,6 +49,9 @@ pub(super) struct Bench {
     /// Write what was counted into the repository
     #[arg(long, requires = "instructions")]
     renew: bool,
+    /// Measure in this very process
+    #[arg(long, hide = true)]
+    here: bool,
     /// Run one seed of the reference load on this backend and say nothing: what is counted
     #[arg(long, value_name = "BACKEND", hide = true)]
     one_seed: Option<Backend>,
@@ -61,12 +66,21 @@ impl Bench {
                 Load::reference().and_then(|load| Cost::of(&load, backend, 0)).map(|_| ExitCode::Held)
             }
             None if self.instructions => instructions::gate(self.renew),
-            None => self.tables().map(|()| ExitCode::Held),
+            None if self.here => self.tables().map(|()| ExitCode::Held),
+            None => self.as_a_worker(),
         };
         done.unwrap_or_else(|error| {
             anstream::eprintln!("error: {error}");
             ExitCode::HarnessFailed
         })
+    }
+
+    /// Does all this in a process whose memory is as that of a worker: seeds are run by workers.
+    fn as_a_worker(&self) -> Result<ExitCode, String> {
+        let failed = |error: std::io::Error| format!("failed to start the program that measures: {error}");
+        let mut command = crew::this_program_again().map_err(failed)?;
+        let status = command.args(["bench", "--here", "--seeds", &self.seeds.to_string()]).status();
+        Ok(if status.map_err(failed)?.success() { ExitCode::Held } else { ExitCode::HarnessFailed })
     }
 
     fn tables(&self) -> Result<(), String> {
