@@ -130,7 +130,11 @@ impl Awaited {
             Kind::Delivered { id, offset, .. } => {
                 self.down.remove(&(record.host.clone(), Message::seen(id.as_ref(), *offset)));
             }
-            Kind::Heard { id, .. } => drop(self.down.remove(&(record.host.clone(), Message::Id(id.clone())))),
+            Kind::Heard { id, .. } => {
+                let key = (record.host.clone(), Message::Id(id.clone()));
+                self.down.remove(&key);
+                self.kept.remove(&key);
+            }
             Kind::Kept { id, clients } => clients.iter().for_each(|client| self.keep(client, id)),
             Kind::Persisted { id } => drop(self.unpersisted.remove(id)),
             Kind::Resumed { recovered } => self.resume(record, *recovered),

@@ -170,7 +170,10 @@ impl Weather<'_> {
 
     /// A commit takes about ten operations.
     fn crash(&self, key: &str) -> Crash {
-        let after = exactly(self.dice.within(&format!("{key}/operations"), 0..=200));
+        let after = {
+            let most = *self.dice.pick(&format!("{key}/operations/order"), &[5, 40, 200]);
+            exactly(self.dice.within(&format!("{key}/operations"), 0..=most))
+        };
         let power_off = self.dice.happens(&format!("{key}/power"), 50);
         Crash { of: SERVER.into(), after, power_off }
     }
