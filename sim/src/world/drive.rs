@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::check::{Ending, Owed};
 use crate::history::{Kind, Recorder};
 use crate::plan::{FaultAct, Name, Plan, SERVER};
+use crate::scenario::limits::TICK;
 
 /// How long nothing must have been owed before the run is over: time for a late duplicate to show itself.
 const QUIET: Duration = Duration::from_secs(2);
@@ -187,10 +188,13 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// A cut is over when it has come, which the bytes decide; a rolling restart when the first process has ended.
+    /// A cut is over when it has come, which the bytes decide; a rolling restart when the first process has ended, at the
+    /// next tick: the moments at which processes start are the same on every backend.
     fn end_what_is_over(&mut self) {
         let struck = self.network.links.struck();
-        for fault in struck.into_iter().chain(self.roster.take_over()) {
+        let replaced =
+            if since_tick(self.backend.now()).is_zero() { self.roster.take_over() } else { Vec::new() };
+        for fault in struck.into_iter().chain(replaced) {
             self.ended_at = self.backend.now();
             self.record(Kind::FaultEnded { fault });
         }
@@ -233,7 +237,9 @@ impl<'a> Drive<'a> {
             self.recorder.wake_at_next(self.bell.waker());
         }
         let next = self.schedule.last().map_or(Duration::MAX, |(at, _)| *at);
-        ends.min(next).min(now + BEAT)
+        let takes_over =
+            if self.roster.is_to_take_over() { now - since_tick(now) + TICK } else { Duration::MAX };
+        ends.min(next).min(takes_over).min(now + BEAT)
     }
 
     /// When the world was changed for the last time, as far as is known.
@@ -273,6 +279,11 @@ fn schedule(plan: &Plan) -> Vec<(Duration, Event)> {
 /// Whether a fault asks a process to stop, which it may take its time for.
 fn asks_to_stop(fault: &FaultAct) -> bool {
     matches!(fault, FaultAct::Shutdown(_) | FaultAct::RollingRestart(_))
+}
+
+/// How long ago the last tick was, whether the backend ticks or not.
+fn since_tick(now: Duration) -> Duration {
+    now.saturating_sub(TICK * u32::try_from(now.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX))
 }
 
 fn millis(time: Duration) -> u64 {

@@ -267,6 +267,11 @@ impl<'a> Roster<'a> {
         self.shut_down(name, fault)
     }
 
+    /// Whether a process has ended whose place is to be taken.
+    pub(super) fn is_to_take_over(&self) -> bool {
+        self.places.values().any(|place| place.alive().is_none() && !place.replacing.is_empty())
+    }
+
     /// Starts who is to take the place of a process that has ended. Says which faults are over with that.
     pub(super) fn take_over(&mut self) -> Vec<usize> {
         let mut over = Vec::new();
