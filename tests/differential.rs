@@ -91,7 +91,13 @@ fn compare(plan: &Plan) -> Option<Difference> {
     let verdict = |run: &Judged| run.judgement.violation().map(|violation| violation.anomaly);
     let failed = [&ticking, &jumping].into_iter().any(|run| run.harness_failure().is_some());
     Some(Difference {
-        says: format!("{} seed {}: {difference}", plan.scenario, plan.seed),
+        says: format!(
+            "{} seed {} {:?} stores {} : {difference}",
+            plan.scenario,
+            plan.seed,
+            plan.faults.iter().map(|f| f.what.kind().as_str()).collect::<std::collections::BTreeSet<_>>(),
+            plan.server.store_sessions
+        ),
         same_verdict: !failed && verdict(&ticking) == verdict(&jumping),
         shares_disk: plan.server.store_sessions,
     })

@@ -51,6 +51,9 @@ pub(super) struct Awaited {
     stores: bool,
     /// Kept for a client that may take up its socket.
     kept: BTreeMap<(Name, Message), Thing>,
+    /// Relayed before the server told its client of a socket: to the one of which it told then, or to one of which nobody
+    /// ever knew. It comes soon or not at all, and no later socket brings it.
+    astray: BTreeMap<(Name, Message), Thing>,
     /// Reported as failed, and not in the log.
     reported: BTreeMap<MessageId, Thing>,
     lost: Vec<Loss>,
@@ -98,6 +101,7 @@ impl Awaited {
             unpersisted: BTreeSet::new(),
             stores: plan.server.store_sessions,
             kept: BTreeMap::new(),
+            astray: BTreeMap::new(),
             reported: BTreeMap::new(),
             lost: Vec::new(),
             examined: 0,
@@ -134,6 +138,7 @@ impl Awaited {
                 let key = (record.host.clone(), Message::Id(id.clone()));
                 self.down.remove(&key);
                 self.kept.remove(&key);
+                self.astray.remove(&key);
             }
             Kind::Kept { id, clients } => clients.iter().for_each(|client| self.keep(client, id)),
             Kind::Persisted { id } => drop(self.unpersisted.remove(id)),
@@ -251,11 +256,11 @@ impl Awaited {
             .extend(gone.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
     }
 
-    /// What is relayed to a client whose socket is away waits until it is known whether that is taken up again. A client
-    /// that was never told of any socket cannot ask for one.
+    /// What is relayed to a client whose socket is away waits until it is known whether that is taken up again. A process
+    /// that was never told of any socket cannot ask for one, be it that another life of it was.
     fn keep(&mut self, client: &Name, id: &MessageId) {
         let key = (client.clone(), Message::Id(id.clone()));
-        let knows_of_it = self.presences.of(client).is_some_and(|presence| presence.connections > 0);
+        let knows_of_it = self.presences.of(client).is_some_and(|presence| presence.knows_a_socket);
         if let Some(thing) = self.down.remove(&key).filter(|_| knows_of_it) {
             self.kept.insert(key, thing);
         }
@@ -281,18 +286,15 @@ impl Awaited {
                 }
             }
         } else {
-            // A new socket: what was relayed to one of which the client never knew will not come.
             let served = self.served.get(&record.host).copied().unwrap_or_default();
-            let (events, down) = (&self.events, std::mem::take(&mut self.down));
-            let is_stale = |((client, message), thing): &((Name, Message), Thing)| {
+            let events = &self.events;
+            let is_astray = |(client, message): &(Name, Message), thing: &mut Thing| {
                 let is_event = matches!(message, Message::Id(id) if events.contains(id));
                 let is_older = thing.evidence.first().is_some_and(|relayed| relayed.step < served);
                 *client == record.host && is_event && is_older
             };
-            let (stale, down) = down.into_iter().partition(is_stale);
-            self.down = down;
-            let mut kept: BTreeMap<(Name, Message), Thing> = kept;
-            kept.extend::<BTreeMap<_, _>>(stale);
+            self.astray.extend(self.down.extract_if(.., is_astray));
+            let kept: BTreeMap<(Name, Message), Thing> = kept;
             self.lost
                 .extend(kept.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
         }
@@ -302,6 +304,7 @@ impl Awaited {
     fn give_up(&mut self, record: &Record) {
         self.down.retain(|_, thing| thing.client != record.host);
         self.kept.retain(|_, thing| thing.client != record.host);
+        self.astray.retain(|_, thing| thing.client != record.host);
     }
 
     /// What a process had not yet handed to its kernel, or its disk, is gone with it.
@@ -329,7 +332,7 @@ impl Awaited {
     }
 
     fn touch(&mut self, record: &Record, processes: &[Name]) {
-        for thing in self.up.values_mut().chain(self.down.values_mut()) {
+        for thing in self.up.values_mut().chain(self.down.values_mut()).chain(self.astray.values_mut()) {
             let concerned = processes.contains(&thing.client)
                 && self
                     .presences
@@ -373,7 +376,11 @@ impl Awaited {
     pub(super) fn losses(&self) -> Vec<Loss> {
         let mut losses = self.lost.clone();
         losses.extend(
-            self.down.iter().chain(&self.kept).map(|((_, message), thing)| thing.not_shown(message, None)),
+            self.down
+                .iter()
+                .chain(&self.kept)
+                .chain(&self.astray)
+                .map(|((_, message), thing)| thing.not_shown(message, None)),
         );
         let sent = |thing: &&Thing| {
             self.presences.of(&thing.client).is_some_and(|presence| thing.connection <= presence.connections)

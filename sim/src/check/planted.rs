@@ -174,10 +174,15 @@ impl Planted {
     }
 
     pub(crate) fn restart(self, client: &str) -> Self {
+        self.exit(client).record(client, Kind::Started).connect(client)
+    }
+
+    /// What is recorded next is another life's.
+    pub(crate) fn exit(self, client: &str) -> Self {
         let mut planted = self.record(client, Kind::Exited { how: "killed".to_owned() });
         let life = planted.lives.entry(client.to_owned()).or_insert((1, 0));
         *life = (life.0 + 1, 0);
-        planted.record(client, Kind::Started).connect(client)
+        planted
     }
 
     pub(crate) fn say(self, client: &str) -> Self {

@@ -20,7 +20,7 @@ use super::{RunOptions, moment, panics};
 use crate::app::App;
 use crate::check::{Ending, Owed};
 use crate::history::{Kind, Recorder};
-use crate::plan::{FaultAct, Name, Plan, SERVER};
+use crate::plan::{self, FaultAct, Name, Plan, SERVER};
 use crate::scenario::limits::TICK;
 
 /// How long nothing must have been owed before the run is over: time for a late duplicate to show itself.
@@ -50,6 +50,8 @@ pub(super) struct Drive<'a> {
     last_change: Duration,
     /// When the last fault ended whose end the run decides.
     ended_at: Duration,
+    /// When the next process of a rolling restart starts.
+    takes_over_at: Option<Duration>,
     /// How far the run is, in milliseconds of virtual time, for who watches it.
     progress: &'a AtomicU64,
     pub(super) stray_tasks: u64,
@@ -106,6 +108,7 @@ impl<'a> Drive<'a> {
             settled_since: None,
             last_change: last_change(plan),
             ended_at: Duration::ZERO,
+            takes_over_at: None,
             progress,
             stray_tasks: 0,
         })
@@ -188,16 +191,33 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// A cut is over when it has come, which the bytes decide; a rolling restart when the first process has ended, at the
-    /// next tick: the moments at which processes start are the same on every backend.
+    /// A cut is over when it has come, which the bytes decide; a rolling restart when the next process has started.
     fn end_what_is_over(&mut self) {
         let struck = self.network.links.struck();
-        let replaced =
-            if since_tick(self.backend.now()).is_zero() { self.roster.take_over() } else { Vec::new() };
+        let replaced = self.take_over();
         for fault in struck.into_iter().chain(replaced) {
             self.ended_at = self.backend.now();
             self.record(Kind::FaultEnded { fault });
         }
+    }
+
+    /// Who takes the place of a process that has ended starts at the first tick after its end: so both backends start it at
+    /// the same moment.
+    fn take_over(&mut self) -> Vec<usize> {
+        if !self.roster.is_to_take_over() {
+            return Vec::new();
+        }
+        let now = self.backend.now();
+        let at = *self.takes_over_at.get_or_insert(match self.plan.backend {
+            // It ended since the last tick.
+            plan::Backend::Turmoil => now,
+            plan::Backend::Event => now.saturating_sub(since_tick(now)) + TICK,
+        });
+        if now < at {
+            return Vec::new();
+        }
+        self.takes_over_at = None;
+        self.roster.take_over()
     }
 
     fn record(&self, kind: Kind) {
@@ -237,8 +257,7 @@ impl<'a> Drive<'a> {
             self.recorder.wake_at_next(self.bell.waker());
         }
         let next = self.schedule.last().map_or(Duration::MAX, |(at, _)| *at);
-        let takes_over =
-            if self.roster.is_to_take_over() { now - since_tick(now) + TICK } else { Duration::MAX };
+        let takes_over = self.takes_over_at.unwrap_or(Duration::MAX);
         ends.min(next).min(takes_over).min(now + BEAT)
     }
 

@@ -116,13 +116,21 @@ fn what_was_kept_for_who_was_away_comes_or_was_not_recovered() {
 
 #[test]
 fn what_was_kept_for_a_socket_of_which_its_client_never_heard_is_nobodys() {
-    let id = || MessageId("alice broadcast 1".to_owned());
-    let planted = Planted::unconnected().connect(ALICE).broadcast(ALICE, &[BOB], &[ALICE], false);
-    let kept = planted.record("server", Kind::Kept { id: id(), clients: vec![BOB.into()] });
-    let planted = kept.connect(BOB).record(BOB, Kind::Resumed { recovered: false });
-    let Judgement { verdicts, .. } = with_recovery(planted);
-    let (_, lost) = verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::Lost).expect("it applies");
-    assert!(matches!(lost, Verdict::Held { .. }), "{lost:?}");
+    let of = |planted: Planted| {
+        let id = MessageId("alice broadcast 1".to_owned());
+        let planted = planted.broadcast(ALICE, &[BOB], &[ALICE], false);
+        let kept = planted.record("server", Kind::Kept { id, clients: vec![BOB.into()] });
+        let planted = kept.connect(BOB).record(BOB, Kind::Resumed { recovered: false });
+        let Judgement { verdicts, .. } = with_recovery(planted);
+        verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::Lost).expect("it applies").1
+    };
+    let never_connected = of(Planted::unconnected().connect(ALICE));
+    assert!(matches!(never_connected, Verdict::Held { .. }), "{never_connected:?}");
+    let disconnected = of(Planted::unconnected().connect(ALICE).connect(BOB).disconnect(BOB));
+    assert!(matches!(disconnected, Verdict::Broken { .. }), "{disconnected:?}");
+    let exited = Planted::unconnected().connect(ALICE).connect(BOB).exit(BOB);
+    let reloaded = of(exited.record(BOB, Kind::Started));
+    assert!(matches!(reloaded, Verdict::Held { .. }), "{reloaded:?}");
 }
 
 #[test]

@@ -117,9 +117,9 @@ impl Bench {
             costs.push(cost.real);
         }
         anstream::println!("{table}");
-        if let [turmoil, event] = costs[..] {
-            let times = turmoil.as_secs_f64() / event.as_secs_f64();
-            anstream::println!("event is {times:.1} times as fast as turmoil\n");
+        if let ([first, second], [slow, fast]) = (BACKENDS, &costs[..]) {
+            let times = slow.as_secs_f64() / fast.as_secs_f64();
+            anstream::println!("{second} is {times:.1} times as fast as {first}\n");
         }
         Ok(())
     }
