@@ -2,11 +2,11 @@
 //! `cargo test --test differential -- kill`; `SQUALL_SEEDS=20` takes so many seeds of each in place of [`SEEDS`].
 //!
 //! Where two things at one moment decide what follows (which of two timers of one process fires first), two schedulers may
-//! decide differently, and neither is wrong: about three runs in a thousand of the scenarios part there. So a run
-//! of a test may differ, if the checkers say the same of both; what a backend does wrong shows in more than one. Three things move all that follows by
-//! what such a moment decides: which of the message log and the sessions is synced first, where they share a disk; the
-//! millisecond to which a timer of a skewed clock is rounded; and whether a process that another replaces has ended by a
-//! tick. There all runs may differ, and only the checkers must agree.
+//! decide differently, and neither is wrong: about three runs in a thousand of the scenarios part there. So a run of a test
+//! may differ, if the checkers say the same of both; what a backend does wrong shows in more than one. Three things move all
+//! that follows by what such a moment decides: which of the message log and the sessions is synced first, where they share a
+//! disk; the millisecond to which a timer of a skewed clock is rounded; and whether a process that another replaces has
+//! ended by a tick. There all runs may differ, and only the checkers must agree.
 
 #[path = "differential/shown.rs"]
 mod shown;
