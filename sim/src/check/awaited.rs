@@ -21,7 +21,7 @@ use squall::store::{LogOffset, MessageId};
 
 use super::message::Message;
 use super::owed::connected_at_the_end;
-use super::presence::Presences;
+use super::presence::{Presence, Presences};
 use super::rooms::Rooms;
 use crate::history::{Kind, Record};
 use crate::plan::{Name, Plan, Receive, SERVER, Send};
@@ -216,8 +216,13 @@ impl Awaited {
         readers.iter().for_each(|client| self.expect(record, client, message.clone()));
     }
 
+    /// What is relayed while the server knows only the socket of a former life is owed to nobody: that life is gone.
     fn relay(&mut self, record: &Record, client: &Name, id: &MessageId) {
-        if self.presences.of(client).is_some_and(|presence| !presence.leaving) {
+        let served = self.served.get(client).copied();
+        let has_a_socket = |presence: &Presence| {
+            presence.knows_a_socket || presence.restarted.is_none_or(|restarted| served > Some(restarted))
+        };
+        if self.presences.of(client).is_some_and(|presence| !presence.leaving && has_a_socket(presence)) {
             self.expect(record, client, Message::Id(id.clone()));
         }
     }

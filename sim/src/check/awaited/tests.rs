@@ -134,6 +134,19 @@ fn what_was_kept_for_a_socket_of_which_its_client_never_heard_is_nobodys() {
 }
 
 #[test]
+fn what_is_relayed_to_a_socket_of_a_former_life_is_owed_to_nobody() {
+    let connected = |planted: Planted| planted.record("server", Kind::Connected { peer: Some(BOB.into()) });
+    let reloaded = || Planted::good().exit(BOB).record(BOB, Kind::Started);
+    let lost = |planted: Planted| {
+        let planted = planted.broadcast(ALICE, &[BOB], &[ALICE], false).connect(BOB);
+        let Judgement { verdicts, .. } = planted.judged(&Ending::Settled);
+        verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::Lost).expect("it applies").1
+    };
+    assert!(matches!(lost(reloaded()), Verdict::Held { .. }));
+    assert!(matches!(lost(connected(reloaded())), Verdict::Broken { .. }), "the server knows the new one");
+}
+
+#[test]
 fn what_died_with_its_server_before_it_was_stored_is_excused_and_what_was_stored_is_not() {
     let id = || MessageId("alice broadcast 1".to_owned());
     let outcome = |persisted: bool| {
