@@ -182,6 +182,10 @@ impl<'a> Drive<'a> {
         }
         tracing::debug!(?moment, fault = place, what = ?fault.what, "fault");
         faults::apply(&mut self.roster, &self.network, fault, place, moment);
+        if moment == Moment::Insists && self.roster.is_to_take_over() {
+            // The plan ended it, at a tick of its own.
+            self.takes_over_at = Some(self.backend.now());
+        }
         let takes_no_time = matches!(
             fault.what,
             FaultAct::Reset(_) | FaultAct::HalfOpen(_) | FaultAct::Reload(_) | FaultAct::ClockJump(_)
