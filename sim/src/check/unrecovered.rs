@@ -1,13 +1,14 @@
 //! *Promise:* a client whose connection breaks takes up its socket where it was, if it comes back in time.
 //!
 //! *Checked:* where a client gets a new socket of events, something has ended the one that it had: its user left, a process
-//! of the two is another one (of the server, only where it does not store sessions), the server or its protocol put an end to it, or it was away for too long.
+//! of the two is another one (of the server, only where it does not store sessions), the server or its protocol put an end
+//! to it, or it was away for too long.
 //!
 //! *Not checked, because:* plans with so many bytes of events that the server need not keep all of them. That something
 //! kept is missing, which is *lost*. The last of the time for which a server keeps a socket: it counts from when the server
 //! noticed, which may have been a heartbeat before the client did; and what it keeps is older by another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use squall::socket::Recovery;
@@ -27,6 +28,9 @@ pub(super) struct Unrecovered {
     stores: bool,
     /// The socket that each client could take up.
     sockets: BTreeMap<Name, Socket>,
+    clients: BTreeSet<Name>,
+    /// Whom the server's process does not serve yet: what they are told of a socket comes from a process that is gone.
+    unserved: BTreeSet<Name>,
     examined: u64,
     found: Option<Violation>,
 }
@@ -61,6 +65,8 @@ impl Unrecovered {
             window,
             stores: plan.server.store_sessions && !may_fail(plan),
             sockets: BTreeMap::new(),
+            clients: plan.clients.keys().cloned().collect(),
+            unserved: BTreeSet::new(),
             examined: 0,
             found: None,
         }
@@ -68,7 +74,12 @@ impl Unrecovered {
 
     fn on_resumed(&mut self, record: &Record, recovered: bool) {
         let socket = Socket { connected: record.clone(), lost: None };
-        let Some(before) = self.sockets.insert(record.host.clone(), socket) else { return };
+        let before = if self.unserved.contains(&record.host) {
+            self.sockets.remove(&record.host)
+        } else {
+            self.sockets.insert(record.host.clone(), socket)
+        };
+        let Some(before) = before else { return };
         let away_since = before.lost.as_ref().unwrap_or(&before.connected).at;
         if self.window.is_none_or(|window| record.at - away_since >= window) {
             return;
@@ -112,6 +123,9 @@ impl Checker for Unrecovered {
         if *record.host == *SERVER {
             if let (Kind::Exited { .. }, false) = (&record.kind, self.stores) {
                 self.sockets.clear();
+                self.unserved.clone_from(&self.clients);
+            } else if let Kind::Connected { peer: Some(client) } = &record.kind {
+                self.unserved.remove(client);
             }
         } else if let Kind::Resumed { recovered } = &record.kind {
             self.on_resumed(record, *recovered);
@@ -175,6 +189,19 @@ mod tests {
         let killed = || bob().disconnect(BOB).record(SERVER, Kind::Exited { how: "killed".to_owned() });
         assert!(matches!(again_where(true, killed(), false), Verdict::Broken(_)));
         assert_eq!(again_where(true, killed(), true), Verdict::Held { examined: 1 });
+    }
+
+    #[test]
+    fn what_a_server_said_before_it_died_is_no_socket_of_the_next() {
+        let told = |serves: bool| {
+            let killed = Planted::good().record(SERVER, Kind::Exited { how: "killed".to_owned() });
+            let started = killed.record(SERVER, Kind::Started);
+            let serving = Kind::Connected { peer: Some(BOB.into()) };
+            let planted = if serves { started.record(SERVER, serving) } else { started };
+            planted.record(BOB, Kind::Resumed { recovered: false }).disconnect(BOB)
+        };
+        assert_eq!(again(told(false), false), Verdict::Idle);
+        assert!(matches!(again(told(true), false), Verdict::Broken(_)));
     }
 
     #[test]
