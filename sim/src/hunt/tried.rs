@@ -63,7 +63,7 @@ impl Tried {
             messages: judged.judgement.messages,
             elapsed: outcome.elapsed,
             counted: judged.judgement.counts(),
-            reached: outcome.reached.keys().cloned().collect(),
+            reached: outcome.reached.keys().map(|name| (*name).to_owned()).collect(),
             weather: Box::new(Weather::of(&outcome.reached, &outcome.history, &touched)),
             touched,
             wrong: wrong(judged),

@@ -34,7 +34,7 @@ pub struct Weather {
 
 impl Weather {
     /// Of one run: by the marks it reached, by its records, and by what touched traffic.
-    pub fn of(reached: &BTreeMap<String, u64>, history: &History, touched: &Touched) -> Self {
+    pub fn of(reached: &BTreeMap<&'static str, u64>, history: &History, touched: &Touched) -> Self {
         let times = |mark: &str| reached.get(mark).copied().unwrap_or_default();
         let suppressed = |kind: &Kind| matches!(kind, Kind::Suppressed { .. });
         Self {
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn runs_add_up_and_kinds_are_shares_of_them() {
-        let reached = BTreeMap::from([("recovery.granted".to_owned(), 3)]);
+        let reached = BTreeMap::from([("recovery.granted", 3)]);
         let touched: Touched = [("kill", 2), ("stall", 0)].into_iter().collect();
         let history = Planted::good().finish();
         let mut weather = Weather::of(&reached, &history, &touched);

@@ -77,8 +77,8 @@ pub struct Outcome {
     /// The most tasks that ran at one time past `Env.spawn`: more than zero is a defect of what was put to the test, for
     /// no fault could reach them.
     pub stray_tasks: u64,
-    /// Every value of a tracing field `reached`, and how often it came up.
-    pub reached: BTreeMap<String, u64>,
+    /// Every place of [`squall::reached::SITES`] that was reached, and how often.
+    pub reached: BTreeMap<&'static str, u64>,
     /// What processes saw at their ends of connections, in order; empty where nobody asked for it.
     pub seen: Vec<Seen>,
     /// What was logged, in order; empty where nothing was asked for.
