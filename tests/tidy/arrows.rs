@@ -81,6 +81,7 @@ pub(crate) const SIM: Package = Package {
         layer("plan", Before),
         // Records name what the plan names; checkers read plan and history and nothing of how the run was made.
         layer("history", Before),
+        layer("reach", Before),
         layer("check", Before),
         layer("app", BeforeAnd("world::net", "a process gets its network from the world that runs it")),
         layer("world", Before),

@@ -8,6 +8,7 @@ use squall::store::MessageId;
 
 use crate::history::{History, Kind};
 use crate::plan::{Name, SERVER};
+use crate::reach::Reached;
 
 use super::touched::Touched;
 
@@ -33,9 +34,9 @@ pub struct Weather {
 }
 
 impl Weather {
-    /// Of one run: by the marks it reached, by its records, and by what touched traffic.
-    pub fn of(reached: &BTreeMap<&'static str, u64>, history: &History, touched: &Touched) -> Self {
-        let times = |mark: &str| reached.get(mark).copied().unwrap_or_default();
+    /// Of one run: by the places it reached, by its records, and by what touched traffic.
+    pub fn of(reached: &Reached, history: &History, touched: &Touched) -> Self {
+        let times = |place: &str| reached.times(place);
         let suppressed = |kind: &Kind| matches!(kind, Kind::Suppressed { .. });
         Self {
             noticed_by_clients: times("engine.ping_timeout.client"),
@@ -122,11 +123,11 @@ mod tests {
 
     #[test]
     fn runs_add_up_and_kinds_are_shares_of_them() {
-        let reached = BTreeMap::from([("recovery.granted", 3)]);
+        let reached = [("recovery.granted", 3)].into_iter().collect();
         let touched: Touched = [("kill", 2), ("stall", 0)].into_iter().collect();
         let history = Planted::good().finish();
         let mut weather = Weather::of(&reached, &history, &touched);
-        weather.add(&Weather::of(&BTreeMap::new(), &history, &Touched::default()));
+        weather.add(&Weather::of(&Reached::default(), &history, &Touched::default()));
         assert_eq!((weather.granted, weather.all), (3, 2));
         assert!(weather.to_string().ends_with("touched traffic: kill 50 %"), "{weather}");
     }

@@ -3,7 +3,6 @@
 //! A place is an event of [`squall::reached`], and its name is the event's. Nothing is formatted, and no other event costs
 //! anything.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +18,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::{LogLine, RunOptions, moment};
 use crate::history::Recorder;
+use crate::reach::{Reached, Trail};
 
 /// Listens to this thread until it is dropped.
 pub(super) struct Listening {
@@ -30,12 +30,12 @@ pub(super) struct Listening {
 impl Listening {
     /// # Errors
     /// When the directives of the log are none.
-    pub(super) fn start(options: &RunOptions, recorder: &Recorder) -> Result<Self, String> {
+    pub(super) fn start(options: &RunOptions, recorder: &Recorder, trail: &Trail) -> Result<Self, String> {
         let reached: Arc<Mutex<Reached>> = Arc::default();
         let lines: Arc<Mutex<Vec<LogLine>>> = Arc::default();
-        let places =
-            Places(Arc::clone(&reached)).with_filter(filter_fn(|metadata| metadata.target() == TARGET));
-        let registry = Registry::default().with(places);
+        let places = Places { reached: Arc::clone(&reached), trail: trail.clone() };
+        let registry =
+            Registry::default().with(places.with_filter(filter_fn(|metadata| metadata.target() == TARGET)));
         // Not an optional layer: one that is absent would enable every span and event there is.
         let guard = match &options.log {
             None => tracing::subscriber::set_default(registry),
@@ -76,15 +76,21 @@ pub(super) fn filter(directives: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(&directives).map_err(|error| format!("{directives:?} says not what to log: {error}"))
 }
 
-/// How often each place was reached, by name.
-type Reached = BTreeMap<&'static str, u64>;
-
-struct Places(Arc<Mutex<Reached>>);
+/// Counts the places that are reached, and leaves a trail.
+struct Places {
+    reached: Arc<Mutex<Reached>>,
+    trail: Trail,
+}
 
 impl<S: Subscriber> Layer<S> for Places {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let mut reached = self.0.lock().expect("no one panics while holding it");
-        *reached.entry(event.metadata().name()).or_default() += 1;
+        let place = event.metadata().name();
+        self.reached.lock().expect("no one panics while holding it").count(place);
+        if let Some(label) = moment::label()
+            && let Some((process, life)) = moment::who(&label)
+        {
+            self.trail.reached(moment::now(), process, life, place);
+        }
     }
 }
 

@@ -269,7 +269,7 @@ fn places_are_counted_and_lines_are_stamped(backend: Backend) {
 
     let outcome = run(&plan(backend, "1s", vec![]), &scene, &options);
 
-    assert_eq!(outcome.reached, BTreeMap::from([("a.place", 2)]));
+    assert_eq!(outcome.reached, [("a.place", 2)].into_iter().collect());
     let [line] = outcome.log.as_slice() else { panic!("not one line: {:?}", outcome.log) };
     assert!(line.text.starts_with("[0.120s alice#1]") && line.text.ends_with("hello"), "{line:?}");
 }
