@@ -46,6 +46,11 @@ fn each_place_of_the_catalog_of_reached_stands_once_in_the_sources() {
     assert_none(&sites::violations(&Tree::of_this_repository(), squall::reached::SITES));
 }
 
+#[test]
+fn each_place_of_the_catalog_of_reached_is_known_to_who_writes_scenarios() {
+    assert_none(&sites::unlisted(&Tree::of_this_repository(), "scenarios/README.md", squall::reached::SITES));
+}
+
 fn assert_none(violations: &[Violation]) {
     let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
     assert!(violations.is_empty(), "{} violations:\n{}", lines.len(), lines.join("\n"));

@@ -38,6 +38,19 @@ pub(crate) fn violations(tree: &Tree, catalog: &[Site]) -> Vec<Violation> {
     found
 }
 
+/// The places that the page does not list, each in a row of its own, as the catalog describes it.
+pub(crate) fn unlisted(tree: &Tree, page: &str, catalog: &[Site]) -> Vec<Violation> {
+    let text = tree.text(page).unwrap_or_default();
+    let missing = catalog.iter().map(row).filter(|row| !text.lines().any(|line| line == row));
+    missing
+        .map(|row| Violation { path: page.to_owned(), line: 1, reason: format!("lacks the line `{row}`") })
+        .collect()
+}
+
+fn row(Site { name, about, stranger }: &Site) -> String {
+    format!("| `{name}` | {about}{} |", if *stranger { " (strangers only)" } else { "" })
+}
+
 /// What stands between `before` and the next quotation mark.
 fn quoted<'a>(code: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
     code.split(before).skip(1).filter_map(|rest| rest.split('"').next())
@@ -71,6 +84,19 @@ mod tests {
             missing,
             ["src/reached.rs:1: `a.two` stands nowhere in the sources: it would never be reached"]
         );
+    }
+
+    #[test]
+    fn a_name_that_the_page_lacks_or_describes_otherwise_is_found() {
+        let catalog = [
+            Site { name: "a.one", about: "it is", stranger: false },
+            Site { name: "a.two", about: "it was", stranger: true },
+        ];
+        let page = |second: &str| format!("# Places\n\n| `a.one` | it is |\n| `a.two` | {second} |\n");
+        let unlisted = |text: &str| unlisted(&Tree::planted(&[("A.md", text)]), "A.md", &catalog).len();
+        assert_eq!(unlisted(&page("it was (strangers only)")), 0);
+        assert_eq!(unlisted(&page("it was")), 1);
+        assert_eq!(unlisted(""), 2);
     }
 
     #[test]

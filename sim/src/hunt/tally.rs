@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::check::{Anomaly, Expectations, Observed, Unmet};
 use crate::history::Digest;
 use crate::reach::Matrix;
-use crate::report::{ExitCode, Failure, Touched, Weather};
+use crate::report::{Coverage, ExitCode, Failure, Touched, Weather};
 use crate::subject::Subject;
 use crate::world::RunOptions;
 
@@ -87,6 +87,11 @@ impl Tally {
             Fate::Tried(tried) => self.add(tried),
             Fate::Lost(seed, why) => drop(self.lost.insert(seed, why)),
         }
+    }
+
+    /// Adds what they covered to what others did.
+    pub fn cover(&self, coverage: &mut Coverage) {
+        coverage.add(&self.observed.reached, &self.matrix, &self.touched);
     }
 
     /// What it means for who asked, the worst first: a harness that failed proves nothing about the program.

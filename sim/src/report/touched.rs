@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{FaultAct, Plan};
+use crate::plan::{FaultAct, FaultKind, Plan};
 
 /// The name of a fault's kind, as scenarios have it.
 pub fn fault_kind(act: &FaultAct) -> &'static str {
@@ -35,9 +35,14 @@ impl Touched {
         }
     }
 
-    /// The kinds that touched traffic.
-    pub fn busy(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|(_, count)| **count > 0).map(|(kind, _)| &**kind)
+    /// Whether this kind was planned.
+    pub fn is_planned(&self, kind: FaultKind) -> bool {
+        self.0.contains_key(kind.as_str())
+    }
+
+    /// The kinds that were planned, and whether they touched traffic.
+    pub fn kinds(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.0.iter().map(|(kind, count)| (&**kind, *count > 0))
     }
 
     /// The kinds that were planned and touched nothing: they prove nothing.

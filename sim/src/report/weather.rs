@@ -27,7 +27,7 @@ pub struct Weather {
     pub restarts: u64,
     /// Repeats that were recognised and not stored again.
     pub repeats: u64,
-    /// In how many runs each kind of fault touched traffic.
+    /// In how many runs each kind of fault touched traffic; of each that was planned.
     pub runs: BTreeMap<String, u64>,
     /// How many runs there were.
     pub all: u64,
@@ -45,7 +45,7 @@ impl Weather {
             refused: times("recovery.refused"),
             restarts: restarts_with_unacknowledged_sends(history),
             repeats: history.records.iter().filter(|record| suppressed(&record.kind)).count() as u64,
-            runs: touched.busy().map(|kind| (kind.to_owned(), 1)).collect(),
+            runs: touched.kinds().map(|(kind, busy)| (kind.to_owned(), u64::from(busy))).collect(),
             all: 1,
         }
     }
@@ -129,6 +129,6 @@ mod tests {
         let mut weather = Weather::of(&reached, &history, &touched);
         weather.add(&Weather::of(&Reached::default(), &history, &Touched::default()));
         assert_eq!((weather.granted, weather.all), (3, 2));
-        assert!(weather.to_string().ends_with("touched traffic: kill 50 %"), "{weather}");
+        assert!(weather.to_string().ends_with("touched traffic: kill 50 %, stall 0 %"), "{weather}");
     }
 }
