@@ -91,7 +91,7 @@ impl Tally {
 
     /// Adds what they covered to what others did.
     pub fn cover(&self, coverage: &mut Coverage) {
-        coverage.add(&self.observed.reached, &self.matrix, &self.touched);
+        coverage.add(&self.observed.reached, &self.matrix);
     }
 
     /// What it means for who asked, the worst first: a harness that failed proves nothing about the program.

@@ -15,7 +15,7 @@ use squall::store::{LogOffset, MessageId};
 
 use super::trail::{Move, Step, What, Whom};
 use crate::history::{Kind, Record};
-use crate::plan::{ClientPlan, FaultKind, Name, Plan, Receive, SERVER, Send};
+use crate::plan::{ClientPlan, FaultKind, Name, Plan, Receive, SERVER, Send, Transport};
 
 /// A state of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,6 +59,32 @@ impl State {
             Self::CatchingUp => "catching up",
             Self::Recovering => "recovering",
             Self::Closing => "closing",
+        }
+    }
+}
+
+impl State {
+    /// Whether a connection of this plan can be in it.
+    pub fn is_possible(self, plan: &Plan) -> bool {
+        let upgrades = |client: &ClientPlan| {
+            matches!(client.transports[..], [Transport::Polling, ..])
+                && client.transports.contains(&Transport::Websocket)
+        };
+        match self {
+            Self::Handshake | Self::Idle | Self::AckInFlight | Self::Closing => true,
+            Self::Upgrade => plan.clients.values().any(upgrades),
+            Self::CatchingUp => plan.clients.values().any(|client| client.receive == Receive::Resume),
+            Self::Recovering => plan.server.recovery.is_some(),
+        }
+    }
+
+    /// What a plan needs so that a connection can be in it, where not every plan has that.
+    pub fn need(self) -> Option<&'static str> {
+        match self {
+            Self::Handshake | Self::Idle | Self::AckInFlight | Self::Closing => None,
+            Self::Upgrade => Some("a client that begins by polling and upgrades"),
+            Self::CatchingUp => Some("a client that resumes"),
+            Self::Recovering => Some("a server that takes sockets up again"),
         }
     }
 }

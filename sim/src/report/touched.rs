@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{FaultAct, FaultKind, Plan};
+use crate::plan::{FaultAct, Plan};
 
 /// The name of a fault's kind, as scenarios have it.
 pub fn fault_kind(act: &FaultAct) -> &'static str {
@@ -33,11 +33,6 @@ impl Touched {
         for (kind, count) in &other.0 {
             *self.0.entry(kind.clone()).or_default() += count;
         }
-    }
-
-    /// Whether this kind was planned.
-    pub fn is_planned(&self, kind: FaultKind) -> bool {
-        self.0.contains_key(kind.as_str())
     }
 
     /// The kinds that were planned, and whether they touched traffic.
