@@ -34,7 +34,7 @@ pub struct Tried {
     /// The places that were reached.
     pub reached: Reached,
     /// In which states of the protocol its faults touched connections.
-    pub matrix: Matrix,
+    pub matrix: Box<Matrix>,
     /// What its faults led to.
     pub weather: Box<Weather>,
     /// What is wrong, where not every promise held.
@@ -67,7 +67,7 @@ impl Tried {
             elapsed: outcome.elapsed,
             counted: judged.judgement.counts(),
             reached: outcome.reached.clone(),
-            matrix: Matrix::of(&judged.plan, &outcome.history, &outcome.steps),
+            matrix: Box::new(Matrix::of(&judged.plan, &outcome.history, &outcome.steps)),
             weather: Box::new(Weather::of(&outcome.reached, &outcome.history, &touched)),
             touched,
             wrong: wrong(judged),
@@ -139,7 +139,7 @@ mod tests {
             touched: [("reset", 2), ("stall", 0)].into_iter().collect(),
             counted: BTreeMap::from([(Anomaly::TotalOrderDivergence, 1)]),
             reached: [("chat.repeat", 2)].into_iter().collect(),
-            matrix: [(FaultKind::Reset, State::Idle, 1)].into_iter().collect(),
+            matrix: Box::new([(FaultKind::Reset, State::Idle, 1)].into_iter().collect()),
             weather: Box::new(Weather { granted: 2, ..Weather::default() }),
             wrong: Some(Wrong::Broken(Anomaly::Lost)),
             diverged: Some("a\nb".to_owned()),
