@@ -76,7 +76,7 @@ impl<'a> Drive<'a> {
         recorder: &Recorder,
         progress: &'a AtomicU64,
     ) -> Result<Self, String> {
-        let (backend, carriers) = backend::start(plan.backend)?;
+        let (backend, carriers) = backend::start(plan.backend, plan.seed)?;
         moment::set(backend.now());
         let bell = Bell::default();
         let witness = if options.seen { Witness::attentive() } else { Witness::default() };
