@@ -56,6 +56,7 @@ fn plan(backend: Backend, seed: u64) -> Plan {
         network: NetworkPlan { latency: "10ms..80ms".parse().expect("a range") },
         ops: vec![Op { at: span("12s"), who: "alice".into(), act: Act::Wait }],
         faults: faults.map(fault).into(),
+        core: None,
         settle: span("1s"),
     }
 }
