@@ -20,6 +20,7 @@
 //! | `bell` | wakes the loop before its time |
 //! | `moment` | the virtual time, and whose code runs, for everything in the thread |
 //! | `interposer` | `getrandom` and `clock_gettime`, for code that takes no `Env` |
+//! | `wait_chain` | why a run has not settled |
 //! | `panics`, `log` | what is said past the history |
 
 mod backend;
@@ -45,6 +46,7 @@ mod seen;
 mod tests;
 mod timepiece;
 mod turmoil;
+mod wait_chain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -142,8 +142,9 @@ impl Relays {
         self.examined
     }
 
-    /// All that did not come, if the run is over now.
-    pub(super) fn losses(&self) -> impl Iterator<Item = Loss> {
-        self.lost.iter().cloned().chain(self.known().map(|(id, thing)| thing.not_shown(id, None)))
+    /// All that did not come, if the run is over now, of what could have.
+    pub(super) fn losses(&self, could_come: impl Fn(&Thing) -> bool) -> impl Iterator<Item = Loss> {
+        let known = self.known().filter(move |(_, thing)| could_come(thing));
+        self.lost.iter().cloned().chain(known.map(|(id, thing)| thing.not_shown(id, None)))
     }
 }

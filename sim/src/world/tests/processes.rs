@@ -252,10 +252,10 @@ fn a_run_that_does_not_settle_says_who_waits_for_what(backend: Backend) {
         wait_chain,
         [
             "alice: 1 message not acknowledged: m-1",
-            "alice#1: waits for an answer",
-            "server: is not running",
-            "server -> alice: blocked by fault #0",
-            "alice -> server: blocked by fault #0",
+            "  <- alice#1: waits for an answer",
+            "  <- fault #0: partition alice -- server",
+            "  <- server: has not committed it",
+            "  <- server: is not running",
         ]
     );
     assert_eq!(outcome.elapsed, Duration::from_secs(6));
