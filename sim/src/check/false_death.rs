@@ -124,6 +124,14 @@ mod tests {
     }
 
     #[test]
+    fn the_server_may_give_up_what_it_answered_when_its_client_was_gone_already() {
+        let reloaded =
+            || Planted::good().exit(BOB).answer(BOB).record(BOB, Kind::Started).answer(BOB).connect(BOB);
+        held(Anomaly::FalseDeath, reloaded().hang_up(1, PING_TIMEOUT));
+        broken(Anomaly::FalseDeath, reloaded().hang_up(2, PING_TIMEOUT), &Ending::Settled);
+    }
+
+    #[test]
     fn what_touched_an_earlier_connection_excuses_nothing_at_the_server() {
         let before = || Planted::good().serve(BOB).touch(BOB);
         for planted in

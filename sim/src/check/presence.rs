@@ -1,7 +1,8 @@
 //! When each client was connected, and whether a fault touched that connection.
 //!
 //! A fault touches each connection once for the history, be it while it is made. So what touches a client that is not
-//! connected belongs to the connection that it gets next; an attempt that failed in between is taken for that one.
+//! connected belongs to the connection that it gets next; an attempt that failed in between is taken for that one. But one
+//! that its user has ended may still be carrying what was sent: until the next one is there, either may be meant.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,8 @@ pub(super) struct Presence {
     pub(super) connections: u64,
     /// Whether it is connected, as far as its user can see.
     pub(super) connected: bool,
+    /// Whether its user has ended the last one.
+    parting: bool,
     /// Whether its user wants to be disconnected.
     pub(super) leaving: bool,
     /// The first fault that touched the connection that it has, or had last.
@@ -39,7 +42,8 @@ impl Presence {
 
     /// Whether what touches the client now touches the connection with this number, among all that it has had and will.
     pub(super) fn concerns(&self, connection: u64) -> bool {
-        if self.connected { connection >= self.connections } else { connection > self.connections }
+        let first = self.connections + u64::from(!self.connected && !self.parting);
+        connection >= first
     }
 }
 
@@ -71,10 +75,12 @@ impl Presences {
         } else if let Kind::Connected { .. } = &record.kind {
             presence.connections += 1;
             presence.connected = true;
+            presence.parting = false;
             presence.leaving = false;
             presence.touched = presence.touched_next.take();
         } else if let Kind::Disconnected { .. } | Kind::Exited { .. } = &record.kind {
             presence.connected = false;
+            presence.parting = matches!(record.kind, Kind::Disconnected { reason: "io client disconnect" });
         } else if let Kind::Did { act } = &record.kind {
             presence.leaving = *act == "disconnect";
         }

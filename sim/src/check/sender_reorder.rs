@@ -4,9 +4,11 @@
 //! lives and, within a life, of the numbers it gave; what was said offline and flushed after a reconnection included. Only
 //! the first time a message is shown counts; who joins a room from an earlier offset on begins anew.
 //!
-//! *Not checked, because:* messages that nobody sent, because they have no sender; that they are shown is a phantom.
+//! *Not checked, because:* messages that nobody sent, because they have no sender; that they are shown is a phantom. Messages
+//! whose sender was told that sending failed: the next one does not wait for them any more, and a copy may still come, out of
+//! a connection that the server has not given up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use squall::store::MessageId;
@@ -22,6 +24,7 @@ type Place = (u32, u64);
 #[derive(Default)]
 pub(super) struct SenderReorder {
     sent: BTreeMap<MessageId, (Name, Place)>,
+    given_up: BTreeSet<MessageId>,
     lives: BTreeMap<(Name, u32), Life>,
     examined: u64,
     found: Option<Violation>,
@@ -45,6 +48,8 @@ impl Checker for SenderReorder {
         if let Kind::Sent { id, n, .. } = &record.kind {
             let place = (record.process, *n);
             self.sent.entry(id.clone()).or_insert_with(|| (Name::clone(&record.host), place));
+        } else if let Kind::SendFailed { id, .. } = &record.kind {
+            self.given_up.insert(id.clone());
         } else if let Kind::Delivered { id: Some(id), room, .. } = &record.kind {
             self.on_delivered(record, id, room);
         } else if let Kind::Joined { room, since: Some(_), .. } = &record.kind {
@@ -61,7 +66,7 @@ impl Checker for SenderReorder {
 
 impl SenderReorder {
     fn on_delivered(&mut self, record: &Record, id: &MessageId, room: &Arc<str>) {
-        let Some((sender, place)) = self.sent.get(id) else { return };
+        let Some((sender, place)) = self.sent.get(id).filter(|_| !self.given_up.contains(id)) else { return };
         let life = self.lives.entry((Name::clone(&record.host), record.process)).or_default();
         if life.shown.contains_key(id) {
             return;
@@ -102,6 +107,15 @@ mod tests {
         let violation = broken(Anomaly::SenderReorder, planted, &Ending::Settled);
 
         assert_eq!(violation.says, "alice was shown alice-2 before alice-1, which alice sent first");
+    }
+
+    #[test]
+    fn what_its_sender_has_given_up_may_come_late() {
+        let failed = Kind::SendFailed { id: MessageId("alice-1".to_owned()), reason: "timed out".to_owned() };
+        let planted = Planted::new().say(ALICE).record(ALICE, failed).say(ALICE);
+        let planted = planted.commit("alice-2", 1).commit("alice-1", 2).ack(ALICE, "alice-2", 1);
+        let planted = planted.show(BOB, "alice-2", 1).show(BOB, "alice-1", 2);
+        held(Anomaly::SenderReorder, planted.show(ALICE, "alice-2", 1).show(ALICE, "alice-1", 2));
     }
 
     #[test]

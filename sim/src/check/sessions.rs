@@ -3,7 +3,8 @@
 //!
 //! A fault touches a connection once for the history, be it while it is made; and a client makes a connection only when the
 //! one before is over for it. So what touched a client since it was last disconnected speaks for the death of a session. So
-//! does the end of the client's own side: who is gone answers no ping.
+//! does the end of the client's own side: who is gone answers no ping. A client has one connection: of the sessions that
+//! are open for it when it is connected, all but the last are of attempts that it has given up, or of a life before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -60,6 +61,12 @@ impl Sessions {
         } else if let Kind::Disconnected { .. } | Kind::Exited { .. } = &record.kind {
             self.excuse(&record.host);
             self.clients.entry(record.host.clone()).or_default().ended = record.at;
+        } else if let Kind::Connected { .. } = &record.kind {
+            let last = self.of(&record.host).max();
+            let given_up = |(id, session): &(&SessionId, &mut Session)| {
+                session.client == record.host && Some(**id) != last
+            };
+            self.open.iter_mut().filter(given_up).for_each(|(_, session)| session.excused = true);
         }
         None
     }

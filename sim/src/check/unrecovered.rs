@@ -16,7 +16,7 @@ use squall::socket::Recovery;
 
 use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::{Act, FaultKind, Name, Plan, SERVER};
+use crate::plan::{Act, FaultAct, FaultKind, Name, Plan, SERVER};
 
 /// More than travels with an event besides its text and its bytes, and than it costs to keep.
 const OVERHEAD: usize = 512;
@@ -68,7 +68,7 @@ impl Unrecovered {
         let window = recovery.and_then(|recovery| recovery.0.checked_sub(heartbeat));
         Self {
             window,
-            stores: plan.server.store_sessions && !may_fail(plan),
+            stores: plan.server.store_sessions && !may_fail(plan) && !may_leap(plan),
             sockets: BTreeMap::new(),
             clients: plan.clients.keys().cloned().collect(),
             unserved: BTreeSet::new(),
@@ -140,6 +140,11 @@ impl Unrecovered {
 /// Whether the server's disk may have trouble: a store that fails is given up, and with it what is stored.
 fn may_fail(plan: &Plan) -> bool {
     plan.faults.iter().any(|fault| matches!(fault.what.kind(), FaultKind::DiskFull | FaultKind::DiskError))
+}
+
+/// Whether the server's wall clock may leap: after a restart only that tells for how long a client was away.
+fn may_leap(plan: &Plan) -> bool {
+    plan.faults.iter().any(|fault| matches!(&fault.what, FaultAct::ClockJump(jump) if *jump.of == *SERVER))
 }
 
 impl Checker for Unrecovered {

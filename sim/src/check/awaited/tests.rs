@@ -42,6 +42,9 @@ fn a_fault_excuses_only_what_goes_over_the_connection_that_it_touched() {
     assert_eq!(outcome(&plain(later)), (Some(Anomaly::Lost), 0));
     let earlier = Planted::good().say(ALICE).disconnect(ALICE).touch(ALICE).connect(ALICE);
     assert_eq!(outcome(&plain(earlier)), (Some(Anomaly::Lost), 0));
+    let parting = Kind::Disconnected { reason: "io client disconnect" };
+    let parting = Planted::good().say(ALICE).record(ALICE, parting).touch(ALICE).connect(ALICE);
+    assert_eq!(outcome(&plain(parting)), (None, 1), "it may still have been on its way");
     let buffered = Planted::good().disconnect(ALICE).say(ALICE).touch(ALICE).connect(ALICE);
     assert_eq!(outcome(&plain(buffered)), (None, 1), "what waits goes over the next one");
 }
