@@ -20,6 +20,7 @@
 //! | `bell` | wakes the loop before its time |
 //! | `moment` | the virtual time, and whose code runs, for everything in the thread |
 //! | `interposer` | `getrandom` and `clock_gettime`, for code that takes no `Env` |
+//! | `wait_chain` | why a run has not settled |
 //! | `panics`, `log` | what is said past the history |
 
 mod backend;
@@ -45,6 +46,7 @@ mod seen;
 mod tests;
 mod timepiece;
 mod turmoil;
+mod wait_chain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -79,6 +81,9 @@ pub struct Outcome {
     /// The most tasks that ran at one time past `Env.spawn`: more than zero is a defect of what was put to the test, for
     /// no fault could reach them.
     pub stray_tasks: u64,
+    /// How many handles to its world were held when that was gone: more than zero is a defect of what was put to the test,
+    /// for it keeps itself alive, and with it all the memory that it has.
+    pub leaked: usize,
     /// Every place of [`squall::reached::SITES`] that was reached, and how often.
     pub reached: Reached,
     /// What else is to be known of it to tell in which states of the protocol faults touched connections, in order.
@@ -159,6 +164,7 @@ impl Outcome {
             touched: BTreeMap::new(),
             panics: vec![why],
             stray_tasks: 0,
+            leaked: 0,
             reached: Reached::default(),
             steps: Vec::new(),
             seen: Vec::new(),
@@ -202,6 +208,7 @@ fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions, progress: &At
         Ok(listening) => listening,
         Err(why) => return Outcome::none(why),
     };
+    let outside = recorder.holders();
     let written = (&recorder, &trail);
     let mut outcome =
         match catch_unwind(AssertUnwindSafe(|| Drive::start(plan, app, options, written, progress))) {
@@ -209,6 +216,7 @@ fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions, progress: &At
             Ok(Err(why)) => Outcome::none(why),
             Err(_) => Outcome::none("the world failed to start".to_owned()),
         };
+    outcome.leaked = recorder.holders().saturating_sub(outside);
     outcome.panics.extend(panics::so_far());
     outcome.reached = listening.reached();
     outcome.log = listening.lines();
@@ -233,6 +241,7 @@ fn to_the_end(mut drive: Drive<'_>, (recorder, trail): (&Recorder, &Trail)) -> O
         touched: drive.touched(),
         panics: failures,
         stray_tasks: drive.stray_tasks,
+        leaked: 0,
         reached: Reached::default(),
         steps: trail.take(),
         seen: drive.seen(),

@@ -134,11 +134,10 @@ impl<O: OutboxStorage> Task<O> {
             Command::Say { room, content, answer } => drop(answer.send(self.say(room, content).await)),
             Command::Join { room, since } => {
                 self.with_progress(|progress| progress.rooms.join(room, since));
-                self.rooms_changed([]);
             }
             Command::Leave { room } => {
                 let left = self.with_progress(|progress| progress.rooms.leave(&room));
-                self.rooms_changed(left);
+                self.tell_all(left);
             }
         }
     }
@@ -209,7 +208,7 @@ impl<O: OutboxStorage> Task<O> {
         match self.with_progress(|progress| progress.rooms.receive(args)) {
             Ok(Arrival::Next(message)) => {
                 self.link.catch_ups = 0;
-                self.rooms_changed([ChatEvent::Message(message)]);
+                self.tell(ChatEvent::Message(message));
             }
             Ok(Arrival::Known) => reached!("chat.known"),
             Ok(Arrival::Elsewhere) => reached!("chat.elsewhere"),

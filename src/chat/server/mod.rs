@@ -80,7 +80,7 @@ impl<L: ChatLog> Chat<L> {
             std::future::ready(())
         });
         let (env, log, page) = (self.env.clone(), self.log.clone(), self.config.page);
-        socket.spawn(Reader { env, log, socket: socket.clone(), rooms, page }.run());
+        socket.spawn(Reader { env, log, socket: socket.clone(), rooms, page, burst: None }.run());
     }
 
     /// The rooms with which a socket connects.

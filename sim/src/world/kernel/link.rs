@@ -122,13 +122,6 @@ impl Links {
     pub(in crate::world) fn touched(&self) -> BTreeMap<usize, u64> {
         self.lock().touched.clone()
     }
-
-    /// Which links are blocked, and by which faults.
-    pub(in crate::world) fn blocked(&self) -> Vec<(MachineId, MachineId, Vec<usize>)> {
-        let state = self.lock();
-        let blocked = state.ways.iter().map(|(&(from, to), imposed)| (from, to, blocks(imposed).collect()));
-        blocked.filter(|(_, _, faults): &(_, _, Vec<usize>)| !faults.is_empty()).collect()
-    }
 }
 
 /// For the paths.
