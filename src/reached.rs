@@ -129,6 +129,7 @@ pub const SITES: &[Site] = &[
     site("chat.catch_up.gap", "a message came whose predecessor is missing"),
     site("chat.ask_again", "the server did not answer a join or a leave in time"),
     site("chat.ask_lost", "a connection broke on which a join or a leave was asked for"),
+    site("chat.went_by", "a join was answered when messages of its room had gone by"),
     site("chat.stray", "the server sent a client a room that it does not want, or not from there"),
 ];
 

@@ -9,7 +9,7 @@ use crate::chat::wire::{DEFAULT_ROOM, Meta};
 use crate::socket::Args;
 use crate::store::{LogOffset, MessageId};
 
-use super::Rooms;
+use super::{Request, Rooms};
 
 /// What to do with a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,9 +49,12 @@ impl Rooms {
             Some(Meta { room, id, prev }) => (room, id.map(MessageId), Some(prev)),
             None => (DEFAULT_ROOM.to_owned(), None, None),
         };
-        let Some(room) = self.rooms.get_mut(&name).filter(|room| room.on_server) else {
+        let is_asked = matches!(&self.asked, Some(Request::Join { room, .. }) if *room == name);
+        let Some(room) = self.rooms.get_mut(&name) else { return Ok(Arrival::Elsewhere) };
+        if !room.on_server {
+            room.went_by |= is_asked;
             return Ok(Arrival::Elsewhere);
-        };
+        }
         if !room.announced && !room.leaving {
             // Recovered of a connection whose answer to the join was lost. It comes again behind that of this one.
             return Ok(Arrival::Elsewhere);
@@ -74,6 +77,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::chat::client::rooms::Granted;
 
     fn connected(receive: ReceiveMode) -> Rooms {
         let mut rooms = Rooms::new(receive, vec!["general".to_owned(), "lobby".to_owned()]);
@@ -100,6 +104,26 @@ mod tests {
 
     fn is_next(arrival: &Result<Arrival, &str>) -> bool {
         matches!(arrival, Ok(Arrival::Next(_)))
+    }
+
+    #[test]
+    fn what_goes_by_before_a_late_answer_to_a_join_comes_again() {
+        let granted = |offset, since| Ok(Granted { offset: LogOffset(offset), since });
+        let mut rooms = Rooms::new(ReceiveMode::Resume, vec!["general".to_owned()]);
+        rooms.connected();
+        let since = Some(LogOffset::START);
+        rooms.join("lobby".to_owned(), since);
+        let join = Some(Request::Join { room: "lobby".to_owned(), since });
+        assert_eq!(rooms.next_request(), join);
+        assert_eq!(receive(&mut rooms, in_room("lobby", 0, 7)), Ok(Arrival::Elsewhere));
+
+        assert_eq!(rooms.answered(granted(41, since)), None);
+
+        assert_eq!(rooms.next_request(), Some(Request::Leave { room: "lobby".to_owned() }));
+        assert_eq!(rooms.answered(granted(7, None)), None);
+        assert_eq!(rooms.next_request(), join);
+        assert!(rooms.answered(granted(42, since)).is_some(), "now it is joined");
+        assert!(is_next(&receive(&mut rooms, in_room("lobby", 0, 7))));
     }
 
     #[test]
