@@ -9,8 +9,8 @@ use super::trail::Step;
 use crate::history::History;
 use crate::plan::{FaultKind, Plan};
 
-/// In how many runs each kind of fault touched a connection in each state. A cell is there when some plan has the kind and
-/// lets connections be in the state.
+/// In how many runs each kind of fault touched a connection in each state. A cell is there when in a run of some plan the
+/// kind can touch a connection in the state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matrix(BTreeMap<FaultKind, BTreeMap<State, u64>>);
 
@@ -18,10 +18,9 @@ impl Matrix {
     /// Of one run.
     pub fn of(plan: &Plan, history: &History, steps: &[Step]) -> Self {
         let mut matrix = Self::default();
-        let possible: Vec<State> = State::ALL.into_iter().filter(|state| state.is_possible(plan)).collect();
-        for fault in &plan.faults {
-            let states = matrix.0.entry(fault.what.kind()).or_default();
-            states.extend(possible.iter().map(|state| (*state, 0)));
+        for kind in plan.faults.iter().map(|fault| fault.what.kind()) {
+            let possible = State::ALL.into_iter().filter(|state| state.is_possible(kind, plan));
+            matrix.0.entry(kind).or_default().extend(possible.map(|state| (state, 0)));
         }
         for (kind, state) in struck(plan, &history.records, steps) {
             matrix.0.entry(kind).or_default().insert(state, 1);
@@ -43,17 +42,17 @@ impl Matrix {
         self.0.keys().copied()
     }
 
-    /// In how many runs this kind touched a connection in this state; none where no plan has both.
+    /// In how many runs this kind touched a connection in this state; none where it never could.
     pub fn runs(&self, kind: FaultKind, state: State) -> Option<u64> {
         self.0.get(&kind).and_then(|states| states.get(&state)).copied()
     }
 
-    /// The states in which this kind touched no connection though plans have both, in order.
+    /// The states in which this kind touched no connection though it could have, in order.
     pub fn dark(&self, kind: FaultKind) -> Vec<State> {
         State::ALL.into_iter().filter(|state| self.runs(kind, *state) == Some(0)).collect()
     }
 
-    /// The kinds that no plan has together with this state, in order.
+    /// The kinds that never could touch a connection in this state, in order.
     pub fn never_with(&self, state: State) -> Vec<FaultKind> {
         self.kinds().filter(|kind| self.runs(*kind, state).is_none()).collect()
     }
@@ -93,17 +92,21 @@ mod tests {
 
     #[test]
     fn a_plan_has_cells_for_its_kinds_and_the_states_that_its_options_allow() {
-        let cells = |server: &str, alice: &str| {
+        let cells = |server: &str, alice: &str, fault: &str, kind| {
             let story = format!(
-                "name: story\nabout: One fault.\nguarantee: at_most_once\nserver: {{ {server} }}\nclients: {{ alice: {{ {alice} }} }}\nwork:\n  - {{ at: 1s, who: alice, do: {{ say: {{ count: 1 }} }} }}\nfaults:\n  - {{ at: 1s, what: {{ reset: {{ between: [alice, server] }} }} }}\n"
+                "name: story\nabout: One fault.\nguarantee: at_most_once\nserver: {{ {server} }}\nclients: {{ alice: {{ {alice} }} }}\nwork:\n  - {{ at: 1s, who: alice, do: {{ say: {{ count: 1 }} }} }}\nfaults:\n  - {{ at: 1s, {fault} }}\n"
             );
             let plan = draw(&parse("story.yaml", &story).unwrap(), 0);
             let matrix = Matrix::of(&plan, &Recorder::new().finish(), &[]);
-            assert_eq!(matrix.kinds().collect::<Vec<_>>(), [FaultKind::Reset]);
-            matrix.dark(FaultKind::Reset)
+            assert_eq!(matrix.kinds().collect::<Vec<_>>(), [kind]);
+            matrix.dark(kind)
         };
-        assert_eq!(cells("recovery: 10s", "transports: [polling, websocket]"), State::ALL);
+        let (reset, full) =
+            ("what: { reset: { between: [alice, server] } }", "lasts: 1s, what: { disk_full: server }");
+        let all = ("recovery: 10s", "transports: [polling, websocket]");
+        assert_eq!(cells(all.0, all.1, reset, FaultKind::Reset), State::ALL);
+        assert_eq!(cells(all.0, all.1, full, FaultKind::DiskFull), State::ALL[..6]);
         let least = [State::Handshake, State::Idle, State::AckInFlight, State::Closing];
-        assert_eq!(cells("", "receive: live, send: plain"), least);
+        assert_eq!(cells("", "receive: live, send: plain", reset, FaultKind::Reset), least);
     }
 }

@@ -64,28 +64,58 @@ impl State {
 }
 
 impl State {
-    /// Whether a connection of this plan can be in it.
-    pub fn is_possible(self, plan: &Plan) -> bool {
+    /// Whether a fault of this kind can touch a connection in it, in a run of this plan.
+    pub fn is_possible(self, kind: FaultKind, plan: &Plan) -> bool {
         let upgrades = |client: &ClientPlan| {
             matches!(client.transports[..], [Transport::Polling, ..])
                 && client.transports.contains(&Transport::Websocket)
         };
         match self {
-            Self::Handshake | Self::Idle | Self::AckInFlight | Self::Closing => true,
+            Self::Handshake | Self::Idle | Self::AckInFlight => true,
             Self::Upgrade => plan.clients.values().any(upgrades),
             Self::CatchingUp => plan.clients.values().any(|client| client.receive == Receive::Resume),
             Self::Recovering => plan.server.recovery.is_some(),
+            Self::Closing => !touches_processes_alone(kind),
         }
     }
 
-    /// What a plan needs so that a connection can be in it, where not every plan has that.
-    pub fn need(self) -> Option<&'static str> {
+    /// Why some kinds of faults cannot touch a connection in it, where that is so.
+    pub fn why_not(self) -> Option<&'static str> {
         match self {
-            Self::Handshake | Self::Idle | Self::AckInFlight | Self::Closing => None,
-            Self::Upgrade => Some("a client that begins by polling and upgrades"),
-            Self::CatchingUp => Some("a client that resumes"),
-            Self::Recovering => Some("a server that takes sockets up again"),
+            Self::Handshake | Self::Idle | Self::AckInFlight => None,
+            Self::Upgrade => Some("no plan has them and a client that begins by polling and upgrades"),
+            Self::CatchingUp => Some("no plan has them and a client that resumes"),
+            Self::Recovering => Some("no plan has them and a server that takes sockets up again"),
+            Self::Closing => {
+                Some("they touch processes, and a process is done with a session as it closes it")
+            }
         }
+    }
+}
+
+/// Disks and clocks are those of a process, whatever its connections.
+fn touches_processes_alone(kind: FaultKind) -> bool {
+    match kind {
+        FaultKind::DiskFull
+        | FaultKind::DiskError
+        | FaultKind::DiskSlow
+        | FaultKind::ClockSkew
+        | FaultKind::ClockJump => true,
+        FaultKind::Delay
+        | FaultKind::Loss
+        | FaultKind::Slow
+        | FaultKind::Stall
+        | FaultKind::Partition
+        | FaultKind::HalfOpen
+        | FaultKind::Reset
+        | FaultKind::Cut
+        | FaultKind::Kill
+        | FaultKind::Shutdown
+        | FaultKind::RollingRestart
+        | FaultKind::Reload
+        | FaultKind::Pause
+        | FaultKind::PowerOff
+        | FaultKind::Crash => false,
     }
 }
 

@@ -81,11 +81,11 @@ impl Coverage {
 
     fn cells_that_are_none(&self) -> String {
         let mut text = String::new();
-        for (state, need) in State::ALL.into_iter().filter_map(|state| Some((state, state.need()?))) {
+        for (state, why_not) in State::ALL.into_iter().filter_map(|state| Some((state, state.why_not()?))) {
             let kinds: Vec<&str> = self.matrix.never_with(state).into_iter().map(FaultKind::as_str).collect();
             if !kinds.is_empty() {
                 let (state, kinds) = (state.as_str(), kinds.join(", "));
-                text += &format!("no cells (-) under {state}, for no plan has {need} beside: {kinds}\n");
+                text += &format!("no cells (-) under {state}, for {why_not}: {kinds}\n");
             }
         }
         text
@@ -120,10 +120,10 @@ mod tests {
         let reached = SITES.iter().map(|site| (site.name, 1)).filter(|(name, _)| !unreached.contains(name));
         let runs = |state| u64::from(state != State::Upgrade) * 12;
         let reset = State::ALL.into_iter().map(|state| (FaultKind::Reset, state, runs(state)));
-        let always = State::ALL.into_iter().filter(|state| state.need().is_none());
-        let kill = always.map(|state| (FaultKind::Kill, state, 345));
+        let always = State::ALL.into_iter().filter(|state| state.why_not().is_none());
+        let full = always.map(|state| (FaultKind::DiskFull, state, 345));
         let mut coverage = Coverage::default();
-        coverage.add(&reached.collect(), &reset.chain(kill).collect());
+        coverage.add(&reached.collect(), &reset.chain(full).collect());
         coverage
     }
 
