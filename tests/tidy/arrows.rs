@@ -37,6 +37,8 @@ const fn layer(name: &'static str, names: Names) -> Layer {
 pub(crate) const SQUALL: Package = Package {
     source: "src/",
     layers: &[
+        // Says which places a run reached; it knows none of them.
+        layer("reached", Before),
         layer("engine", Before),
         layer("socket", Before),
         layer("io", Before),
@@ -52,12 +54,13 @@ pub(crate) const SQUALL: Package = Package {
                     "io::SessionStore",
                     "io::SessionStoreError",
                     "io::env",
+                    "reached",
                     "socket::Encoded",
                     "socket::Namespace",
                     "socket::RoomName",
                     "socket::stored",
                 ],
-                "storage needs entropy, time and a place to block, and knows of sockets only what outlives a server",
+                "storage needs entropy, time and a place to block, says what it reached, and knows of sockets only what outlives a server",
             ),
         ),
         layer("chat", Before),
@@ -78,6 +81,7 @@ pub(crate) const SIM: Package = Package {
         layer("plan", Before),
         // Records name what the plan names; checkers read plan and history and nothing of how the run was made.
         layer("history", Before),
+        layer("reach", Before),
         layer("check", Before),
         layer("app", BeforeAnd("world::net", "a process gets its network from the world that runs it")),
         layer("world", Before),

@@ -262,7 +262,7 @@ tells! {
     a_client_that_stays_away: spoilt("  - { at: 9s, who: bob, do: connect }\n", "");
     a_client_that_may_stay_away: spoilt("at: 9s, who: bob", "at: 2500ms..9s, who: bob");
     the_server_may_be_down_already: spoilt("at: 5s, lasts: 2s", "at: 3s..5s, lasts: 2s");
-    a_state_with_a_wrong_name: spoilt("[chat.repeat]", "[chat.repeat, Chat Repeat, chat.repeat]");
+    a_place_with_a_wrong_name: spoilt("[chat.repeat]", "[chat.repeat, chat.repaet, Chat, chat.repeat]");
     no_seeds: spoilt("seeds: 7", "seeds: 0");
     about_nothing: spoilt("Two clients, and the network between them stalls.", "' '");
     a_story_without_work_and_without_a_swarm: errors("\

@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::check::{Ending, Owed};
 use crate::history::{Kind, Recorder};
 use crate::plan::{self, FaultAct, Name, Plan, SERVER};
+use crate::reach::Trail;
 use crate::scenario::limits::TICK;
 
 /// How long nothing must have been owed before the run is over: time for a late duplicate to show itself.
@@ -74,7 +75,7 @@ impl<'a> Drive<'a> {
         plan: &'a Plan,
         app: &'a (dyn App + Sync),
         options: &RunOptions,
-        recorder: &Recorder,
+        (recorder, trail): (&Recorder, &Trail),
         progress: &'a AtomicU64,
     ) -> Result<Self, String> {
         let (backend, carriers) = backend::start(plan.backend, plan.seed)?;
@@ -91,7 +92,7 @@ impl<'a> Drive<'a> {
             machines.collect(),
             backend.hosts(),
             carriers,
-            Observers { recorder: recorder.clone(), bell: bell.clone(), witness },
+            Observers { recorder: recorder.clone(), trail: trail.clone(), bell: bell.clone(), witness },
         );
         let mut roster = Roster::new(plan, app, &network, recorder)?;
         roster.start_all();

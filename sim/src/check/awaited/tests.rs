@@ -85,6 +85,16 @@ fn what_was_sent_while_its_client_was_away_comes_or_was_not_recovered() {
 }
 
 #[test]
+fn what_was_sent_to_a_socket_whose_connection_was_touched_is_excused_though_the_next_one_is_there() {
+    let again = |planted: Planted| {
+        let planted = planted.disconnect(BOB).connect(BOB);
+        planted.broadcast(ALICE, &[BOB], &[ALICE], false).hold(BOB, "another")
+    };
+    assert!(matches!(lost(again(Planted::good().touch(BOB))), (Verdict::Held { .. }, 1)));
+    assert!(matches!(lost(again(Planted::good())), (Verdict::Broken(_), 0)));
+}
+
+#[test]
 fn what_is_relayed_before_a_client_is_told_of_its_socket_is_owed_from_then_on() {
     let told = |socket: &str| {
         let unconnected = Planted::unconnected().connect(ALICE).connect(BOB);
