@@ -20,7 +20,7 @@ use squall::store::{LogOffset, MessageId};
 
 use self::relays::Relays;
 use super::message::Message;
-use super::owed::connected_at_the_end;
+use super::owed::{Wait, connected_at_the_end};
 use super::presence::{Presence, Presences};
 use super::rooms::Rooms;
 use crate::history::{Kind, Record};
@@ -32,6 +32,8 @@ pub(super) struct Awaited {
     senders: BTreeMap<Name, Send>,
     live: BTreeSet<Name>,
     returning: BTreeSet<Name>,
+    /// For whom the world does not heal: what has not come of theirs when the run is over is no loss.
+    left: BTreeSet<Name>,
     rooms: Rooms,
     presences: Presences,
     committed: BTreeSet<Message>,
@@ -77,6 +79,7 @@ impl Awaited {
             senders: plan.clients.iter().map(|(name, client)| (name.clone(), client.send)).collect(),
             live: live.map(|(name, _)| name.clone()).collect(),
             returning: connected_at_the_end(plan).cloned().collect(),
+            left: plan.clients.keys().filter(|name| plan.is_left_broken(name)).cloned().collect(),
             rooms: Rooms::new(plan),
             presences: Presences::new(plan),
             committed: BTreeSet::new(),
@@ -230,9 +233,8 @@ impl Awaited {
 
     /// How much may still come.
     pub(super) fn open(&self) -> usize {
-        let up = self.up.values().filter(|thing| self.returning.contains(&thing.client)).count();
-        up + self.down.len()
-            + self.relays.open().filter(|thing| self.returning.contains(&thing.client)).count()
+        let waiting = self.up.values().chain(self.down.values()).chain(self.relays.open());
+        waiting.filter(|thing| self.returning.contains(&thing.client)).count()
     }
 
     /// How much was ever on its way.
@@ -240,28 +242,31 @@ impl Awaited {
         self.examined + self.relays.examined()
     }
 
-    /// Who still waits for what, one line a client and way.
-    pub(super) fn describe(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for client in self.senders.keys() {
-            let up = self.up.values().filter(|thing| thing.client == *client).count();
-            let down = self.down.values().chain(self.relays.open());
-            let down = down.filter(|thing| thing.client == *client).count();
+    /// Who still waits for what, one a client and way.
+    pub(super) fn waits(&self) -> Vec<Wait> {
+        let mut waits = Vec::new();
+        for client in &self.returning {
+            let of = |thing: &&Thing| thing.client == *client;
+            let up = self.up.values().filter(of).count();
+            let down = self.down.values().chain(self.relays.open()).filter(of).count();
+            let wait = |what| Wait { who: client.clone(), what, so_far: None };
             if up > 0 {
-                lines.push(format!("{client}: {up} sent without acknowledgement have not arrived"));
+                waits.push(wait(format!("{up} sent without acknowledgement have not arrived")));
             }
             if down > 0 {
-                lines.push(format!("{client}: {down} on their way to it have not arrived"));
+                waits.push(wait(format!("{down} on their way to it have not arrived")));
             }
         }
-        lines
+        waits
     }
 
     /// All that did not come, now that the run is over.
     pub(super) fn losses(&self) -> Vec<Loss> {
         let mut losses = self.lost.clone();
-        losses.extend(self.down.iter().map(|((_, message), thing)| thing.not_shown(message, None)));
-        losses.extend(self.relays.losses());
+        let could_come = |thing: &Thing| !self.left.contains(&thing.client);
+        let down = self.down.iter().filter(|(_, thing)| could_come(thing));
+        losses.extend(down.map(|((_, message), thing)| thing.not_shown(message, None)));
+        losses.extend(self.relays.losses(could_come));
         let sent = |thing: &&Thing| {
             self.presences.of(&thing.client).is_some_and(|presence| thing.connection <= presence.connections)
         };
@@ -271,7 +276,7 @@ impl Awaited {
             step: None,
             evidence: thing.evidence.clone(),
         };
-        losses.extend(self.up.iter().filter(|(_, thing)| sent(thing)).map(unarrived));
+        losses.extend(self.up.iter().filter(|(_, thing)| sent(thing) && could_come(thing)).map(unarrived));
         losses.extend(self.reported.iter().map(unarrived));
         losses
     }

@@ -86,7 +86,7 @@ use crate::plan::Plan;
 pub use crate::scenario::Anomaly;
 pub use expectations::{Expectations, Observed, Unmet};
 pub use judge::{Judgement, judge};
-pub use owed::Owed;
+pub use owed::{Owed, Wait};
 
 /// How the world ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

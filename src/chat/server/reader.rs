@@ -13,6 +13,7 @@ use super::rooms::{Rooms, Turn};
 use crate::chat::log::ChatLog;
 use crate::chat::wire::{CHAT_MESSAGE, Meta};
 use crate::io::{Env, Socket};
+use crate::reached::reached;
 use crate::store::{LogOffset, StoreError, Stored};
 
 /// How long to wait before the log is read again after an error.
@@ -92,6 +93,7 @@ impl<L: ChatLog> Reader<L> {
             }
             Err(StoreError::Closed) => Err(StoreError::Closed),
             Err(error) => {
+                reached!("chat.read_again");
                 tracing::warn!(%error, room = turn.room, "the log cannot be read; trying again");
                 self.env.sleep(READ_RETRY).await;
                 Ok(())
@@ -104,7 +106,8 @@ impl<L: ChatLog> Reader<L> {
             self.keep_pace(message.content.len() + MESSAGE_COST).await;
             let mut rooms = self.rooms.lock();
             let Some(prev) = rooms.send(turn, message.offset) else {
-                tracing::debug!(reached = "chat.left_in_page", room = turn.room, "the room was left");
+                reached!("chat.left_in_page");
+                tracing::debug!(room = turn.room, "the room was left");
                 return;
             };
             // Emitted under the lock: the answer to a leave comes behind it.

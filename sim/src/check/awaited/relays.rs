@@ -24,13 +24,22 @@ pub(super) struct Relays {
     /// On its way, by client and event.
     down: BTreeMap<Name, BTreeMap<MessageId, Relay>>,
     /// The socket of which the present life of each client was told last.
-    told: BTreeMap<Name, Arc<str>>,
+    told: BTreeMap<Name, Told>,
     /// Whether what is relayed is to be stored.
     stores: bool,
     /// What of it is not on the server's disk yet.
     unpersisted: BTreeSet<MessageId>,
     lost: Vec<Loss>,
     examined: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Told {
+    socket: Arc<str>,
+    /// Over which connection.
+    connection: u64,
+    /// The first fault that touched that one.
+    touched: Option<Record>,
 }
 
 #[derive(Debug, Clone)]
@@ -58,7 +67,13 @@ impl Relays {
         }
         let Some(presence) = presences.of(&to.client).filter(|presence| !presence.leaving) else { return };
         self.examined += 1;
-        let thing = Thing::to(&to.client, presence, record);
+        let mut thing = Thing::to(&to.client, presence, record);
+        // It may be connected again, and not yet know whether it has its socket: that was on the connection before.
+        if let Some(told) = self.told.get(&to.client).filter(|told| told.socket == to.socket)
+            && let Some(touched) = &told.touched
+        {
+            thing.excuse(touched);
+        }
         let relay = Relay { socket: Arc::clone(&to.socket), thing };
         self.down.entry(to.client.clone()).or_default().entry(id.clone()).or_insert(relay);
     }
@@ -73,13 +88,17 @@ impl Relays {
     }
 
     /// A client is told of its socket. What went to that one is on its way over this connection, whatever touched the ones
-    /// before; what went to the one that it had is lost.
+    /// before; what went to the one that it had is lost. Where it was told of that one over this very connection, it was told
+    /// late, of one that it had before; which faults touched that is not known any more.
     pub(super) fn take_up(&mut self, record: &Record, socket: &Arc<str>, presences: &Presences) {
         let Some(presence) = presences.of(&record.host) else { return };
-        let before = self.told.insert(record.host.clone(), Arc::clone(socket));
+        let connection = presence.connections;
+        let told = Told { socket: Arc::clone(socket), connection, touched: presence.touched.clone() };
+        let before = self.told.insert(record.host.clone(), told);
         let Some(down) = self.down.get_mut(&record.host) else { return };
         for (id, relay) in down.extract_if(.., |_, relay| relay.socket != *socket) {
-            if before.as_ref() == Some(&relay.socket) {
+            let is_over = |told: &Told| told.socket == relay.socket && told.connection < connection;
+            if before.as_ref().is_some_and(is_over) {
                 self.lost.push(relay.thing.not_shown(&id, Some(record.step)));
             }
         }
@@ -118,6 +137,11 @@ impl Relays {
     /// A fault touched a connection between these.
     pub(super) fn touch(&mut self, record: &Record, processes: &[Name], presences: &Presences) {
         for name in processes {
+            if let (Some(told), Some(presence)) = (self.told.get_mut(name), presences.of(name))
+                && presence.concerns(told.connection)
+            {
+                told.touched.get_or_insert_with(|| record.clone());
+            }
             for relay in self.down.get_mut(name).into_iter().flat_map(BTreeMap::values_mut) {
                 relay.thing.touch(record, processes, presences);
             }
@@ -131,7 +155,7 @@ impl Relays {
 
     fn known(&self) -> impl Iterator<Item = (&MessageId, &Thing)> {
         self.down.iter().flat_map(|(client, down)| {
-            let told = self.told.get(client);
+            let told = self.told.get(client).map(|told| &told.socket);
             let known = down.iter().filter(move |(_, relay)| Some(&relay.socket) == told);
             known.map(|(id, relay)| (id, &relay.thing))
         })
@@ -142,8 +166,9 @@ impl Relays {
         self.examined
     }
 
-    /// All that did not come, if the run is over now.
-    pub(super) fn losses(&self) -> impl Iterator<Item = Loss> {
-        self.lost.iter().cloned().chain(self.known().map(|(id, thing)| thing.not_shown(id, None)))
+    /// All that did not come, if the run is over now, of what could have.
+    pub(super) fn losses(&self, could_come: impl Fn(&Thing) -> bool) -> impl Iterator<Item = Loss> {
+        let known = self.known().filter(move |(_, thing)| could_come(thing));
+        self.lost.iter().cloned().chain(known.map(|(id, thing)| thing.not_shown(id, None)))
     }
 }

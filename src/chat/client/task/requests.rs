@@ -11,6 +11,7 @@ use crate::chat::client::outgoing::read_answer;
 use crate::chat::client::rooms::{Granted, Request};
 use crate::chat::wire::{JOIN, JoinedRooms, LEAVE};
 use crate::io::env::BoxFuture;
+use crate::reached::reached;
 use crate::socket::{AckError, Args};
 use crate::store::{LogOffset, OutboxStorage};
 
@@ -77,12 +78,14 @@ impl<O: OutboxStorage> Task<O> {
                 self.tell_all(told);
             }
             Err(AckError::TimedOut) if !self.link.asked_before => {
+                reached!("chat.ask_again");
                 let asked = self.with_progress(|progress| progress.rooms.asked().cloned());
                 if let Some(request) = asked {
                     self.ask(request);
                 }
             }
             Err(AckError::TimedOut | AckError::Disconnected) => {
+                reached!("chat.ask_lost");
                 if !mem::take(&mut self.link.asked_before) {
                     // Heard before what the connection itself says of its end.
                     self.link.connected = false;
