@@ -53,7 +53,7 @@ mod tests {
         named
             .filter_map(|record| {
                 let Kind::Delivered { id, .. } = record.kind else { return None };
-                Some(id.map(|id| id.0))
+                Some(id.map(|id| id.to_string()))
             })
             .collect()
     }
@@ -68,7 +68,7 @@ mod tests {
     fn what_nobody_sent_or_two_did_has_no_name() {
         let planted = Planted::new().record(BOB, nameless("alice-1", 1)).say(ALICE);
         let twin = Kind::Sent {
-            id: MessageId("bob-1".to_owned()),
+            id: MessageId("bob-1".into()),
             room: "general".into(),
             n: 1,
             content: crate::history::content_digest("alice-1", None),

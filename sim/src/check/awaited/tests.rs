@@ -101,7 +101,7 @@ fn what_was_kept_for_who_was_thought_away_and_heard_it_is_not_owed_again() {
 #[test]
 fn what_was_kept_for_who_was_away_comes_or_was_not_recovered() {
     let kept = |clients: &[&str]| Kind::Kept {
-        id: MessageId("alice broadcast 1".to_owned()),
+        id: MessageId("alice broadcast 1".into()),
         clients: clients.iter().map(|&name| name.into()).collect(),
     };
     let away = |recovered| {
@@ -117,7 +117,7 @@ fn what_was_kept_for_who_was_away_comes_or_was_not_recovered() {
 #[test]
 fn what_was_kept_for_a_socket_of_which_its_client_never_heard_is_nobodys() {
     let of = |planted: Planted| {
-        let id = MessageId("alice broadcast 1".to_owned());
+        let id = MessageId("alice broadcast 1".into());
         let planted = planted.broadcast(ALICE, &[BOB], &[ALICE], false);
         let kept = planted.record("server", Kind::Kept { id, clients: vec![BOB.into()] });
         let planted = kept.connect(BOB).record(BOB, Kind::Resumed { recovered: false });
@@ -148,7 +148,7 @@ fn what_is_relayed_to_a_socket_of_a_former_life_is_owed_to_nobody() {
 
 #[test]
 fn what_died_with_its_server_before_it_was_stored_is_excused_and_what_was_stored_is_not() {
-    let id = || MessageId("alice broadcast 1".to_owned());
+    let id = || MessageId("alice broadcast 1".into());
     let outcome = |persisted: bool| {
         let planted = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false);
         let planted =
@@ -171,7 +171,7 @@ fn what_waits_for_a_connection_that_never_comes_is_kept_and_not_lost() {
 
 #[test]
 fn to_be_told_excuses_who_sends_again_and_not_who_sends_once() {
-    let failed = || Kind::SendFailed { id: MessageId("alice-3".to_owned()), reason: "timed out".to_owned() };
+    let failed = || Kind::SendFailed { id: MessageId("alice-3".into()), reason: "timed out".to_owned() };
     let planted = || Planted::good().say(ALICE).record(ALICE, failed());
     assert_eq!(outcome(&plain(planted())), (Some(Anomaly::Lost), 0));
     let retried = judge(&with_send(Send::Retry), &planted().finish(), &Ending::Settled);

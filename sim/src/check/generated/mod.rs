@@ -114,7 +114,7 @@ proptest! {
         let mut records = history.records.clone();
         let mut phantom = records[place].clone();
         if let Kind::Delivered { id, offset, .. } = &mut phantom.kind {
-            *id = Some(MessageId("mallory-1".to_owned()));
+            *id = Some(MessageId("mallory-1".into()));
             if unused_offset {
                 *offset = LogOffset(last_offset(&history).0 + 1);
             }
