@@ -16,82 +16,91 @@
 //!   loss.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
-use squall::store::{LogOffset, MessageId};
+use squall::store::LogOffset;
 
-use super::message::Message;
-use super::owed::connected_at_the_end;
+use super::debts::connected_at_the_end;
 use super::presence::{Presence, Presences};
+use super::roll::{Entry, Host, Message, Roll};
 use super::rooms::Rooms;
-use crate::history::{Kind, Record};
-use crate::plan::{Name, Plan, Receive, SERVER, Send};
+use crate::history::Kind;
+use crate::plan::{Plan, Receive, SERVER, Send};
 
 /// Everything that may legally be lost.
 #[derive(Debug, Clone)]
 pub(super) struct Awaited {
-    senders: BTreeMap<Name, Send>,
-    live: BTreeSet<Name>,
-    returning: BTreeSet<Name>,
+    senders: BTreeMap<Host, Send>,
+    live: BTreeSet<Host>,
+    returning: BTreeSet<Host>,
     rooms: Rooms,
     presences: Presences,
     committed: BTreeSet<Message>,
     /// On its way to the server.
-    up: BTreeMap<MessageId, Thing>,
+    up: BTreeMap<Message, Thing>,
     /// On its way to a client.
-    down: BTreeMap<(Name, Message), Thing>,
+    down: BTreeMap<(Host, Message), Thing>,
     /// Whether sockets are taken up again.
     recovers: bool,
     /// The record with which the server last had a connection of each client.
-    served: BTreeMap<Name, u64>,
+    served: BTreeMap<Host, u64>,
     /// What the server relayed, as far as it can be kept.
-    events: BTreeSet<MessageId>,
+    events: BTreeSet<Message>,
     /// What of it is not on the server's disk yet, where it is to be.
-    unpersisted: BTreeSet<MessageId>,
+    unpersisted: BTreeSet<Message>,
     /// Whether it is to be.
     stores: bool,
     /// Kept for a client that may take up its socket.
-    kept: BTreeMap<(Name, Message), Thing>,
+    kept: BTreeMap<(Host, Message), Thing>,
     /// Relayed before the server told its client of a socket: to the one of which it told then, or to one of which nobody
     /// ever knew. It comes soon or not at all, and no later socket brings it.
-    astray: BTreeMap<(Name, Message), Thing>,
+    astray: BTreeMap<(Host, Message), Thing>,
     /// Reported as failed, and not in the log.
-    reported: BTreeMap<MessageId, Thing>,
+    reported: BTreeMap<Message, Thing>,
     lost: Vec<Loss>,
     examined: u64,
 }
 
 #[derive(Debug, Clone)]
 struct Thing {
-    client: Name,
+    client: Host,
     /// The number of the connection that is to bring it, among the client's.
     connection: u64,
     excused: bool,
-    /// The records that show it.
-    evidence: Vec<Record>,
+    /// The steps that show it.
+    evidence: Vec<u64>,
+}
+
+/// Where something was going.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Up,
+    Down,
 }
 
 /// Something that did not come.
 #[derive(Debug, Clone)]
 pub(super) struct Loss {
-    /// One sentence.
-    pub(super) says: String,
+    client: Host,
+    way: Way,
+    message: Message,
     /// Whether that is legal.
     pub(super) excused: bool,
     /// The record with which it became true; none for the last one of the run.
     pub(super) step: Option<u64>,
-    /// The records that show it.
-    pub(super) evidence: Vec<Record>,
+    /// The steps that show it.
+    pub(super) evidence: Vec<u64>,
 }
 
 impl Awaited {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         let live = plan.clients.iter().filter(|(_, client)| client.receive == Receive::Live);
         Self {
-            senders: plan.clients.iter().map(|(name, client)| (name.clone(), client.send)).collect(),
-            live: live.map(|(name, _)| name.clone()).collect(),
-            returning: connected_at_the_end(plan).cloned().collect(),
-            rooms: Rooms::new(plan),
-            presences: Presences::new(plan),
+            senders: plan.clients.iter().map(|(name, client)| (roll.host(name), client.send)).collect(),
+            live: live.map(|(name, _)| roll.host(name)).collect(),
+            returning: connected_at_the_end(plan).map(|name| roll.host(name)).collect(),
+            rooms: Rooms::new(plan, roll),
+            presences: Presences::new(plan, roll),
             committed: BTreeSet::new(),
             up: BTreeMap::new(),
             down: BTreeMap::new(),
@@ -109,45 +118,41 @@ impl Awaited {
     }
 
     /// Takes the next record.
-    pub(super) fn observe(&mut self, record: &Record) {
-        self.rooms.observe(record);
-        self.presences.observe(record);
-        match &record.kind {
-            Kind::Sent { id, .. } if self.senders.get(&record.host) == Some(&Send::Plain) => {
-                self.send(record, id);
-            }
-            Kind::Emitted { id, volatile: false, .. } => self.send(record, id),
-            Kind::SendFailed { id, .. } => self.report(record, id),
-            Kind::Failed { id, .. } => drop(self.up.remove(id)),
-            Kind::Arrived { id, .. } => {
-                self.up.remove(id);
-                self.reported.remove(id);
-            }
-            Kind::Committed { id, room, offset, .. } => self.commit(record, id.as_ref(), room, *offset),
-            Kind::Relayed { id, audience, volatile: false, .. } => {
-                self.events.insert(id.clone());
+    pub(super) fn observe(&mut self, entry: &Entry<'_>) {
+        self.rooms.observe(entry);
+        self.presences.observe(entry);
+        let message = entry.message;
+        match &entry.kind {
+            Kind::Sent { .. } if self.senders.get(&entry.who) == Some(&Send::Plain) => self.send(entry),
+            Kind::Emitted { volatile: false, .. } => self.send(entry),
+            Kind::SendFailed { .. } => self.report(entry),
+            Kind::Failed { .. } => drop(self.up.remove(&message)),
+            Kind::Arrived { .. } => self.arrive(message),
+            Kind::Committed { offset, .. } => self.commit(entry, *offset),
+            Kind::Relayed { volatile: false, .. } => {
+                self.events.insert(message);
                 if self.stores {
-                    self.unpersisted.insert(id.clone());
+                    self.unpersisted.insert(message);
                 }
-                audience.iter().for_each(|client| self.relay(record, client, id));
+                entry.named.iter().for_each(|client| self.relay(entry, *client));
             }
-            Kind::Delivered { id, offset, .. } => {
-                self.down.remove(&(record.host.clone(), Message::seen(id.as_ref(), *offset)));
-            }
-            Kind::Heard { id, .. } => {
-                let key = (record.host.clone(), Message::Id(id.clone()));
+            Kind::Delivered { .. } => drop(self.down.remove(&(entry.who, message))),
+            Kind::Heard { .. } => {
+                let key = (entry.who, message);
                 self.down.remove(&key);
                 self.kept.remove(&key);
                 self.astray.remove(&key);
             }
-            Kind::Kept { id, clients } => clients.iter().for_each(|client| self.keep(client, id)),
-            Kind::Persisted { id } => drop(self.unpersisted.remove(id)),
-            Kind::Resumed { recovered } => self.resume(record, *recovered),
-            Kind::Connected { peer: Some(client) } => drop(self.served.insert(client.clone(), record.step)),
-            Kind::Connected { peer: None } => self.replace(record),
-            Kind::Did { act: "disconnect" } => self.give_up(record),
-            Kind::Exited { .. } => self.exit(record),
-            Kind::Touched { processes, .. } => self.touch(record, processes),
+            Kind::Kept { .. } => entry.named.iter().for_each(|client| self.keep(*client, message)),
+            Kind::Persisted { .. } => drop(self.unpersisted.remove(&message)),
+            Kind::Resumed { recovered } => self.resume(entry, *recovered),
+            Kind::Connected { peer: Some(_) } => {
+                self.served.extend(entry.named.iter().map(|client| (*client, entry.step)));
+            }
+            Kind::Connected { peer: None } => self.replace(entry),
+            Kind::Did { act: "disconnect" } => self.give_up(entry.who),
+            Kind::Exited { .. } => self.exit(entry),
+            Kind::Touched { .. } => self.touch(entry),
             Kind::Sent { .. }
             | Kind::Emitted { .. }
             | Kind::Relayed { .. }
@@ -168,183 +173,163 @@ impl Awaited {
     }
 
     /// A client sends: what is said while it is not connected goes over the next connection.
-    fn send(&mut self, record: &Record, id: &MessageId) {
-        let Some(presence) = self.presences.of(&record.host) else { return };
-        let connection = presence.connections + u64::from(!presence.connected);
+    fn send(&mut self, entry: &Entry<'_>) {
+        let Some(presence) = self.presences.of(entry.who) else { return };
         let touch = presence.touch_of_the_bearer();
         self.examined += 1;
         let thing = Thing {
-            client: record.host.clone(),
-            connection,
+            client: entry.who,
+            connection: presence.connections + u64::from(!presence.connected),
             excused: touch.is_some(),
-            evidence: [record].into_iter().chain(touch).cloned().collect(),
+            evidence: [entry.step].into_iter().chain(touch).collect(),
         };
-        self.up.insert(id.clone(), thing);
+        self.up.insert(entry.message, thing);
+    }
+
+    /// The server has it.
+    fn arrive(&mut self, message: Message) {
+        self.up.remove(&message);
+        self.reported.remove(&message);
     }
 
     /// To be told of a loss does not make it legal for who sends once.
-    fn report(&mut self, record: &Record, id: &MessageId) {
-        if self.senders.get(&record.host) == Some(&Send::Plain) {
+    fn report(&mut self, entry: &Entry<'_>) {
+        if self.senders.get(&entry.who) == Some(&Send::Plain) {
             return;
         }
-        let sent = self.up.remove(id);
-        if self.committed.contains(&Message::Id(id.clone())) {
+        let sent = self.up.remove(&entry.message);
+        if self.committed.contains(&entry.message) {
             return;
         }
         self.examined += u64::from(sent.is_none());
-        let evidence = sent.into_iter().flat_map(|thing| thing.evidence).chain([record.clone()]).collect();
-        let thing = Thing { client: record.host.clone(), connection: 0, excused: true, evidence };
-        self.reported.insert(id.clone(), thing);
+        let evidence = sent.into_iter().flat_map(|thing| thing.evidence).chain([entry.step]).collect();
+        let thing = Thing { client: entry.who, connection: 0, excused: true, evidence };
+        self.reported.insert(entry.message, thing);
     }
 
-    fn commit(&mut self, record: &Record, id: Option<&MessageId>, room: &Name, offset: LogOffset) {
-        let message = Message::seen(id, offset);
-        if let Some(id) = id {
-            self.up.remove(id);
-            self.reported.remove(id);
-        }
-        if !self.committed.insert(message.clone()) {
+    fn commit(&mut self, entry: &Entry<'_>, offset: LogOffset) {
+        self.arrive(entry.message);
+        if !self.committed.insert(entry.message) {
             return;
         }
-        let present = |client: &&Name| {
-            self.presences.of(client).is_some_and(|presence| {
-                let entitled = self.rooms.entitles(client, presence.process, room, offset);
+        let present = |client: &&Host| {
+            self.presences.of(**client).is_some_and(|presence| {
+                let entitled = self.rooms.entitles((**client, presence.process), entry.room, offset);
                 presence.connected && !presence.leaving && entitled
             })
         };
-        let readers: Vec<Name> = self.live.iter().filter(present).cloned().collect();
-        readers.iter().for_each(|client| self.expect(record, client, message.clone()));
+        let readers: Vec<Host> = self.live.iter().filter(present).copied().collect();
+        readers.iter().for_each(|client| self.expect(entry, *client));
     }
 
     /// What is relayed while the server knows only the socket of a former life is owed to nobody: that life is gone.
-    fn relay(&mut self, record: &Record, client: &Name, id: &MessageId) {
-        let served = self.served.get(client).copied();
+    fn relay(&mut self, entry: &Entry<'_>, client: Host) {
+        let served = self.served.get(&client).copied();
         let has_a_socket = |presence: &Presence| {
             presence.knows_a_socket || presence.restarted.is_none_or(|restarted| served > Some(restarted))
         };
         if self.presences.of(client).is_some_and(|presence| !presence.leaving && has_a_socket(presence)) {
-            self.expect(record, client, Message::Id(id.clone()));
+            self.expect(entry, client);
         }
     }
 
     /// A client is to be given something. Where it does not know yet that it is connected, the next connection brings it.
-    fn expect(&mut self, record: &Record, client: &Name, message: Message) {
+    fn expect(&mut self, entry: &Entry<'_>, client: Host) {
         let Some(presence) = self.presences.of(client) else { return };
         self.examined += 1;
         // The server may not know yet that the last one is gone.
-        let touch = presence.touched.as_ref().or(presence.touch_of_the_bearer());
+        let touch = presence.touched.or(presence.touch_of_the_bearer());
         let thing = Thing {
-            client: client.clone(),
+            client,
             connection: presence.connections + u64::from(!presence.connected),
             excused: touch.is_some(),
-            evidence: [record].into_iter().chain(touch).cloned().collect(),
+            evidence: [entry.step].into_iter().chain(touch).collect(),
         };
-        self.down.entry((client.clone(), message)).or_insert(thing);
+        self.down.entry((client, entry.message)).or_insert(thing);
     }
 
     /// A new connection: what an older one was to bring will not come any more.
-    fn replace(&mut self, record: &Record) {
-        let Some(presence) = self.presences.of(&record.host) else { return };
-        let connections = presence.connections;
-        let replaced = |thing: &Thing| thing.client == record.host && thing.connection < connections;
-        let (gone, down) = std::mem::take(&mut self.down).into_iter().partition(|(_, thing)| replaced(thing));
-        self.down = down;
-        let gone: BTreeMap<(Name, Message), Thing> = gone;
-        let is_kept = |message: &Message| match message {
-            Message::Id(id) => self.recovers && self.events.contains(id),
-            Message::At(_) => false,
-        };
-        let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            gone.into_iter().partition(|((_, message), _)| is_kept(message));
-        self.kept.extend(kept);
-        self.lost
-            .extend(gone.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
+    fn replace(&mut self, entry: &Entry<'_>) {
+        let Some(presence) = self.presences.of(entry.who) else { return };
+        let replaced = |thing: &Thing| thing.connection < presence.connections;
+        for (key, thing) in self.down.extract_if(all_of(entry.who), |_, thing| replaced(thing)) {
+            if self.recovers && self.events.contains(&key.1) {
+                self.kept.insert(key, thing);
+            } else {
+                self.lost.push(thing.lost(Way::Down, key.1, Some(entry.step)));
+            }
+        }
     }
 
     /// What is relayed to a client whose socket is away waits until it is known whether that is taken up again. A process
     /// that was never told of any socket cannot ask for one, be it that another life of it was.
-    fn keep(&mut self, client: &Name, id: &MessageId) {
-        let key = (client.clone(), Message::Id(id.clone()));
+    fn keep(&mut self, client: Host, message: Message) {
         let knows_of_it = self.presences.of(client).is_some_and(|presence| presence.knows_a_socket);
-        if let Some(thing) = self.down.remove(&key).filter(|_| knows_of_it) {
-            self.kept.insert(key, thing);
+        if let Some(thing) = self.down.remove(&(client, message)).filter(|_| knows_of_it) {
+            self.kept.insert((client, message), thing);
         }
     }
 
     /// The client knows whether its socket was taken up. If it was, nothing that was sent to it may be missing, whatever
     /// touched its connections before.
-    fn resume(&mut self, record: &Record, recovered: bool) {
-        let Some(presence) = self.presences.of(&record.host) else { return };
-        let ours = |(client, _): &(Name, Message)| *client == record.host;
-        let (mut kept, others) = std::mem::take(&mut self.kept).into_iter().partition(|(key, _)| ours(key));
-        self.kept = others;
+    fn resume(&mut self, entry: &Entry<'_>, recovered: bool) {
+        let Some(presence) = self.presences.of(entry.who) else { return };
+        let kept = self.kept.extract_if(all_of(entry.who), |_, _| true);
         if recovered {
-            self.down.append(&mut kept);
-            for ((client, message), thing) in &mut self.down {
-                let is_event = matches!(message, Message::Id(id) if self.events.contains(id));
-                if *client == record.host && is_event {
-                    thing.connection = presence.connections;
-                    thing.excused = presence.touched.is_some();
-                    thing.evidence.truncate(1);
-                    thing.evidence.push(record.clone());
-                    thing.evidence.extend(presence.touched.clone());
-                }
+            self.down.extend(kept);
+            let down = self.down.range_mut(all_of(entry.who));
+            for (_, thing) in down.filter(|((_, message), _)| self.events.contains(message)) {
+                thing.connection = presence.connections;
+                thing.excused = presence.touched.is_some();
+                thing.evidence.truncate(1);
+                thing.evidence.push(entry.step);
+                thing.evidence.extend(presence.touched);
             }
         } else {
-            let served = self.served.get(&record.host).copied().unwrap_or_default();
-            let events = &self.events;
-            let is_astray = |(client, message): &(Name, Message), thing: &mut Thing| {
-                let is_event = matches!(message, Message::Id(id) if events.contains(id));
-                let is_older = thing.evidence.first().is_some_and(|relayed| relayed.step < served);
-                *client == record.host && is_event && is_older
-            };
-            self.astray.extend(self.down.extract_if(.., is_astray));
-            let kept: BTreeMap<(Name, Message), Thing> = kept;
             self.lost
-                .extend(kept.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
+                .extend(kept.map(|((_, message), thing)| thing.lost(Way::Down, message, Some(entry.step))));
+            let served = self.served.get(&entry.who).copied().unwrap_or_default();
+            let is_astray = |(_, message): &(Host, Message), thing: &mut Thing| {
+                let is_older = thing.evidence.first().is_some_and(|relayed| *relayed < served);
+                self.events.contains(message) && is_older
+            };
+            self.astray.extend(self.down.extract_if(all_of(entry.who), is_astray));
         }
     }
 
     /// A user who leaves does not wait for what is on its way.
-    fn give_up(&mut self, record: &Record) {
-        self.down.retain(|_, thing| thing.client != record.host);
-        self.kept.retain(|_, thing| thing.client != record.host);
-        self.astray.retain(|_, thing| thing.client != record.host);
+    fn give_up(&mut self, client: Host) {
+        for things in [&mut self.down, &mut self.kept, &mut self.astray] {
+            things.extract_if(all_of(client), |_, _| true).for_each(drop);
+        }
     }
 
     /// What a process had not yet handed to its kernel, or its disk, is gone with it.
-    fn exit(&mut self, record: &Record) {
-        self.give_up(record);
-        if *record.host == *SERVER {
-            self.lose_unpersisted(record);
+    fn exit(&mut self, entry: &Entry<'_>) {
+        self.give_up(entry.who);
+        if *entry.host == *SERVER {
+            self.lose_unpersisted(entry);
         }
-        for thing in self.up.values_mut().filter(|thing| thing.client == record.host) {
-            thing.excuse(record);
+        for thing in self.up.values_mut().filter(|thing| thing.client == entry.who) {
+            thing.excuse(entry.step);
         }
     }
 
-    fn lose_unpersisted(&mut self, record: &Record) {
+    fn lose_unpersisted(&mut self, entry: &Entry<'_>) {
         let unpersisted = std::mem::take(&mut self.unpersisted);
-        let is_gone = |(_, message): &(Name, Message), _: &mut Thing| match message {
-            Message::Id(id) => unpersisted.contains(id),
-            Message::At(_) => false,
-        };
+        let is_gone = |(_, message): &(Host, Message), _: &mut Thing| unpersisted.contains(message);
         let down = self.down.extract_if(.., is_gone);
         for ((_, message), mut thing) in down.chain(self.kept.extract_if(.., is_gone)) {
-            thing.excuse(record);
-            self.lost.push(thing.not_shown(&message, Some(record.step)));
+            thing.excuse(entry.step);
+            self.lost.push(thing.lost(Way::Down, message, Some(entry.step)));
         }
     }
 
-    fn touch(&mut self, record: &Record, processes: &[Name]) {
+    fn touch(&mut self, entry: &Entry<'_>) {
         for thing in self.up.values_mut().chain(self.down.values_mut()).chain(self.astray.values_mut()) {
-            let concerned = processes.contains(&thing.client)
-                && self
-                    .presences
-                    .of(&thing.client)
-                    .is_some_and(|presence| presence.concerns(thing.connection));
-            if concerned {
-                thing.excuse(record);
+            let presence = self.presences.of(thing.client).filter(|_| entry.named.contains(&thing.client));
+            if presence.is_some_and(|presence| presence.concerns(thing.connection)) {
+                thing.excuse(entry.step);
             }
         }
     }
@@ -361,12 +346,13 @@ impl Awaited {
     }
 
     /// Who still waits for what, one line a client and way.
-    pub(super) fn describe(&self) -> Vec<String> {
+    pub(super) fn describe(&self, roll: &Roll) -> Vec<String> {
         let mut lines = Vec::new();
         for client in self.senders.keys() {
             let up = self.up.values().filter(|thing| thing.client == *client).count();
             let down =
                 self.down.values().chain(self.kept.values()).filter(|thing| thing.client == *client).count();
+            let client = roll.host_name(*client);
             if up > 0 {
                 lines.push(format!("{client}: {up} sent without acknowledgement have not arrived"));
             }
@@ -380,46 +366,44 @@ impl Awaited {
     /// All that did not come, now that the run is over.
     pub(super) fn losses(&self) -> Vec<Loss> {
         let mut losses = self.lost.clone();
-        losses.extend(
-            self.down
-                .iter()
-                .chain(&self.kept)
-                .chain(&self.astray)
-                .map(|((_, message), thing)| thing.not_shown(message, None)),
-        );
+        let down = self.down.iter().chain(&self.kept).chain(&self.astray);
+        losses.extend(down.map(|((_, message), thing)| thing.lost(Way::Down, *message, None)));
         let sent = |thing: &&Thing| {
-            self.presences.of(&thing.client).is_some_and(|presence| thing.connection <= presence.connections)
+            self.presences.of(thing.client).is_some_and(|presence| thing.connection <= presence.connections)
         };
-        let unarrived = |(id, thing): (&MessageId, &Thing)| Loss {
-            says: format!("{id}, sent by {}, never arrived{}", thing.client, thing.whether_excused()),
-            excused: thing.excused,
-            step: None,
-            evidence: thing.evidence.clone(),
-        };
-        losses.extend(self.up.iter().filter(|(_, thing)| sent(thing)).map(unarrived));
-        losses.extend(self.reported.iter().map(unarrived));
+        let up = self.up.iter().filter(|(_, thing)| sent(thing)).chain(&self.reported);
+        losses.extend(up.map(|(message, thing)| thing.lost(Way::Up, *message, None)));
         losses
     }
 }
 
+/// What there is of a client, whichever message it is.
+fn all_of(client: Host) -> RangeInclusive<(Host, Message)> {
+    (client, Message::FIRST)..=(client, Message::LAST)
+}
+
 impl Thing {
-    fn excuse(&mut self, record: &Record) {
+    fn excuse(&mut self, step: u64) {
         if !self.excused {
             self.excused = true;
-            self.evidence.push(record.clone());
+            self.evidence.push(step);
         }
     }
 
-    fn whether_excused(&self) -> &'static str {
-        if self.excused { "" } else { ", though no fault touched the connection" }
+    fn lost(&self, way: Way, message: Message, step: Option<u64>) -> Loss {
+        let Self { client, connection: _, excused, evidence } = self;
+        Loss { client: *client, way, message, excused: *excused, step, evidence: evidence.clone() }
     }
+}
 
-    fn not_shown(&self, message: &Message, step: Option<u64>) -> Loss {
-        Loss {
-            says: format!("{message} never reached {}{}", self.client, self.whether_excused()),
-            excused: self.excused,
-            step,
-            evidence: self.evidence.clone(),
+impl Loss {
+    /// What did not come, in one sentence.
+    pub(super) fn says(&self, roll: &Roll) -> String {
+        let (client, message) = (roll.host_name(self.client), roll.message_name(self.message));
+        let unexcused = if self.excused { "" } else { ", though no fault touched the connection" };
+        match self.way {
+            Way::Up => format!("{message}, sent by {client}, never arrived{unexcused}"),
+            Way::Down => format!("{message} never reached {client}{unexcused}"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Histories of what may be lost, with and without what excuses it.
 
+use squall::store::MessageId;
+
 use super::*;
 use crate::check::planted::{ALICE, BOB, Planted, unsettled, with_receive, with_send};
 use crate::check::{Anomaly, Ending, Judgement, Verdict, judge};
@@ -229,9 +231,10 @@ fn a_page_that_is_reloaded_may_lose_what_it_had_not_sent() {
 fn what_is_awaited_keeps_a_run_going() {
     let plan = with_send(Send::Plain);
     let settled = |planted: Planted| {
-        let mut awaited = Awaited::new(&plan);
-        planted.finish().records.iter().for_each(|record| awaited.observe(record));
-        (awaited.open(), awaited.describe())
+        let mut roll = Roll::new(&plan);
+        let mut awaited = Awaited::new(&plan, &mut roll);
+        planted.finish().records.iter().for_each(|record| awaited.observe(&roll.enter(record)));
+        (awaited.open(), awaited.describe(&roll))
     };
     assert_eq!(settled(Planted::good()), (0, Vec::new()));
     let waits = vec!["alice: 1 sent without acknowledgement have not arrived".to_owned()];

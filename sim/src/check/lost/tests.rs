@@ -1,5 +1,7 @@
 //! Histories in which something is lost, and some in which it only seems so.
 
+use squall::store::MessageId;
+
 use super::*;
 use crate::check::Verdict;
 use crate::check::planted::{ALICE, BOB, Planted, broken, held, seconds, unsettled};
