@@ -1,31 +1,30 @@
 //! What may legally be lost: a message sent without an acknowledgement, what a live reader is shown, an event.
 //!
 //! Records go in; out come what is still on its way, and what did not come with whether that is excused. Each thing goes
-//! over one connection of one client: the one that it had, or the next one where it had none. A thing is
+//! over one connection of one client: the one that it had, or the next one where it had none. What a server relays to a
+//! socket goes with that socket, from one connection to the next: see `relays`. A thing is
 //!
 //! - **on its way** while it may still come;
 //! - **lost** when the connection that was to bring it has been replaced by another, or the run is over;
 //! - **excused** where a fault touched that connection, where the process at its end was gone, or where a sender that sends
 //!   again was told that sending failed;
-//! - **kept** by the server for a client whose socket can be taken up again, when the connection that was to bring it is
-//!   gone: where the client's next socket is that one, it is on its way again, and what happened before excuses nothing;
-//!   where it is not, it is lost;
-//! - **gone with its server** where that stores sessions and died before it was stored: then nobody has heard of it, and who
-//!   takes up a socket afterwards need not get it, which is an excuse;
 //! - **given up** where its reader wanted to disconnect, and **unsent** where its sender never connected again: neither is a
 //!   loss.
+
+mod relays;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use squall::store::LogOffset;
 
+use self::relays::Relays;
 use super::debts::connected_at_the_end;
 use super::presence::{Presence, Presences};
 use super::roll::{Entry, Host, Message, Roll};
 use super::rooms::Rooms;
 use crate::history::Kind;
-use crate::plan::{Plan, Receive, SERVER, Send};
+use crate::plan::{Plan, Receive, Send};
 
 /// Everything that may legally be lost.
 #[derive(Debug, Clone)]
@@ -38,23 +37,10 @@ pub(super) struct Awaited {
     committed: BTreeSet<Message>,
     /// On its way to the server.
     up: BTreeMap<Message, Thing>,
-    /// On its way to a client.
+    /// On its way to a client that is shown the chat live.
     down: BTreeMap<(Host, Message), Thing>,
-    /// Whether sockets are taken up again.
-    recovers: bool,
-    /// The record with which the server last had a connection of each client.
-    served: BTreeMap<Host, u64>,
-    /// What the server relayed, as far as it can be kept.
-    events: BTreeSet<Message>,
-    /// What of it is not on the server's disk yet, where it is to be.
-    unpersisted: BTreeSet<Message>,
-    /// Whether it is to be.
-    stores: bool,
-    /// Kept for a client that may take up its socket.
-    kept: BTreeMap<(Host, Message), Thing>,
-    /// Relayed before the server told its client of a socket: to the one of which it told then, or to one of which nobody
-    /// ever knew. It comes soon or not at all, and no later socket brings it.
-    astray: BTreeMap<(Host, Message), Thing>,
+    /// On its way to sockets of events.
+    relays: Relays,
     /// Reported as failed, and not in the log.
     reported: BTreeMap<Message, Thing>,
     lost: Vec<Loss>,
@@ -104,13 +90,7 @@ impl Awaited {
             committed: BTreeSet::new(),
             up: BTreeMap::new(),
             down: BTreeMap::new(),
-            recovers: plan.server.recovery.is_some(),
-            served: BTreeMap::new(),
-            events: BTreeSet::new(),
-            unpersisted: BTreeSet::new(),
-            stores: plan.server.store_sessions,
-            kept: BTreeMap::new(),
-            astray: BTreeMap::new(),
+            relays: Relays::new(plan),
             reported: BTreeMap::new(),
             lost: Vec::new(),
             examined: 0,
@@ -129,26 +109,14 @@ impl Awaited {
             Kind::Failed { .. } => drop(self.up.remove(&message)),
             Kind::Arrived { .. } => self.arrive(message),
             Kind::Committed { offset, .. } => self.commit(entry, *offset),
-            Kind::Relayed { volatile: false, .. } => {
-                self.events.insert(message);
-                if self.stores {
-                    self.unpersisted.insert(message);
-                }
-                entry.named.iter().for_each(|client| self.relay(entry, *client));
+            Kind::Relayed { audience, volatile: false, .. } => {
+                let to = entry.named.iter().zip(audience);
+                to.for_each(|(client, to)| self.relays.relay(entry, *client, &to.socket, &self.presences));
             }
             Kind::Delivered { .. } => drop(self.down.remove(&(entry.who, message))),
-            Kind::Heard { .. } => {
-                let key = (entry.who, message);
-                self.down.remove(&key);
-                self.kept.remove(&key);
-                self.astray.remove(&key);
-            }
-            Kind::Kept { .. } => entry.named.iter().for_each(|client| self.keep(*client, message)),
-            Kind::Persisted { .. } => drop(self.unpersisted.remove(&message)),
-            Kind::Resumed { recovered } => self.resume(entry, *recovered),
-            Kind::Connected { peer: Some(_) } => {
-                self.served.extend(entry.named.iter().map(|client| (*client, entry.step)));
-            }
+            Kind::Heard { .. } => self.relays.hear(entry.who, message),
+            Kind::Persisted { .. } => self.relays.persist(message),
+            Kind::Resumed { socket, .. } => self.relays.take_up(entry, socket, &self.presences),
             Kind::Connected { peer: None } => self.replace(entry),
             Kind::Did { act: "disconnect" } => self.give_up(entry.who),
             Kind::Exited { .. } => self.exit(entry),
@@ -156,6 +124,7 @@ impl Awaited {
             Kind::Sent { .. }
             | Kind::Emitted { .. }
             | Kind::Relayed { .. }
+            | Kind::Connected { peer: Some(_) }
             | Kind::Did { .. }
             | Kind::Acknowledged { .. }
             | Kind::Suppressed { .. }
@@ -222,127 +191,52 @@ impl Awaited {
         readers.iter().for_each(|client| self.expect(entry, *client));
     }
 
-    /// What is relayed while the server knows only the socket of a former life is owed to nobody: that life is gone.
-    fn relay(&mut self, entry: &Entry<'_>, client: Host) {
-        let served = self.served.get(&client).copied();
-        let has_a_socket = |presence: &Presence| {
-            presence.knows_a_socket || presence.restarted.is_none_or(|restarted| served > Some(restarted))
-        };
-        if self.presences.of(client).is_some_and(|presence| !presence.leaving && has_a_socket(presence)) {
-            self.expect(entry, client);
-        }
-    }
-
-    /// A client is to be given something. Where it does not know yet that it is connected, the next connection brings it.
+    /// A client is to be given something.
     fn expect(&mut self, entry: &Entry<'_>, client: Host) {
         let Some(presence) = self.presences.of(client) else { return };
         self.examined += 1;
-        // The server may not know yet that the last one is gone.
-        let touch = presence.touched.or(presence.touch_of_the_bearer());
-        let thing = Thing {
-            client,
-            connection: presence.connections + u64::from(!presence.connected),
-            excused: touch.is_some(),
-            evidence: [entry.step].into_iter().chain(touch).collect(),
-        };
-        self.down.entry((client, entry.message)).or_insert(thing);
+        self.down.entry((client, entry.message)).or_insert(Thing::to(client, presence, entry.step));
     }
 
     /// A new connection: what an older one was to bring will not come any more.
     fn replace(&mut self, entry: &Entry<'_>) {
         let Some(presence) = self.presences.of(entry.who) else { return };
         let replaced = |thing: &Thing| thing.connection < presence.connections;
-        for (key, thing) in self.down.extract_if(all_of(entry.who), |_, thing| replaced(thing)) {
-            if self.recovers && self.events.contains(&key.1) {
-                self.kept.insert(key, thing);
-            } else {
-                self.lost.push(thing.lost(Way::Down, key.1, Some(entry.step)));
-            }
-        }
-    }
-
-    /// What is relayed to a client whose socket is away waits until it is known whether that is taken up again. A process
-    /// that was never told of any socket cannot ask for one, be it that another life of it was.
-    fn keep(&mut self, client: Host, message: Message) {
-        let knows_of_it = self.presences.of(client).is_some_and(|presence| presence.knows_a_socket);
-        if let Some(thing) = self.down.remove(&(client, message)).filter(|_| knows_of_it) {
-            self.kept.insert((client, message), thing);
-        }
-    }
-
-    /// The client knows whether its socket was taken up. If it was, nothing that was sent to it may be missing, whatever
-    /// touched its connections before.
-    fn resume(&mut self, entry: &Entry<'_>, recovered: bool) {
-        let Some(presence) = self.presences.of(entry.who) else { return };
-        let kept = self.kept.extract_if(all_of(entry.who), |_, _| true);
-        if recovered {
-            self.down.extend(kept);
-            let down = self.down.range_mut(all_of(entry.who));
-            for (_, thing) in down.filter(|((_, message), _)| self.events.contains(message)) {
-                thing.connection = presence.connections;
-                thing.excused = presence.touched.is_some();
-                thing.evidence.truncate(1);
-                thing.evidence.push(entry.step);
-                thing.evidence.extend(presence.touched);
-            }
-        } else {
-            self.lost
-                .extend(kept.map(|((_, message), thing)| thing.lost(Way::Down, message, Some(entry.step))));
-            let served = self.served.get(&entry.who).copied().unwrap_or_default();
-            let is_astray = |(_, message): &(Host, Message), thing: &mut Thing| {
-                let is_older = thing.evidence.first().is_some_and(|relayed| *relayed < served);
-                self.events.contains(message) && is_older
-            };
-            self.astray.extend(self.down.extract_if(all_of(entry.who), is_astray));
-        }
+        let gone = self.down.extract_if(all_of(entry.who), |_, thing| replaced(thing));
+        self.lost.extend(gone.map(|((_, message), thing)| thing.lost(Way::Down, message, Some(entry.step))));
     }
 
     /// A user who leaves does not wait for what is on its way.
     fn give_up(&mut self, client: Host) {
-        for things in [&mut self.down, &mut self.kept, &mut self.astray] {
-            things.extract_if(all_of(client), |_, _| true).for_each(drop);
-        }
+        self.down.extract_if(all_of(client), |_, _| true).for_each(drop);
+        self.relays.give_up(client);
     }
 
     /// What a process had not yet handed to its kernel, or its disk, is gone with it.
     fn exit(&mut self, entry: &Entry<'_>) {
         self.give_up(entry.who);
-        if *entry.host == *SERVER {
-            self.lose_unpersisted(entry);
-        }
+        self.relays.exit(entry);
         for thing in self.up.values_mut().filter(|thing| thing.client == entry.who) {
             thing.excuse(entry.step);
         }
     }
 
-    fn lose_unpersisted(&mut self, entry: &Entry<'_>) {
-        let unpersisted = std::mem::take(&mut self.unpersisted);
-        let is_gone = |(_, message): &(Host, Message), _: &mut Thing| unpersisted.contains(message);
-        let down = self.down.extract_if(.., is_gone);
-        for ((_, message), mut thing) in down.chain(self.kept.extract_if(.., is_gone)) {
-            thing.excuse(entry.step);
-            self.lost.push(thing.lost(Way::Down, message, Some(entry.step)));
-        }
-    }
-
     fn touch(&mut self, entry: &Entry<'_>) {
-        for thing in self.up.values_mut().chain(self.down.values_mut()).chain(self.astray.values_mut()) {
-            let presence = self.presences.of(thing.client).filter(|_| entry.named.contains(&thing.client));
-            if presence.is_some_and(|presence| presence.concerns(thing.connection)) {
-                thing.excuse(entry.step);
-            }
+        self.relays.touch(entry, &self.presences);
+        for thing in self.up.values_mut().chain(self.down.values_mut()) {
+            thing.touch(entry, &self.presences);
         }
     }
 
     /// How much may still come.
     pub(super) fn open(&self) -> usize {
-        let waiting = self.up.values().chain(self.kept.values());
+        let waiting = self.up.values().chain(self.relays.open());
         waiting.filter(|thing| self.returning.contains(&thing.client)).count() + self.down.len()
     }
 
     /// How much was ever on its way.
     pub(super) fn examined(&self) -> u64 {
-        self.examined
+        self.examined + self.relays.examined()
     }
 
     /// Who still waits for what, one line a client and way.
@@ -350,8 +244,8 @@ impl Awaited {
         let mut lines = Vec::new();
         for client in self.senders.keys() {
             let up = self.up.values().filter(|thing| thing.client == *client).count();
-            let down =
-                self.down.values().chain(self.kept.values()).filter(|thing| thing.client == *client).count();
+            let down = self.down.values().chain(self.relays.open());
+            let down = down.filter(|thing| thing.client == *client).count();
             let client = roll.host_name(*client);
             if up > 0 {
                 lines.push(format!("{client}: {up} sent without acknowledgement have not arrived"));
@@ -366,8 +260,8 @@ impl Awaited {
     /// All that did not come, now that the run is over.
     pub(super) fn losses(&self) -> Vec<Loss> {
         let mut losses = self.lost.clone();
-        let down = self.down.iter().chain(&self.kept).chain(&self.astray);
-        losses.extend(down.map(|((_, message), thing)| thing.lost(Way::Down, *message, None)));
+        losses.extend(self.down.iter().map(|((_, message), thing)| thing.lost(Way::Down, *message, None)));
+        losses.extend(self.relays.losses());
         let sent = |thing: &&Thing| {
             self.presences.of(thing.client).is_some_and(|presence| thing.connection <= presence.connections)
         };
@@ -383,6 +277,27 @@ fn all_of(client: Host) -> RangeInclusive<(Host, Message)> {
 }
 
 impl Thing {
+    /// On its way to a client by what is recorded. Where the client does not know yet that it is connected, the next connection
+    /// brings it.
+    fn to(client: Host, presence: &Presence, step: u64) -> Self {
+        // The server may not know yet that the last one is gone.
+        let touch = presence.touched.or(presence.touch_of_the_bearer());
+        Self {
+            client,
+            connection: presence.connections + u64::from(!presence.connected),
+            excused: touch.is_some(),
+            evidence: [step].into_iter().chain(touch).collect(),
+        }
+    }
+
+    /// A fault touched a connection between these.
+    fn touch(&mut self, entry: &Entry<'_>, presences: &Presences) {
+        let presence = presences.of(self.client).filter(|_| entry.named.contains(&self.client));
+        if presence.is_some_and(|presence| presence.concerns(self.connection)) {
+            self.excuse(entry.step);
+        }
+    }
+
     fn excuse(&mut self, step: u64) {
         if !self.excused {
             self.excused = true;

@@ -103,7 +103,6 @@ impl Debts {
             | Kind::Relayed { .. }
             | Kind::Heard { .. }
             | Kind::Answered { .. }
-            | Kind::Kept { .. }
             | Kind::Persisted { .. }
             | Kind::Resumed { .. }
             | Kind::Early { .. }

@@ -38,7 +38,7 @@ impl<'r> Checker<'r> for ExcludedEcho<'r> {
         if let Kind::Relayed { audience, excluded, .. } = &entry.record.kind {
             self.examined += u64::from(!excluded.is_empty());
             let relays = self.relayed.entry(message).or_default();
-            relays.addressed.extend(audience);
+            relays.addressed.extend(audience.iter().map(|listener| &listener.client));
             for name in excluded {
                 relays.excluded.entry(name).or_insert(entry.record);
             }

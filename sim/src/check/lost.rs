@@ -221,7 +221,6 @@ impl<'r> Checker<'r> for Lost<'r> {
             | Kind::Relayed { .. }
             | Kind::Heard { .. }
             | Kind::Answered { .. }
-            | Kind::Kept { .. }
             | Kind::Persisted { .. }
             | Kind::Resumed { .. }
             | Kind::Early { .. }

@@ -22,10 +22,6 @@ pub(super) struct Presence {
     pub(super) process: u32,
     /// How many connections it has had, in all its lives.
     pub(super) connections: u64,
-    /// The record with which this life of it started, where it is not the first.
-    pub(super) restarted: Option<u64>,
-    /// Whether this life of it was ever connected: before, it knows no socket that it could take up.
-    pub(super) knows_a_socket: bool,
     /// Whether it is connected, as far as its user can see.
     pub(super) connected: bool,
     /// Whether its user wants to be disconnected.
@@ -85,11 +81,8 @@ impl Presence {
     fn change(&mut self, entry: &Entry<'_>) {
         if let Kind::Started = &entry.kind {
             self.process = entry.process;
-            self.restarted = (entry.process > 1).then_some(entry.step);
-            self.knows_a_socket = false;
         } else if let Kind::Connected { .. } = &entry.kind {
             self.connections += 1;
-            self.knows_a_socket = true;
             self.connected = true;
             self.leaving = false;
             self.touched = self.touched_next.take();

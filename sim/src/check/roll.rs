@@ -52,7 +52,7 @@ pub(super) struct Entry<'r> {
     pub(super) room: Room,
     /// Its message or event. One without has one that is no other's.
     pub(super) message: Message,
-    /// The processes that it names besides: to whom something was relayed, for whom it was kept, who was touched, who is the peer.
+    /// The processes that it names besides: to whom something was relayed, who was touched, who is the peer.
     pub(super) named: Vec<Host>,
 }
 
@@ -97,7 +97,19 @@ impl Roll {
             who: self.host(&record.host),
             room: room.map_or(Room(usize::MAX), |room| self.room(room)),
             message: message.map_or(Message::LAST, |name| Message(self.messages.number(&name))),
-            named: named(&record.kind).iter().map(|name| self.host(name)).collect(),
+            named: self.named(&record.kind),
+        }
+    }
+
+    fn named(&mut self, kind: &Kind) -> Vec<Host> {
+        if let Kind::Relayed { audience, .. } = kind {
+            audience.iter().map(|listener| self.host(&listener.client)).collect()
+        } else if let Kind::Touched { processes, .. } = kind {
+            processes.iter().map(|name| self.host(name)).collect()
+        } else if let Kind::Connected { peer: Some(peer) } = kind {
+            vec![self.host(peer)]
+        } else {
+            Vec::new()
         }
     }
 
@@ -129,7 +141,6 @@ fn room(kind: &Kind) -> Option<&Name> {
         | Kind::Emitted { .. }
         | Kind::Arrived { .. }
         | Kind::Relayed { .. }
-        | Kind::Kept { .. }
         | Kind::Persisted { .. }
         | Kind::Resumed { .. }
         | Kind::Heard { .. }
@@ -160,7 +171,6 @@ fn message(kind: &Kind) -> Option<MessageName> {
         | Kind::Emitted { id, .. }
         | Kind::Arrived { id, .. }
         | Kind::Relayed { id, .. }
-        | Kind::Kept { id, .. }
         | Kind::Persisted { id }
         | Kind::Heard { id, .. }
         | Kind::Answered { id, .. } => Some(MessageName::Id(id.clone())),
@@ -178,19 +188,6 @@ fn message(kind: &Kind) -> Option<MessageName> {
         | Kind::FaultBegan { .. }
         | Kind::FaultEnded { .. }
         | Kind::Touched { .. } => None,
-    }
-}
-
-fn named(kind: &Kind) -> &[Name] {
-    if let Kind::Relayed { audience: names, .. }
-    | Kind::Kept { clients: names, .. }
-    | Kind::Touched { processes: names, .. } = kind
-    {
-        names
-    } else if let Kind::Connected { peer: Some(peer) } = kind {
-        std::slice::from_ref(peer)
-    } else {
-        &[]
     }
 }
 
@@ -254,10 +251,9 @@ mod tests {
     #[test]
     fn one_name_has_one_number_and_the_clients_of_the_plan_come_first() {
         let mut roll = Roll::new(&plan());
-        let history = Planted::new().show(CAROL, "alice-1", 1).show(BOB, "alice-1", 1).finish();
+        let history = Planted::unconnected().show(CAROL, "alice-1", 1).show(BOB, "alice-1", 1).finish();
 
-        let entries: Vec<Entry<'_>> =
-            history.records.iter().skip(2).map(|record| roll.enter(record)).collect();
+        let entries: Vec<Entry<'_>> = history.records.iter().map(|record| roll.enter(record)).collect();
 
         assert_eq!([roll.host(&ALICE.into()), roll.host(&BOB.into())], [Host(0), Host(1)]);
         assert_ne!(entries[0].who, entries[1].who);
@@ -269,9 +265,9 @@ mod tests {
     #[test]
     fn a_message_without_id_is_its_place() {
         let mut roll = Roll::new(&plan());
-        let planted = Planted::new().record(BOB, nameless("a", 1)).record(ALICE, nameless("b", 1));
+        let planted = Planted::unconnected().record(BOB, nameless("a", 1)).record(ALICE, nameless("b", 1));
         let history = planted.record(BOB, nameless("a", 2)).finish();
-        let [one, same, other] = [2, 3, 4].map(|place: usize| roll.enter(&history.records[place]).message);
+        let [one, same, other] = [0, 1, 2].map(|place: usize| roll.enter(&history.records[place]).message);
         assert_eq!(one, same);
         assert_ne!(one, other);
         assert_eq!(roll.message_name(one).to_string(), "the message at offset 1");

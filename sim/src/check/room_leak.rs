@@ -101,7 +101,7 @@ impl<'r> Checker<'r> for RoomLeak<'r> {
             }
         } else if let Kind::Relayed { audience, excluded, .. } = &entry.record.kind {
             let (concerned, _) = self.concerned.entry(message).or_insert((BTreeSet::new(), entry.record));
-            concerned.extend(audience.iter().chain(excluded));
+            concerned.extend(audience.iter().map(|listener| &listener.client).chain(excluded));
         } else if let Kind::Heard { .. } = &entry.kind {
             self.on_heard(entry);
         } else if let Kind::Committed { id: Some(_), .. } | Kind::Delivered { id: Some(_), .. } = &entry.kind

@@ -121,7 +121,7 @@ impl<'r> Checker<'r> for Unrecovered<'r> {
     }
 
     fn observe(&mut self, entry: &Entry<'r>) {
-        if let Kind::Resumed { recovered } = &entry.kind {
+        if let Kind::Resumed { recovered, .. } = &entry.kind {
             self.on_resumed(entry, *recovered);
         } else if let Kind::Connected { peer: Some(_) } = &entry.kind {
             self.unserved.retain(|client| !entry.named.contains(client));
@@ -154,7 +154,7 @@ mod tests {
 
     /// Bob has a socket of events, of which a server keeps what was missed for 2 min.
     fn bob() -> Planted {
-        Planted::good().record(BOB, Kind::Resumed { recovered: false })
+        Planted::good()
     }
 
     fn again(planted: Planted, recovered: bool) -> Verdict {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn again_where(store_sessions: bool, planted: Planted, recovered: bool) -> Verdict {
-        let planted = planted.connect(BOB).record(BOB, Kind::Resumed { recovered });
+        let planted = planted.connect(BOB).record(BOB, Kind::Resumed { recovered, socket: "another".into() });
         let mut plan = plan();
         plan.server.recovery = Some(Span(seconds(120)));
         plan.server.store_sessions = store_sessions;
@@ -202,7 +202,7 @@ mod tests {
             let started = killed.record(SERVER, Kind::Started);
             let serving = Kind::Connected { peer: Some(BOB.into()) };
             let planted = if serves { started.record(SERVER, serving) } else { started };
-            planted.record(BOB, Kind::Resumed { recovered: false }).disconnect(BOB)
+            planted.hold(BOB, "the dead server's").disconnect(BOB)
         };
         assert_eq!(again(told(false), false), Verdict::Idle);
         assert!(matches!(again(told(true), false), Verdict::Broken(_)));
@@ -216,7 +216,7 @@ mod tests {
             bob().record(BOB, Kind::Disconnected { reason: "io server disconnect" }),
             bob().restart(BOB),
             bob().disconnect(BOB).record(SERVER, Kind::Exited { how: "killed".to_owned() }),
-            Planted::good().disconnect(BOB),
+            Planted::unconnected().connect(BOB).disconnect(BOB),
         ] {
             assert_eq!(again(planted, false), Verdict::Idle);
         }
