@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::engine::Entropy;
 
 use super::schema::{self, Schema};
+use super::transaction::Transaction;
 use super::{MessageId, StoreError};
 
 /// `client` has one row. `next` is the number of the next message; it only ever grows, so that no id is given twice, even
@@ -129,10 +130,11 @@ fn create_client(connection: &Connection, entropy: &dyn Entropy) -> Result<Strin
 
 impl OutboxStorage for SqliteOutbox {
     fn push(&mut self, room: &str, content: &str) -> Result<MessageId, StoreError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let n: i64 = transaction
-            .prepare_cached("UPDATE client SET next = next + 1 RETURNING next - 1")?
-            .query_row([], |row| row.get(0))?;
+        let transaction = Transaction::begin(&mut self.connection)?;
+        // Not UPDATE ... RETURNING, for which SQLite makes a table each time.
+        let n: i64 =
+            transaction.prepare_cached("SELECT next FROM client")?.query_row([], |row| row.get(0))?;
+        transaction.prepare_cached("UPDATE client SET next = ?1 + 1 WHERE one = 1")?.execute([n])?;
         let id = draw_message_id(&self.client_id, n, &*self.entropy);
         transaction
             .prepare_cached("INSERT INTO pending (n, id, room, content) VALUES (?1, ?2, ?3, ?4)")?

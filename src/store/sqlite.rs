@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::schema::{self, Schema};
+use super::transaction::Transaction;
 use super::{Appended, Draft, LogOffset, MessageId, MessageLog, StoreError, Stored};
 
 /// AUTOINCREMENT: an offset is not used again even if its message were deleted. `id` has no value where its sender gave
@@ -53,8 +54,7 @@ impl SqliteLog {
 
 impl MessageLog for SqliteLog {
     fn append(&mut self, batch: &[Draft]) -> Result<Vec<Appended>, StoreError> {
-        // Dropped without a commit, it is rolled back.
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = Transaction::begin(&mut self.connection)?;
         let appended = batch
             .iter()
             .map(|draft| append_one(&transaction, draft))
@@ -96,15 +96,17 @@ fn append_one(connection: &Connection, draft: &Draft) -> Result<Appended, rusqli
     {
         return Ok(if is_same { Appended::Repeat(offset) } else { Appended::Conflict });
     }
-    connection
-        .prepare_cached(
-            "INSERT INTO messages (room, id, content, at) VALUES (?1, ?2, ?3, ?4) RETURNING offset",
-        )?
-        .query_row(
-            (&draft.room, draft.id.as_ref().map(|id| &*id.0), &draft.content, unix_milliseconds(draft.at)),
-            |row| row.get(0),
-        )
-        .map(Appended::New)
+    // Not RETURNING, for which SQLite makes a table each time: the offset is the rowid.
+    let offset = connection
+        .prepare_cached("INSERT INTO messages (room, id, content, at) VALUES (?1, ?2, ?3, ?4)")?
+        .insert((
+            &draft.room,
+            draft.id.as_ref().map(|id| &*id.0),
+            &draft.content,
+            unix_milliseconds(draft.at),
+        ))?;
+    let out_of_range = |_| rusqlite::Error::IntegralValueOutOfRange(0, offset);
+    Ok(Appended::New(LogOffset(u64::try_from(offset).map_err(out_of_range)?)))
 }
 
 /// Where the message of that id is, and whether it is this one.

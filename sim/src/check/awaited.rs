@@ -19,7 +19,7 @@ use std::ops::RangeInclusive;
 use squall::store::LogOffset;
 
 use self::relays::Relays;
-use super::debts::connected_at_the_end;
+use super::debts::{Wait, connected_at_the_end};
 use super::presence::{Presence, Presences};
 use super::roll::{Entry, Host, Message, Roll};
 use super::rooms::Rooms;
@@ -32,6 +32,8 @@ pub(super) struct Awaited {
     senders: BTreeMap<Host, Send>,
     live: BTreeSet<Host>,
     returning: BTreeSet<Host>,
+    /// For whom the world does not heal: what has not come of theirs when the run is over is no loss.
+    left: BTreeSet<Host>,
     rooms: Rooms,
     presences: Presences,
     committed: BTreeSet<Message>,
@@ -81,10 +83,12 @@ pub(super) struct Loss {
 impl Awaited {
     pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         let live = plan.clients.iter().filter(|(_, client)| client.receive == Receive::Live);
+        let left = plan.clients.keys().filter(|name| plan.is_left_broken(name));
         Self {
             senders: plan.clients.iter().map(|(name, client)| (roll.host(name), client.send)).collect(),
             live: live.map(|(name, _)| roll.host(name)).collect(),
             returning: connected_at_the_end(plan).map(|name| roll.host(name)).collect(),
+            left: left.map(|name| roll.host(name)).collect(),
             rooms: Rooms::new(plan, roll),
             presences: Presences::new(plan, roll),
             committed: BTreeSet::new(),
@@ -230,8 +234,8 @@ impl Awaited {
 
     /// How much may still come.
     pub(super) fn open(&self) -> usize {
-        let waiting = self.up.values().chain(self.relays.open());
-        waiting.filter(|thing| self.returning.contains(&thing.client)).count() + self.down.len()
+        let waiting = self.up.values().chain(self.down.values()).chain(self.relays.open());
+        waiting.filter(|thing| self.returning.contains(&thing.client)).count()
     }
 
     /// How much was ever on its way.
@@ -239,33 +243,35 @@ impl Awaited {
         self.examined + self.relays.examined()
     }
 
-    /// Who still waits for what, one line a client and way.
-    pub(super) fn describe(&self, roll: &Roll) -> Vec<String> {
-        let mut lines = Vec::new();
-        for client in self.senders.keys() {
-            let up = self.up.values().filter(|thing| thing.client == *client).count();
-            let down = self.down.values().chain(self.relays.open());
-            let down = down.filter(|thing| thing.client == *client).count();
-            let client = roll.host_name(*client);
+    /// Who still waits for what, one a client and way.
+    pub(super) fn waits(&self, roll: &Roll) -> Vec<Wait> {
+        let mut waits = Vec::new();
+        for client in &self.returning {
+            let of = |thing: &&Thing| thing.client == *client;
+            let up = self.up.values().filter(of).count();
+            let down = self.down.values().chain(self.relays.open()).filter(of).count();
+            let wait = |what| Wait { who: roll.host_name(*client).clone(), what, so_far: None };
             if up > 0 {
-                lines.push(format!("{client}: {up} sent without acknowledgement have not arrived"));
+                waits.push(wait(format!("{up} sent without acknowledgement have not arrived")));
             }
             if down > 0 {
-                lines.push(format!("{client}: {down} on their way to it have not arrived"));
+                waits.push(wait(format!("{down} on their way to it have not arrived")));
             }
         }
-        lines
+        waits
     }
 
     /// All that did not come, now that the run is over.
     pub(super) fn losses(&self) -> Vec<Loss> {
         let mut losses = self.lost.clone();
-        losses.extend(self.down.iter().map(|((_, message), thing)| thing.lost(Way::Down, *message, None)));
-        losses.extend(self.relays.losses());
+        let could_come = |thing: &Thing| !self.left.contains(&thing.client);
+        let down = self.down.iter().filter(|(_, thing)| could_come(thing));
+        losses.extend(down.map(|((_, message), thing)| thing.lost(Way::Down, *message, None)));
+        losses.extend(self.relays.losses(could_come));
         let sent = |thing: &&Thing| {
             self.presences.of(thing.client).is_some_and(|presence| thing.connection <= presence.connections)
         };
-        let up = self.up.iter().filter(|(_, thing)| sent(thing)).chain(&self.reported);
+        let up = self.up.iter().filter(|(_, thing)| sent(thing) && could_come(thing)).chain(&self.reported);
         losses.extend(up.map(|(message, thing)| thing.lost(Way::Up, *message, None)));
         losses
     }

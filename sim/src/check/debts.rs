@@ -8,6 +8,7 @@
 //! to judge.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use squall::store::LogOffset;
 
@@ -27,6 +28,23 @@ pub(super) struct Debts {
     sent: BTreeMap<Message, Room>,
     ledger: Ledger,
     incurred: u64,
+}
+
+/// Someone who waits for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// Which client.
+    pub who: Name,
+    /// What for.
+    pub what: String,
+    /// How far the server has come with it, where that is known.
+    pub so_far: Option<String>,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.who, self.what)
+    }
 }
 
 /// What one client waits for.
@@ -208,10 +226,15 @@ impl Debts {
         self.open() == 0 && self.awaited.open() == 0
     }
 
-    /// Who still waits for what, one line a waiter and kind of debt, by name.
+    /// Who still waits for what, one a waiter and kind of debt: what is owed first, each by name.
+    pub(super) fn waits(&self, roll: &Roll) -> Vec<Wait> {
+        let owed = self.clients.iter().flat_map(|(client, debt)| debt.waits(*client, &self.ledger, roll));
+        owed.chain(self.awaited.waits(roll)).collect()
+    }
+
+    /// The same, a line each.
     pub(super) fn describe(&self, roll: &Roll) -> Vec<String> {
-        let owed = self.clients.iter().flat_map(|(client, debt)| debt.describe(*client, roll));
-        owed.chain(self.awaited.describe(roll)).collect()
+        self.waits(roll).iter().map(ToString::to_string).collect()
     }
 
     /// How much is owed.
@@ -247,39 +270,41 @@ impl Debt {
         self.wants_connection && !self.was_connected
     }
 
-    fn describe(&self, client: Host, roll: &Roll) -> Vec<String> {
-        let name = roll.host_name(client);
-        let mut lines = Vec::new();
+    fn waits(&self, client: Host, ledger: &Ledger, roll: &Roll) -> Vec<Wait> {
+        let wait = |what, so_far| Wait { who: roll.host_name(client).clone(), what, so_far };
+        let mut waits = Vec::new();
         if let Some((oldest, _)) = self.unanswered.iter().min_by_key(|(_, n)| **n) {
-            let oldest = roll.message_name(*oldest);
-            lines.push(match self.unanswered.len() {
-                1 => format!("{name}: 1 message not acknowledged: {oldest}"),
-                many => format!("{name}: {many} messages not acknowledged, the oldest {oldest}"),
-            });
+            let name = roll.message_name(*oldest);
+            let what = match self.unanswered.len() {
+                1 => format!("1 message not acknowledged: {name}"),
+                many => format!("{many} messages not acknowledged, the oldest {name}"),
+            };
+            let so_far = match ledger.place(*oldest) {
+                Some((_, offset)) => format!("has committed it at offset {offset}"),
+                None => "has not committed it".to_owned(),
+            };
+            waits.push(wait(what, Some(so_far)));
         }
         if let Some((first, _)) = self.unseen.first() {
-            lines.push(match self.unseen.len() {
-                1 => format!("{name}: has not been shown 1 committed message, at offset {first}"),
-                many => {
-                    format!(
-                        "{name}: has not been shown {many} committed messages, the first at offset {first}"
-                    )
-                }
-            });
+            let what = match self.unseen.len() {
+                1 => format!("has not been shown 1 committed message, at offset {first}"),
+                many => format!("has not been shown {many} committed messages, the first at offset {first}"),
+            };
+            waits.push(wait(what, None));
         }
         if self.waits_for_connection() {
-            lines.push(format!("{name}: was never connected"));
+            waits.push(wait("was never connected".to_owned(), None));
         }
         let asked = self.asked.iter().map(|(room, act)| (roll.room_name(*room), act));
-        lines.extend(asked.map(|(room, act)| format!("{name}: asked to {act} {room}, not answered")));
-        lines
+        waits.extend(asked.map(|(room, act)| wait(format!("asked to {act} {room}, not answered"), None)));
+        waits
     }
 }
 
-/// The clients that the plan leaves connected: their last connect or disconnect is no disconnect, and no fault leaves
-/// them dead.
+/// The clients that the plan leaves connected: their last connect or disconnect is no disconnect, and the world heals for
+/// them.
 pub(super) fn connected_at_the_end(plan: &Plan) -> impl Iterator<Item = &Name> {
-    plan.clients.keys().filter(|name| !left_disconnected(plan, name) && !left_dead(plan, name))
+    plan.clients.keys().filter(|name| !left_disconnected(plan, name) && !plan.is_left_broken(name))
 }
 
 fn left_disconnected(plan: &Plan, client: &Name) -> bool {
@@ -288,8 +313,4 @@ fn left_disconnected(plan: &Plan, client: &Name) -> bool {
         .filter(|op| op.who == *client && matches!(op.act, Act::Connect | Act::Disconnect))
         .max_by_key(|op| op.at)
         .is_some_and(|op| op.act == Act::Disconnect)
-}
-
-fn left_dead(plan: &Plan, client: &Name) -> bool {
-    plan.faults.iter().any(|fault| fault.what.stops() == Some(client) && fault.until.is_none())
 }

@@ -89,6 +89,7 @@ use crate::history::Record;
 use crate::plan::Plan;
 
 pub use crate::scenario::Anomaly;
+pub use debts::Wait;
 pub use expectations::{Expectations, Observed, Unmet};
 pub use judge::{Judgement, judge};
 pub use owed::Owed;

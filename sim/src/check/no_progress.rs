@@ -77,8 +77,11 @@ impl<'r> Checker<'r> for NoProgress<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Verdict;
-    use crate::check::planted::{ALICE, BOB, Planted, broken, held, unsettled};
+    use crate::check::owed::Owed;
+    use crate::check::planted::{ALICE, BOB, Planted, broken, held, plan, seconds, unsettled};
+    use crate::check::{Verdict, judge};
+    use crate::plan::{Fault, FaultAct, Pair, SERVER};
+    use crate::units::Span;
 
     #[test]
     fn a_message_that_is_never_acknowledged_is_no_progress() {
@@ -106,6 +109,42 @@ mod tests {
             .map(|(anomaly, _)| *anomaly)
             .collect();
         assert_eq!(broken, [Anomaly::Lost, Anomaly::NoProgress]);
+    }
+
+    /// Alice's network is broken for good, and the world heals for Bob.
+    fn alice_is_left() -> Plan {
+        let mut plan = plan();
+        let between = [ALICE.into(), SERVER.into()];
+        let what = FaultAct::Partition(Pair { between });
+        plan.faults = vec![Fault { at: Span(seconds(1)), until: Some(Span(seconds(2))), what }];
+        plan.core = Some([BOB.into()].into());
+        plan
+    }
+
+    fn no_progress(plan: &Plan, planted: Planted) -> Verdict {
+        let verdicts = judge(plan, &planted.finish(), &unsettled()).verdicts;
+        verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::NoProgress).expect("it applies").1
+    }
+
+    #[test]
+    fn who_is_left_broken_is_owed_nothing_and_who_is_healed_everything() {
+        let plan = alice_is_left();
+        let owed = |planted: Planted| {
+            let mut owed = Owed::new(&plan);
+            planted.finish().records.iter().for_each(|record| owed.observe(record));
+            owed.describe()
+        };
+        let unanswered = || Planted::good().say(ALICE);
+        assert_eq!(owed(unanswered()), Vec::<String>::new(), "her message may stay in her outbox");
+        let committed = || unanswered().commit("alice-3", 4);
+        assert_eq!(
+            owed(committed()),
+            ["bob: has not been shown 1 committed message, at offset 4"],
+            "what the server has of hers it owes to him, and not to her"
+        );
+        assert!(matches!(no_progress(&plan, committed().say(BOB)), Verdict::Broken(_)));
+        let settled = committed().show(BOB, "alice-3", 4);
+        assert_eq!(owed(settled), Vec::<String>::new());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of what the plan has yet to do; who asks whether a run is over asks after its last op.
 
-use super::debts::Debts;
+use super::debts::{Debts, Wait};
 use super::naming::Naming;
 use super::roll::Roll;
 use crate::history::Record;
@@ -36,7 +36,12 @@ impl Owed {
         self.debts.is_settled()
     }
 
-    /// Who still waits for what, one line a waiter and kind of debt, by name.
+    /// Who still waits for what, one a waiter and kind of debt: what is owed first, each by name.
+    pub fn waits(&self) -> Vec<Wait> {
+        self.debts.waits(&self.roll)
+    }
+
+    /// The same, a line each.
     pub fn describe(&self) -> Vec<String> {
         self.debts.describe(&self.roll)
     }

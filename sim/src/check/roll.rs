@@ -48,9 +48,9 @@ pub(super) struct Entry<'r> {
     pub(super) record: &'r Record,
     /// Whom it happened to.
     pub(super) who: Host,
-    /// Its room. One without has one that is no other's.
+    /// Its room; where it names none, one that no record names.
     pub(super) room: Room,
-    /// Its message or event. One without has one that is no other's.
+    /// Its message or event; where it names none, one that no record names.
     pub(super) message: Message,
     /// The processes that it names besides: to whom something was relayed, who was touched, who is the peer.
     pub(super) named: Vec<Host>,
@@ -113,8 +113,8 @@ impl Roll {
         }
     }
 
-    pub(super) fn host_name(&self, host: Host) -> &str {
-        self.hosts.name(host.0).map_or("nobody", |name| name)
+    pub(super) fn host_name(&self, host: Host) -> &Name {
+        self.hosts.name(host.0).expect("this roll has given the number")
     }
 
     pub(super) fn room_name(&self, room: Room) -> &str {
@@ -259,7 +259,7 @@ mod tests {
         assert_ne!(entries[0].who, entries[1].who);
         assert_eq!((entries[0].message, entries[0].room), (entries[1].message, entries[1].room));
         assert_eq!(roll.message_name(entries[0].message).to_string(), "alice-1");
-        assert_eq!((roll.host_name(entries[1].who), roll.room_name(entries[1].room)), (BOB, "general"));
+        assert_eq!((&**roll.host_name(entries[1].who), roll.room_name(entries[1].room)), (BOB, "general"));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //! to it, or it was away for too long.
 //!
 //! *Not checked, because:* plans with so many bytes of events that the server need not keep all of them. That something
-//! kept is missing, which is *lost*. The last of the time for which a server keeps a socket: it counts from when the server
-//! noticed, which may have been a heartbeat before the client did; and what it keeps is older by another.
+//! kept is missing, which is *lost*. The last of the time for which a server keeps a socket: what it keeps is older than the
+//! moment in which it or the client noticed, by a heartbeat. Who is told of two sockets over one connection, for a client
+//! that was held up is told late of the one that it had before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -32,6 +33,10 @@ pub(super) struct Unrecovered<'r> {
     clients: BTreeSet<Host>,
     /// Whom the server's process does not serve yet: what they are told of a socket comes from a process that is gone.
     unserved: BTreeSet<Host>,
+    /// The server's connections, by process and session: whose they are.
+    connections: BTreeMap<(u32, u32), Host>,
+    /// The last one of each client.
+    latest: BTreeMap<Host, (u32, u32)>,
     examined: u64,
     found: Option<Violation>,
 }
@@ -39,7 +44,7 @@ pub(super) struct Unrecovered<'r> {
 struct Socket<'r> {
     /// With what it began.
     connected: &'r Record,
-    /// With what the client lost its connection.
+    /// With what its connection was lost, as the first of the two noticed.
     lost: Option<&'r Record>,
 }
 
@@ -68,6 +73,8 @@ impl<'r> Unrecovered<'r> {
             sockets: BTreeMap::new(),
             clients: plan.clients.keys().map(|name| roll.host(name)).collect(),
             unserved: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            latest: BTreeMap::new(),
             examined: 0,
             found: None,
         }
@@ -81,6 +88,9 @@ impl<'r> Unrecovered<'r> {
             self.sockets.insert(entry.who, Socket { connected: record, lost: None })
         };
         let Some(before) = before else { return };
+        if (before.connected.process, before.connected.session) == (record.process, record.session) {
+            return;
+        }
         let away_since = before.lost.unwrap_or(before.connected).at;
         if self.window.is_none_or(|window| record.at - away_since >= window) {
             return;
@@ -97,6 +107,26 @@ impl<'r> Unrecovered<'r> {
                 step: record.step,
                 witness: witness.into_iter().flatten().cloned().collect(),
             });
+        }
+    }
+
+    fn on_served(&mut self, entry: &Entry<'r>) {
+        let connection = (entry.process, entry.session);
+        for client in &entry.named {
+            self.unserved.remove(client);
+            self.connections.insert(connection, *client);
+            self.latest.insert(*client, connection);
+        }
+    }
+
+    /// Only the last connection of a client bears its socket.
+    fn on_dropped(&mut self, entry: &Entry<'r>) {
+        let connection = (entry.process, entry.session);
+        if let Some(client) = self.connections.remove(&connection)
+            && self.latest.get(&client) == Some(&connection)
+            && let Some(socket) = self.sockets.get_mut(&client)
+        {
+            socket.lost.get_or_insert(entry.record);
         }
     }
 
@@ -124,7 +154,13 @@ impl<'r> Checker<'r> for Unrecovered<'r> {
         if let Kind::Resumed { recovered, .. } = &entry.kind {
             self.on_resumed(entry, *recovered);
         } else if let Kind::Connected { peer: Some(_) } = &entry.kind {
-            self.unserved.retain(|client| !entry.named.contains(client));
+            self.on_served(entry);
+        } else if let Kind::Disconnected { reason } = &entry.kind {
+            if *entry.host == *SERVER {
+                self.on_dropped(entry);
+            } else {
+                self.on_disconnected(entry, reason);
+            }
         } else if let Kind::Exited { .. } = &entry.kind
             && *entry.host == *SERVER
         {
@@ -132,9 +168,6 @@ impl<'r> Checker<'r> for Unrecovered<'r> {
                 self.sockets.clear();
                 self.unserved.clone_from(&self.clients);
             }
-        } else if let Kind::Disconnected { reason } = &entry.kind {
-            // The server has no socket to take up.
-            self.on_disconnected(entry, reason);
         } else if let Kind::Did { act: "disconnect" } | Kind::Exited { .. } = &entry.kind {
             self.sockets.remove(&entry.who);
         }
@@ -163,6 +196,10 @@ mod tests {
 
     fn again_where(store_sessions: bool, planted: Planted, recovered: bool) -> Verdict {
         let planted = planted.connect(BOB).record(BOB, Kind::Resumed { recovered, socket: "another".into() });
+        verdict_of(store_sessions, planted)
+    }
+
+    fn verdict_of(store_sessions: bool, planted: Planted) -> Verdict {
         let mut plan = plan();
         plan.server.recovery = Some(Span(seconds(120)));
         plan.server.store_sessions = store_sessions;
@@ -206,6 +243,25 @@ mod tests {
         };
         assert_eq!(again(told(false), false), Verdict::Idle);
         assert!(matches!(again(told(true), false), Verdict::Broken(_)));
+    }
+
+    #[test]
+    fn the_time_counts_from_when_the_server_noticed_if_it_was_first() {
+        let frozen = |session| {
+            let served = Planted::unconnected().serve(BOB).serve(BOB).hold(BOB, "his");
+            served.hang_up(session, "ping timeout").pass(seconds(200)).disconnect(BOB).pass(seconds(5))
+        };
+        assert_eq!(again(frozen(2), false), Verdict::Idle);
+        assert!(matches!(again(frozen(1), false), Verdict::Broken(_)), "the end of an earlier connection");
+    }
+
+    #[test]
+    fn who_is_told_late_of_the_socket_before_has_lost_nothing() {
+        let told =
+            Planted::good().disconnect(BOB).connect(BOB).hold(BOB, "the second").hold(BOB, "the third");
+        assert!(matches!(verdict_of(false, told), Verdict::Broken(_)), "the second is not the first");
+        let late = Planted::unconnected().connect(BOB).hold(BOB, "the first").hold(BOB, "the second");
+        assert_eq!(verdict_of(false, late), Verdict::Idle);
     }
 
     #[test]

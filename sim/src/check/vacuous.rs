@@ -33,8 +33,12 @@ impl VacuousRun {
             let is_told = acts.clone().any(|act| matches!(act, Act::Connect | Act::Disconnect));
             !is_told || acts.any(|act| *act == Act::Connect)
         };
-        let unconnected: BTreeSet<Name> =
-            plan.clients.keys().filter(|name| connects(name)).cloned().collect();
+        let unconnected: BTreeSet<Name> = plan
+            .clients
+            .keys()
+            .filter(|name| connects(name) && !plan.is_left_broken(name))
+            .cloned()
+            .collect();
         let due = due(plan);
         let examined = (unconnected.len() + due.len()) as u64;
         Self { unconnected, due, examined }

@@ -34,9 +34,13 @@ impl Judged {
             return Some(format!("panicked: {}", self.outcome.panics.join("; ")));
         }
         let stray = self.outcome.stray_tasks;
-        (stray > 0).then(|| {
-            format!("{stray} tasks were spawned outside Env: they can be neither killed nor replayed")
-        })
+        if stray > 0 {
+            return Some(format!(
+                "{stray} tasks were spawned outside Env: they can be neither killed nor replayed"
+            ));
+        }
+        let leaked = self.outcome.leaked;
+        (leaked > 0).then(|| format!("what was put to the test outlived its world, with {leaked} handles to it: it keeps itself alive"))
     }
 
     /// Whether every promise held.
@@ -55,7 +59,8 @@ impl Judged {
                 Failure::panicked(place, seed, &[failure], history).on(subject.backend).render(colour)
             }
             (None, Some(violation)) => {
-                Failure::broken(place, seed, violation, history, ending).on(subject.backend).render(colour)
+                let failure = Failure::broken(place, seed, violation, history, ending).of(&self.plan);
+                failure.on(subject.backend).render(colour)
             }
             (None, None) => format!("{} seed {seed}: {:?}", place.0, self.judgement.worst()),
         }

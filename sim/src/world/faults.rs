@@ -109,9 +109,10 @@ pub(super) fn apply(roster: &mut Roster<'_>, network: &Network, fault: &Fault, p
             | FaultAct::DiskSlow(DiskSlow { of: name, .. }),
             Moment::Ends,
         ) => {
+            // Each was counted as it came.
             let touched = roster.heal_disk(name, place);
             if let Some(machine) = network.find(name).filter(|_| touched > 0) {
-                links.touch_process(place, machine, touched);
+                links.tell_touched(place, machine);
             }
         }
 

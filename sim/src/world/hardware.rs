@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 use super::kernel::{Impairment, MachineId, Network, Route};
 use super::process::Process;
 use super::timepiece::Timepiece;
-use crate::disk::Disk;
+use crate::disk::{Disk, Trouble};
 use crate::plan::Crash;
 
 /// A handle: cheap to clone.
@@ -79,6 +79,12 @@ impl Hardware {
             }
             hardware.struck.lock().expect("no one panics while holding it").push(fault);
         });
+    }
+
+    /// From now on the disk is in trouble.
+    pub(super) fn trouble_disk(&self, fault: usize, trouble: Trouble) {
+        let (network, machine) = (Arc::clone(&self.network), self.machine);
+        self.disk.begin(fault, trouble, move || network.links.count(fault, machine, 1));
     }
 
     /// The faults whose crash has come since this was last asked.

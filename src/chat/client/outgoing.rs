@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::SendMode;
 use crate::chat::wire::{ChatError, DEFAULT_ROOM, ErrorCode};
+use crate::reached::reached;
 use crate::socket::{AckError, Args};
 use crate::store::{LogOffset, MessageId, Pending};
 
@@ -67,6 +68,9 @@ pub(super) struct Settled {
 impl Outgoing {
     /// With what an earlier process left, oldest first.
     pub(super) fn new(mode: SendMode, left: Vec<Pending>) -> Self {
+        if !left.is_empty() {
+            reached!("chat.outbox_left");
+        }
         Self { mode, pending: left.into(), sends_of_oldest: 0, refusals_of_oldest: 0 }
     }
 
@@ -124,7 +128,8 @@ impl Outgoing {
         };
         self.sends_of_oldest = self.sends_of_oldest.saturating_add(1);
         if self.sends_of_oldest > 1 {
-            tracing::debug!(reached = "chat.resend", id = %oldest.id, sends = self.sends_of_oldest);
+            reached!("chat.resend");
+            tracing::debug!(id = %oldest.id, sends = self.sends_of_oldest, "a message is sent again");
         }
         Some(Attempt::Emit(args))
     }
@@ -144,12 +149,8 @@ impl Outgoing {
             Err(ChatError { code: ErrorCode::Unavailable, message }) if !self.is_given_up() => {
                 let delay = retry_delay(self.refusals_of_oldest);
                 self.refusals_of_oldest = self.refusals_of_oldest.saturating_add(1);
-                tracing::warn!(
-                    reached = "chat.unavailable",
-                    message,
-                    ?delay,
-                    "the server cannot take a message now; trying again"
-                );
+                reached!("chat.unavailable");
+                tracing::warn!(message, ?delay, "the server cannot take a message now; trying again");
                 Answered::AgainAfter(delay)
             }
             Err(ChatError {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::chat::ChatEvent;
 use crate::chat::wire::{ChatError, DEFAULT_ROOM, JoinedRoom, JoinedRooms};
+use crate::reached::reached;
 use crate::store::LogOffset;
 
 use super::ReceiveMode;
@@ -221,6 +222,7 @@ impl Rooms {
         let position = *room.position.get_or_insert(offset);
         room.on_server = self.receive == ReceiveMode::Live || position == since;
         if !room.on_server {
+            reached!("chat.stray");
             self.strays.insert(name.to_owned());
         }
         let is_news = !room.announced && !room.leaving;

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{CloseReason, Sid};
 use crate::io::alarm::Alarm;
+use crate::reached::reached;
 use crate::socket::stored::{BatchId, SessionBatch};
 use crate::socket::{
     AckError, Args, Audience, ConnectionId, EmitId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput,
@@ -19,6 +20,7 @@ use crate::socket::{
 };
 
 use super::broadcast::AcksMissing;
+use super::endpoint::Host;
 use super::handshake::{Handshake, Notes};
 use super::registry::ParentId;
 use super::request::RequestInfo;
@@ -112,6 +114,14 @@ pub(super) struct HubTask {
     alarm: Alarm,
     /// Weak, so that the task ends with the last who can say something to it.
     shared: Weak<Shared>,
+}
+
+impl Drop for HubTask {
+    /// Without it the server is over, be it that it was never shut down. What the application registered may hold the
+    /// server, and would keep it, and all that it holds itself, for ever.
+    fn drop(&mut self) {
+        self.shared.upgrade().into_iter().for_each(|shared| shared.forget());
+    }
 }
 
 impl HubTask {
@@ -270,7 +280,7 @@ impl HubTask {
     fn transmit(&mut self, connection: ConnectionId, messages: Encoded) {
         let Some(Open { outgoing, .. }) = self.connections.get(&connection) else { return };
         if outgoing.send(messages).is_err() {
-            tracing::debug!(reached = "hub.slow_reader", connection = connection.0);
+            reached!("hub.slow_reader");
             self.abort(connection, "its reader is slow: more than max_outgoing_bytes wait for it");
         }
     }
@@ -303,6 +313,7 @@ impl HubTask {
             HubEvent::Received { socket, name, args, ack } => {
                 let Some(member) = self.members.get_mut(&socket) else { return };
                 if member.events.send(incoming::Event { name, args, ack }).is_err() {
+                    reached!("hub.slow_handler");
                     let connection = member.socket.connection();
                     self.abort(
                         connection,

@@ -22,13 +22,22 @@ pub(super) struct Relays {
     /// On its way, by client and event.
     down: BTreeMap<Host, BTreeMap<Message, Relay>>,
     /// The socket of which the present life of each client was told last.
-    told: BTreeMap<Host, Arc<str>>,
+    told: BTreeMap<Host, Told>,
     /// Whether what is relayed is to be stored.
     stores: bool,
     /// What of it is not on the server's disk yet.
     unpersisted: BTreeSet<Message>,
     lost: Vec<Loss>,
     examined: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Told {
+    socket: Arc<str>,
+    /// Over which connection.
+    connection: u64,
+    /// With which step a fault first touched that one.
+    touched: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -62,7 +71,13 @@ impl Relays {
         }
         let Some(presence) = presences.of(client).filter(|presence| !presence.leaving) else { return };
         self.examined += 1;
-        let relay = Relay { socket: Arc::clone(socket), thing: Thing::to(client, presence, entry.step) };
+        let mut thing = Thing::to(client, presence, entry.step);
+        // It may be connected again, and not yet know whether it has its socket: that was on the connection before.
+        let told = self.told.get(&client).filter(|told| told.socket == *socket);
+        if let Some(touched) = told.and_then(|told| told.touched) {
+            thing.excuse(touched);
+        }
+        let relay = Relay { socket: Arc::clone(socket), thing };
         self.down.entry(client).or_default().entry(entry.message).or_insert(relay);
     }
 
@@ -76,13 +91,17 @@ impl Relays {
     }
 
     /// A client is told of its socket. What went to that one is on its way over this connection, whatever touched the ones
-    /// before; what went to the one that it had is lost.
+    /// before; what went to the one that it had is lost. Where it was told of that one over this very connection, it was told
+    /// late, of one that it had before; which faults touched that is not known any more.
     pub(super) fn take_up(&mut self, entry: &Entry<'_>, socket: &Arc<str>, presences: &Presences) {
         let Some(presence) = presences.of(entry.who) else { return };
-        let before = self.told.insert(entry.who, Arc::clone(socket));
+        let connection = presence.connections;
+        let told = Told { socket: Arc::clone(socket), connection, touched: presence.touched };
+        let before = self.told.insert(entry.who, told);
         let Some(down) = self.down.get_mut(&entry.who) else { return };
         for (message, relay) in down.extract_if(.., |_, relay| relay.socket != *socket) {
-            if before.as_ref() == Some(&relay.socket) {
+            let is_over = |told: &Told| told.socket == relay.socket && told.connection < connection;
+            if before.as_ref().is_some_and(is_over) {
                 self.lost.push(relay.thing.lost(Way::Down, message, Some(entry.step)));
             }
         }
@@ -121,6 +140,11 @@ impl Relays {
     /// A fault touched a connection between these.
     pub(super) fn touch(&mut self, entry: &Entry<'_>, presences: &Presences) {
         for client in &entry.named {
+            if let (Some(told), Some(presence)) = (self.told.get_mut(client), presences.of(*client))
+                && presence.concerns(told.connection)
+            {
+                told.touched.get_or_insert(entry.step);
+            }
             for relay in self.down.get_mut(client).into_iter().flat_map(BTreeMap::values_mut) {
                 relay.thing.touch(entry, presences);
             }
@@ -134,7 +158,7 @@ impl Relays {
 
     fn known(&self) -> impl Iterator<Item = (Message, &Thing)> {
         self.down.iter().flat_map(|(client, down)| {
-            let told = self.told.get(client);
+            let told = self.told.get(client).map(|told| &told.socket);
             let known = down.iter().filter(move |(_, relay)| Some(&relay.socket) == told);
             known.map(|(message, relay)| (*message, &relay.thing))
         })
@@ -145,11 +169,9 @@ impl Relays {
         self.examined
     }
 
-    /// All that did not come, if the run is over now.
-    pub(super) fn losses(&self) -> impl Iterator<Item = Loss> {
-        self.lost
-            .iter()
-            .cloned()
-            .chain(self.known().map(|(message, thing)| thing.lost(Way::Down, message, None)))
+    /// All that did not come, if the run is over now, of what could have.
+    pub(super) fn losses(&self, could_come: impl Fn(&Thing) -> bool) -> impl Iterator<Item = Loss> {
+        let known = self.known().filter(move |(_, thing)| could_come(thing));
+        self.lost.iter().cloned().chain(known.map(|(message, thing)| thing.lost(Way::Down, message, None)))
     }
 }

@@ -126,6 +126,16 @@ fn a_task_past_env_is_counted(backend: Backend) {
     assert_eq!(stray.stray_tasks, 1);
 }
 
+fn what_outlives_its_world_is_counted(backend: Backend) {
+    let clean = play(&plan(backend, "1s", vec![]), echo(&Notes::default()), |_| std::future::ready(()));
+    let leaking = play(&plan(backend, "1s", vec![]), echo(&Notes::default()), |machine| async move {
+        std::mem::forget(machine);
+    });
+
+    assert_eq!(clean.leaked, 0);
+    assert!(leaking.leaked > 0);
+}
+
 fn open(machine: &Machine) -> Connection {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI;
@@ -242,16 +252,16 @@ fn a_run_that_does_not_settle_says_who_waits_for_what(backend: Backend) {
         wait_chain,
         [
             "alice: 1 message not acknowledged: m-1",
-            "alice#1: waits for an answer",
-            "server: is not running",
-            "server -> alice: blocked by fault #0",
-            "alice -> server: blocked by fault #0",
+            "  <- alice#1: waits for an answer",
+            "  <- fault #0: partition alice -- server",
+            "  <- server: has not committed it",
+            "  <- server: is not running",
         ]
     );
     assert_eq!(outcome.elapsed, Duration::from_secs(6));
 }
 
-fn marks_are_collected_and_lines_are_stamped(backend: Backend) {
+fn places_are_counted_and_lines_are_stamped(backend: Backend) {
     let options =
         RunOptions { log: Some("squall_sim::world::tests=info".to_owned()), ..RunOptions::default() };
     let scene = Scene {
@@ -259,7 +269,9 @@ fn marks_are_collected_and_lines_are_stamped(backend: Backend) {
         client: Box::new(|machine, _ops| {
             Box::pin(async move {
                 at(&machine, 120).await;
-                tracing::trace!(reached = "a.place");
+                let place = || tracing::event!(name: "a.place", target: squall::reached::TARGET, tracing::Level::TRACE, "");
+                place();
+                place();
                 tracing::info!("hello");
             })
         }),
@@ -267,7 +279,7 @@ fn marks_are_collected_and_lines_are_stamped(backend: Backend) {
 
     let outcome = run(&plan(backend, "1s", vec![]), &scene, &options);
 
-    assert_eq!(outcome.reached.into_keys().collect::<Vec<_>>(), ["a.place"]);
+    assert_eq!(outcome.reached, [("a.place", 2)].into_iter().collect());
     let [line] = outcome.log.as_slice() else { panic!("not one line: {:?}", outcome.log) };
     assert!(line.text.starts_with("[0.120s alice#1]") && line.text.ends_with("hello"), "{line:?}");
 }
@@ -308,11 +320,12 @@ on_both_backends! {
     a_panic_in_a_task_ends_the_run_and_is_reported_with_its_process,
     a_panic_of_the_app_as_it_starts_is_reported_too,
     a_task_past_env_is_counted,
+    what_outlives_its_world_is_counted,
     the_disk_outlives_its_processes_and_belongs_to_one_machine_of_one_run,
     blocking_jobs_run_one_at_a_time_in_order_and_take_as_long_as_their_syncs,
     what_a_user_does_while_the_client_is_down_waits_for_its_next_life,
     a_run_that_does_not_settle_says_who_waits_for_what,
-    marks_are_collected_and_lines_are_stamped,
+    places_are_counted_and_lines_are_stamped,
     plans_that_name_who_is_not_there_are_refused,
     who_watches_a_run_sees_how_far_it_is,
 }

@@ -1,5 +1,6 @@
 //! A message that arrives: whether it is the next one of its room.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::Shown;
@@ -40,7 +41,7 @@ impl Rooms {
         };
         // The official server sends no such object, though with recovery a string in its place.
         let meta = match args.values().get(2) {
-            Some(meta @ Value::Object(_)) => Some(serde_json::from_value::<Meta>(meta.clone())),
+            Some(meta @ Value::Object(_)) => Some(Meta::deserialize(meta)),
             Some(_) | None => None,
         };
         let meta = meta.transpose().map_err(|_| "the third argument is not { room, id, prev }")?;
