@@ -304,8 +304,10 @@ impl Events {
     }
 
     fn introduce(&self) {
-        let name = &self.machine.name;
-        self.client.set_auth(Some(json!({ "name": name, "rooms": self.rooms })));
+        let introduction = json!({ "name": self.machine.name, "rooms": self.rooms });
+        // Asked for, as the chat's is: else this namespace's CONNECT would overtake it, and a connection of the client is
+        // recorded when the chat's is answered.
+        self.client.set_auth_with(move || ready(Some(introduction.clone())));
     }
 
     pub(super) fn connect(&self) {
