@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     fn draft(content: &str) -> Draft {
-        let id = Some(MessageId(content.to_owned()));
+        let id = Some(MessageId(content.into()));
         Draft { room: "general".to_owned(), id, content: content.to_owned(), at: SystemTime::UNIX_EPOCH }
     }
 

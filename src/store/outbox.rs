@@ -113,7 +113,7 @@ pub(super) fn draw_client_id(entropy: &dyn Entropy) -> String {
 /// The id of a client's message number `n`. Ids of stored messages are shown to everybody: without its last part, 16
 /// characters, a stranger could send the next one first.
 pub(super) fn draw_message_id(client_id: &str, n: i64, entropy: &dyn Entropy) -> MessageId {
-    MessageId(format!("{client_id}-{n}-{}", draw_text::<12>(entropy)))
+    MessageId(format!("{client_id}-{n}-{}", draw_text::<12>(entropy)).into())
 }
 
 fn draw_text<const BYTES: usize>(entropy: &dyn Entropy) -> String {
@@ -138,7 +138,7 @@ impl OutboxStorage for SqliteOutbox {
         let id = draw_message_id(&self.client_id, n, &*self.entropy);
         transaction
             .prepare_cached("INSERT INTO pending (n, id, room, content) VALUES (?1, ?2, ?3, ?4)")?
-            .execute((n, &id.0, room, content))?;
+            .execute((n, &*id.0, room, content))?;
         transaction.commit()?;
         Ok(id)
     }
@@ -153,7 +153,7 @@ impl OutboxStorage for SqliteOutbox {
     }
 
     fn remove(&mut self, id: &MessageId) -> Result<(), StoreError> {
-        self.connection.prepare_cached("DELETE FROM pending WHERE id = ?1")?.execute([&id.0])?;
+        self.connection.prepare_cached("DELETE FROM pending WHERE id = ?1")?.execute([&*id.0])?;
         Ok(())
     }
 }
@@ -242,8 +242,8 @@ mod tests {
         let newer = outbox.push("general", "new").unwrap();
 
         assert!(newer.0.starts_with(&format!("{}-2-", outbox.client_id())), "{newer}");
-        assert_eq!(outbox.pending().unwrap()[0].id, MessageId(older.clone()));
-        outbox.remove(&MessageId(older)).unwrap();
+        assert_eq!(outbox.pending().unwrap()[0].id, MessageId(older.as_str().into()));
+        outbox.remove(&MessageId(older.into())).unwrap();
         assert_eq!(contents(&mut outbox), ["new"]);
     }
 

@@ -1,6 +1,7 @@
 //! The message log in SQLite: WAL, `synchronous=FULL`, one transaction a batch.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
@@ -73,7 +74,7 @@ impl MessageLog for SqliteLog {
             Ok(Stored {
                 offset: row.get(0)?,
                 room: row.get(1)?,
-                id: row.get::<_, Option<String>>(2)?.map(MessageId),
+                id: row.get::<_, Option<Arc<str>>>(2)?.map(MessageId),
                 content: row.get(3)?,
             })
         })?;
@@ -100,7 +101,7 @@ fn append_one(connection: &Connection, draft: &Draft) -> Result<Appended, rusqli
         .prepare_cached("INSERT INTO messages (room, id, content, at) VALUES (?1, ?2, ?3, ?4)")?
         .insert((
             &draft.room,
-            draft.id.as_ref().map(|id| &id.0),
+            draft.id.as_ref().map(|id| &*id.0),
             &draft.content,
             unix_milliseconds(draft.at),
         ))?;
@@ -116,7 +117,7 @@ fn find(
 ) -> Result<Option<(LogOffset, bool)>, rusqlite::Error> {
     connection
         .prepare_cached("SELECT offset, room = ?2 AND content = ?3 FROM messages WHERE id = ?1")?
-        .query_row((&id.0, room, content), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((&*id.0, room, content), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
 }
 
@@ -149,7 +150,7 @@ mod tests {
     fn draft(id: Option<&str>, content: &str) -> Draft {
         Draft {
             room: "general".to_owned(),
-            id: id.map(|id| MessageId(id.to_owned())),
+            id: id.map(|id| MessageId(id.into())),
             content: content.to_owned(),
             at: SystemTime::UNIX_EPOCH,
         }

@@ -268,7 +268,7 @@ impl User {
     fn say_by_hand(&mut self, room: &Name, content: String) {
         self.said += 1;
         let (n, life) = (self.said, self.machine.process);
-        let id = MessageId(format!("{}-by-hand-{life}-{n}", self.machine.name));
+        let id = MessageId(format!("{}-by-hand-{life}-{n}", self.machine.name).into());
         self.record(Kind::Sent { id: id.clone(), room: room.clone(), n, content: content_hash(&content) });
         let args: Args =
             vec![content.into(), serde_json::Value::Null, serde_json::json!({ "room": room })].into();

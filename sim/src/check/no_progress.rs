@@ -6,88 +6,78 @@
 //! *Not checked, because:* what may legally be lost, because nobody owes it; what will never come: where every debt is a message that is *lost* (see `lost`), that is its
 //! name, and naming it twice would hide which of the two it is.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use super::debts::Debts;
 use super::lost::Lost;
-use super::message::Message;
-use super::owed::Owed;
-use super::{Anomaly, Checker, Ending, Finding, Violation, WITNESS_MAX, verdict};
-use crate::history::{Kind, Record};
+use super::roll::{Entry, Message, Roll};
+use super::{Anomaly, Checker, Ending, Finding, Run, Violation, WITNESS_MAX, verdict};
+use crate::history::Kind;
 use crate::plan::Plan;
 
 /// Looks for [`Anomaly::NoProgress`].
-pub(super) struct NoProgress {
-    owed: Owed,
-    lost: Lost,
-    /// The record with which each message came up.
-    arisen: BTreeMap<Message, Record>,
-    last_step: u64,
+pub(super) struct NoProgress<'r> {
+    debts: Debts,
+    /// Is shown the run only where that did not settle.
+    lost: Lost<'r>,
 }
 
-impl NoProgress {
-    pub(super) fn new(plan: &Plan) -> Self {
-        Self { owed: Owed::new(plan), lost: Lost::new(plan), arisen: BTreeMap::new(), last_step: 0 }
+impl<'r> NoProgress<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
+        Self { debts: Debts::new(plan, roll), lost: Lost::new(plan, roll) }
     }
 
-    fn is_all_lost(&self, ending: &Ending) -> bool {
-        let lost = self.lost.losses(ending).iter().filter(|loss| loss.in_scope).count();
-        lost > 0 && lost == self.owed.open()
+    fn is_all_lost(&mut self, run: &Run<'r>) -> bool {
+        run.entries.iter().for_each(|entry| self.lost.observe(entry));
+        let lost = self.lost.losses(run.ending).iter().filter(|loss| loss.in_scope).count();
+        lost > 0 && lost == self.debts.open()
     }
 
     /// What was waited for in vain may legally be lost.
     fn is_nobodys_debt(&self) -> bool {
-        self.owed.open() == 0 && self.owed.awaited() > 0
+        self.debts.open() == 0 && self.debts.awaited() > 0
     }
 
-    fn violation(&self, wait_chain: &[String]) -> Violation {
-        let mut witness: Vec<Record> =
-            self.owed.messages().filter_map(|message| self.arisen.get(&message)).cloned().collect();
-        witness.sort_by_key(|record| record.step);
-        witness.dedup();
-        witness.truncate(WITNESS_MAX);
-        let owed = self.owed.describe();
+    fn violation(&self, run: &Run<'r>, wait_chain: &[String]) -> Violation {
+        let mut waiting: BTreeSet<Message> = self.debts.messages().collect();
+        let is_of_message =
+            |entry: &&Entry<'_>| matches!(entry.kind, Kind::Sent { .. } | Kind::Committed { .. });
+        let arisen = run.entries.iter().filter(is_of_message).filter(|entry| waiting.remove(&entry.message));
+        let witness = arisen.map(|entry| entry.record).take(WITNESS_MAX).cloned().collect();
+        let owed = self.debts.describe(run.roll);
         let waits = if owed.is_empty() { wait_chain } else { &owed };
         Violation {
             anomaly: Anomaly::NoProgress,
             says: format!("still owed when the time to settle was over: {}", waits.join("; ")),
-            step: self.last_step,
+            step: run.last_step(),
             witness,
         }
     }
 }
 
-impl Checker for NoProgress {
+impl<'r> Checker<'r> for NoProgress<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::NoProgress
     }
 
-    fn observe(&mut self, record: &Record) {
-        self.owed.observe(record);
-        self.lost.observe(record);
-        self.last_step = record.step;
-        let message = if let Kind::Sent { id, .. } = &record.kind {
-            Message::Id(id.clone())
-        } else if let Kind::Committed { id, offset, .. } = &record.kind {
-            Message::seen(id.as_ref(), *offset)
-        } else {
-            return;
-        };
-        self.arisen.entry(message).or_insert_with(|| record.clone());
+    fn observe(&mut self, entry: &Entry<'r>) {
+        self.debts.observe(entry);
     }
 
-    fn finish(self: Box<Self>, ending: &Ending) -> Finding {
-        let found = match ending {
+    fn finish(mut self: Box<Self>, run: &Run<'r>) -> Finding {
+        let found = match run.ending {
             Ending::Settled => None,
-            Ending::Unsettled { .. } if self.is_all_lost(ending) || self.is_nobodys_debt() => None,
-            Ending::Unsettled { wait_chain } => Some(self.violation(wait_chain)),
+            Ending::Unsettled { .. } if self.is_all_lost(run) || self.is_nobodys_debt() => None,
+            Ending::Unsettled { wait_chain } => Some(self.violation(run, wait_chain)),
         };
-        verdict(found, self.owed.incurred()).into()
+        verdict(found, self.debts.incurred()).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::owed::Owed;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held, plan, seconds, unsettled};
     use crate::check::{Verdict, judge};
     use crate::plan::{Fault, FaultAct, Pair, SERVER};

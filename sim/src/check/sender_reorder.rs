@@ -9,89 +9,105 @@
 //! a connection that the server has not given up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use squall::store::MessageId;
 
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{self, Entry, Host, Message, Room};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::Name;
 
 /// A message's place among what its sender said: life and number.
 type Place = (u32, u64);
 
 /// Looks for [`Anomaly::SenderReorder`].
 #[derive(Default)]
-pub(super) struct SenderReorder {
-    sent: BTreeMap<MessageId, (Name, Place)>,
-    given_up: BTreeSet<MessageId>,
-    lives: BTreeMap<(Name, u32), Life>,
+pub(super) struct SenderReorder<'r> {
+    sent: BTreeMap<Message, Sent<'r>>,
+    given_up: BTreeSet<Message>,
+    lives: BTreeMap<roll::Life, Life<'r>>,
     examined: u64,
     found: Option<Violation>,
 }
 
-/// What one life of a client was shown.
-#[derive(Default)]
-struct Life {
-    /// In which room.
-    shown: BTreeMap<MessageId, Arc<str>>,
-    /// The latest of each sender in each room.
-    latest: BTreeMap<(Arc<str>, Name), (Place, MessageId, Record)>,
+/// Who sent a message, and when.
+#[derive(Clone, Copy)]
+struct Sent<'r> {
+    sender: Host,
+    record: &'r Record,
+    place: Place,
 }
 
-impl Checker for SenderReorder {
+/// What one life of a client was shown.
+#[derive(Default)]
+struct Life<'r> {
+    /// In which room.
+    shown: BTreeMap<Message, Room>,
+    /// The latest of each sender in each room.
+    latest: BTreeMap<(Room, Host), (Place, &'r MessageId, &'r Record)>,
+}
+
+impl<'r> Checker<'r> for SenderReorder<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::SenderReorder
     }
 
-    fn observe(&mut self, record: &Record) {
-        if let Kind::Sent { id, n, .. } = &record.kind {
-            let place = (record.process, *n);
-            self.sent.entry(id.clone()).or_insert_with(|| (Name::clone(&record.host), place));
-        } else if let Kind::SendFailed { id, .. } = &record.kind {
-            self.given_up.insert(id.clone());
-        } else if let Kind::Delivered { id: Some(id), room, .. } = &record.kind {
-            self.on_delivered(record, id, room);
-        } else if let Kind::Joined { room, since: Some(_), .. } = &record.kind {
-            let life = self.lives.entry((Name::clone(&record.host), record.process)).or_default();
-            life.shown.retain(|_, shown_in| shown_in != room);
-            life.latest.retain(|(shown_in, _), _| shown_in != room);
+    fn observe(&mut self, entry: &Entry<'r>) {
+        if let Kind::Sent { n, .. } = &entry.kind {
+            let sent = Sent { sender: entry.who, record: entry.record, place: (entry.process, *n) };
+            self.sent.entry(entry.message).or_insert(sent);
+        } else if let Kind::SendFailed { .. } = &entry.kind {
+            self.given_up.insert(entry.message);
+        } else if let Kind::Delivered { id: Some(id), .. } = &entry.record.kind {
+            self.on_delivered(entry, id);
+        } else if let Kind::Joined { since: Some(_), .. } = &entry.kind {
+            let life = self.lives.entry(entry.life()).or_default();
+            life.shown.retain(|_, shown_in| *shown_in != entry.room);
+            life.latest.retain(|(shown_in, _), _| *shown_in != entry.room);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.examined).into()
     }
 }
 
-impl SenderReorder {
-    fn on_delivered(&mut self, record: &Record, id: &MessageId, room: &Arc<str>) {
-        let Some((sender, place)) = self.sent.get(id).filter(|_| !self.given_up.contains(id)) else { return };
-        let life = self.lives.entry((Name::clone(&record.host), record.process)).or_default();
-        if life.shown.contains_key(id) {
+impl<'r> SenderReorder<'r> {
+    fn on_delivered(&mut self, entry: &Entry<'r>, id: &'r MessageId) {
+        if self.given_up.contains(&entry.message) {
             return;
         }
-        life.shown.insert(id.clone(), Arc::clone(room));
+        let Some(Sent { sender, record: sent, place }) = self.sent.get(&entry.message).copied() else {
+            return;
+        };
+        let life = self.lives.entry(entry.life()).or_default();
+        if life.shown.contains_key(&entry.message) {
+            return;
+        }
+        life.shown.insert(entry.message, entry.room);
         self.examined += 1;
-        let key = (Arc::clone(room), Name::clone(sender));
+        let key = (entry.room, sender);
         if let Some((latest, before, evidence)) = life.latest.get(&key)
-            && latest >= place
+            && *latest >= place
         {
             self.found.get_or_insert_with(|| Violation {
                 anomaly: Anomaly::SenderReorder,
-                says: format!("{} was shown {before} before {id}, which {sender} sent first", record.host),
-                step: record.step,
-                witness: vec![evidence.clone(), record.clone()],
+                says: format!(
+                    "{} was shown {before} before {id}, which {} sent first",
+                    entry.host, sent.host
+                ),
+                step: entry.step,
+                witness: vec![Record::clone(evidence), entry.record.clone()],
             });
             return;
         }
-        life.latest.insert(key, (*place, id.clone(), record.clone()));
+        life.latest.insert(key, (place, id, entry.record));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::Verdict;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
@@ -111,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_its_sender_has_given_up_may_come_late() {
-        let failed = Kind::SendFailed { id: MessageId("alice-1".to_owned()), reason: "timed out".to_owned() };
+        let failed = Kind::SendFailed { id: MessageId("alice-1".into()), reason: "timed out".to_owned() };
         let planted = Planted::new().say(ALICE).record(ALICE, failed).say(ALICE);
         let planted = planted.commit("alice-2", 1).commit("alice-1", 2).ack(ALICE, "alice-2", 1);
         let planted = planted.show(BOB, "alice-2", 1).show(BOB, "alice-1", 2);

@@ -14,41 +14,42 @@ use std::time::Duration;
 
 use squall::socket::Recovery;
 
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{Entry, Host, Roll};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::{Act, FaultAct, FaultKind, Name, Plan, SERVER};
+use crate::plan::{Act, FaultAct, FaultKind, Plan, SERVER};
 
 /// More than travels with an event besides its text and its bytes, and than it costs to keep.
 const OVERHEAD: usize = 512;
 
 /// Looks for [`Anomaly::Unrecovered`].
-pub(super) struct Unrecovered {
+pub(super) struct Unrecovered<'r> {
     /// For how long a client may be away; `None` where it cannot be told.
     window: Option<Duration>,
     /// Whether sockets outlive the server's process.
     stores: bool,
     /// The socket that each client could take up.
-    sockets: BTreeMap<Name, Socket>,
-    clients: BTreeSet<Name>,
+    sockets: BTreeMap<Host, Socket<'r>>,
+    clients: BTreeSet<Host>,
     /// Whom the server's process does not serve yet: what they are told of a socket comes from a process that is gone.
-    unserved: BTreeSet<Name>,
+    unserved: BTreeSet<Host>,
     /// The server's connections, by process and session: whose they are.
-    connections: BTreeMap<(u32, u32), Name>,
+    connections: BTreeMap<(u32, u32), Host>,
     /// The last one of each client.
-    latest: BTreeMap<Name, (u32, u32)>,
+    latest: BTreeMap<Host, (u32, u32)>,
     examined: u64,
     found: Option<Violation>,
 }
 
-struct Socket {
+struct Socket<'r> {
     /// With what it began.
-    connected: Record,
+    connected: &'r Record,
     /// With what its connection was lost, as the first of the two noticed.
-    lost: Option<Record>,
+    lost: Option<&'r Record>,
 }
 
-impl Unrecovered {
-    pub(super) fn new(plan: &Plan) -> Self {
+impl<'r> Unrecovered<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         let bytes = |act: &Act| match act {
             Act::Emit(emit) => emit.content.len() + emit.binary.unwrap_or_default() as usize + OVERHEAD,
             Act::Broadcast(event) => {
@@ -70,7 +71,7 @@ impl Unrecovered {
             window,
             stores: plan.server.store_sessions && !may_fail(plan) && !may_leap(plan),
             sockets: BTreeMap::new(),
-            clients: plan.clients.keys().cloned().collect(),
+            clients: plan.clients.keys().map(|name| roll.host(name)).collect(),
             unserved: BTreeSet::new(),
             connections: BTreeMap::new(),
             latest: BTreeMap::new(),
@@ -79,24 +80,24 @@ impl Unrecovered {
         }
     }
 
-    fn on_resumed(&mut self, record: &Record, recovered: bool) {
-        let socket = Socket { connected: record.clone(), lost: None };
-        let before = if self.unserved.contains(&record.host) {
-            self.sockets.remove(&record.host)
+    fn on_resumed(&mut self, entry: &Entry<'r>, recovered: bool) {
+        let record = entry.record;
+        let before = if self.unserved.contains(&entry.who) {
+            self.sockets.remove(&entry.who)
         } else {
-            self.sockets.insert(record.host.clone(), socket)
+            self.sockets.insert(entry.who, Socket { connected: record, lost: None })
         };
         let Some(before) = before else { return };
         if (before.connected.process, before.connected.session) == (record.process, record.session) {
             return;
         }
-        let away_since = before.lost.as_ref().unwrap_or(&before.connected).at;
+        let away_since = before.lost.unwrap_or(before.connected).at;
         if self.window.is_none_or(|window| record.at - away_since >= window) {
             return;
         }
         self.examined += 1;
         if !recovered {
-            let witness = [Some(before.connected), before.lost, Some(record.clone())];
+            let witness = [Some(before.connected), before.lost, Some(record)];
             self.found.get_or_insert_with(|| Violation {
                 anomaly: Anomaly::Unrecovered,
                 says: format!(
@@ -104,35 +105,37 @@ impl Unrecovered {
                     record.host, record.kind
                 ),
                 step: record.step,
-                witness: witness.into_iter().flatten().collect(),
+                witness: witness.into_iter().flatten().cloned().collect(),
             });
         }
     }
 
-    fn on_served(&mut self, record: &Record, client: &Name) {
-        let connection = (record.process, record.session);
-        self.unserved.remove(client);
-        self.connections.insert(connection, client.clone());
-        self.latest.insert(client.clone(), connection);
+    fn on_served(&mut self, entry: &Entry<'r>) {
+        let connection = (entry.process, entry.session);
+        for client in &entry.named {
+            self.unserved.remove(client);
+            self.connections.insert(connection, *client);
+            self.latest.insert(*client, connection);
+        }
     }
 
     /// Only the last connection of a client bears its socket.
-    fn on_dropped(&mut self, record: &Record) {
-        let connection = (record.process, record.session);
+    fn on_dropped(&mut self, entry: &Entry<'r>) {
+        let connection = (entry.process, entry.session);
         if let Some(client) = self.connections.remove(&connection)
             && self.latest.get(&client) == Some(&connection)
             && let Some(socket) = self.sockets.get_mut(&client)
         {
-            socket.lost.get_or_insert_with(|| record.clone());
+            socket.lost.get_or_insert(entry.record);
         }
     }
 
-    fn on_disconnected(&mut self, record: &Record, reason: &str) {
+    fn on_disconnected(&mut self, entry: &Entry<'r>, reason: &str) {
         // The reference documentation's list of what ends a session, as the client calls it.
         if matches!(reason, "io server disconnect" | "io client disconnect" | "parse error") {
-            self.sockets.remove(&record.host);
-        } else if let Some(socket) = self.sockets.get_mut(&record.host) {
-            socket.lost.get_or_insert_with(|| record.clone());
+            self.sockets.remove(&entry.who);
+        } else if let Some(socket) = self.sockets.get_mut(&entry.who) {
+            socket.lost.get_or_insert(entry.record);
         }
     }
 }
@@ -147,31 +150,35 @@ fn may_leap(plan: &Plan) -> bool {
     plan.faults.iter().any(|fault| matches!(&fault.what, FaultAct::ClockJump(jump) if *jump.of == *SERVER))
 }
 
-impl Checker for Unrecovered {
+impl<'r> Checker<'r> for Unrecovered<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::Unrecovered
     }
 
-    fn observe(&mut self, record: &Record) {
-        if *record.host == *SERVER {
-            if let (Kind::Exited { .. }, false) = (&record.kind, self.stores) {
+    fn observe(&mut self, entry: &Entry<'r>) {
+        if let Kind::Resumed { recovered, .. } = &entry.kind {
+            self.on_resumed(entry, *recovered);
+        } else if let Kind::Connected { peer: Some(_) } = &entry.kind {
+            self.on_served(entry);
+        } else if let Kind::Disconnected { reason } = &entry.kind {
+            if *entry.host == *SERVER {
+                self.on_dropped(entry);
+            } else {
+                self.on_disconnected(entry, reason);
+            }
+        } else if let Kind::Exited { .. } = &entry.kind
+            && *entry.host == *SERVER
+        {
+            if !self.stores {
                 self.sockets.clear();
                 self.unserved.clone_from(&self.clients);
-            } else if let Kind::Connected { peer: Some(client) } = &record.kind {
-                self.on_served(record, client);
-            } else if let Kind::Disconnected { .. } = &record.kind {
-                self.on_dropped(record);
             }
-        } else if let Kind::Resumed { recovered, .. } = &record.kind {
-            self.on_resumed(record, *recovered);
-        } else if let Kind::Disconnected { reason } = &record.kind {
-            self.on_disconnected(record, reason);
-        } else if let Kind::Did { act: "disconnect" } | Kind::Exited { .. } = &record.kind {
-            self.sockets.remove(&record.host);
+        } else if let Kind::Did { act: "disconnect" } | Kind::Exited { .. } = &entry.kind {
+            self.sockets.remove(&entry.who);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.examined).into()
     }
 }
@@ -180,7 +187,7 @@ impl Checker for Unrecovered {
 mod tests {
     use super::*;
     use crate::check::planted::{BOB, Planted, plan, seconds};
-    use crate::check::{Verdict, judge};
+    use crate::check::{Ending, Verdict, judge};
     use crate::units::Span;
 
     /// Bob has a socket of events, of which a server keeps what was missed for 2 min.

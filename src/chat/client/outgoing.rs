@@ -222,7 +222,7 @@ mod tests {
 
     fn in_mode(mode: SendMode, contents: &[&str]) -> Outgoing {
         let pending = |content: &&str| Pending {
-            id: MessageId(format!("id of {content}")),
+            id: MessageId(format!("id of {content}").into()),
             room: DEFAULT_ROOM.to_owned(),
             content: (*content).to_owned(),
         };
@@ -242,7 +242,7 @@ mod tests {
 
     fn settled(content: &str, result: Result<u64, &str>) -> Answered {
         let result = result.map(LogOffset).map_err(str::to_owned);
-        Answered::Settled(Settled { id: MessageId(format!("id of {content}")), result })
+        Answered::Settled(Settled { id: MessageId(format!("id of {content}").into()), result })
     }
 
     fn refusal(code: &str) -> Result<Args, AckError> {
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn another_room_than_the_first_is_named() {
         let in_lobby =
-            Pending { id: MessageId("1".to_owned()), room: "lobby".to_owned(), content: "a".to_owned() };
+            Pending { id: MessageId("1".into()), room: "lobby".to_owned(), content: "a".to_owned() };
         let sent_by = |mode| sent(&mut Outgoing::new(mode, vec![in_lobby.clone()]));
         assert_eq!(sent_by(SendMode::Outbox), json!(["a", "1", { "room": "lobby" }]));
         assert_eq!(sent_by(SendMode::Retry { retries: 1 }), json!(["a", null, { "room": "lobby" }]));

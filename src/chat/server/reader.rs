@@ -127,8 +127,7 @@ impl<L: ChatLog> Reader<L> {
     }
 
     fn send(&self, message: &Stored, prev: LogOffset) {
-        let id = message.id.as_ref().map(|id| id.0.clone());
-        let meta = Meta { room: message.room.clone(), id, prev };
+        let meta = Meta { room: message.room.clone(), id: message.id.clone(), prev };
         let args: Vec<Value> = vec![json!(message.content), json!(message.offset), json!(meta)];
         // Not through a later connection of a socket that was recovered: that has a reader of its own.
         self.socket.emit_here(CHAT_MESSAGE, args);

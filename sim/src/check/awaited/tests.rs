@@ -1,5 +1,7 @@
 //! Histories of what may be lost, with and without what excuses it.
 
+use squall::store::MessageId;
+
 use super::*;
 use crate::check::planted::{
     ALICE, BOB, Planted, first_socket, plan, seconds, unsettled, with_receive, with_send,
@@ -118,7 +120,7 @@ fn what_was_relayed_to_a_socket_of_a_former_life_is_owed_to_nobody() {
 
 #[test]
 fn what_died_with_its_server_before_it_was_stored_is_excused_and_what_was_stored_is_not() {
-    let id = || MessageId("alice broadcast 1".to_owned());
+    let id = || MessageId("alice broadcast 1".into());
     let outcome = |persisted: bool| {
         let planted = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false);
         let planted =
@@ -142,7 +144,7 @@ fn what_waits_for_a_connection_that_never_comes_is_kept_and_not_lost() {
 
 #[test]
 fn to_be_told_excuses_who_sends_again_and_not_who_sends_once() {
-    let failed = || Kind::SendFailed { id: MessageId("alice-3".to_owned()), reason: "timed out".to_owned() };
+    let failed = || Kind::SendFailed { id: MessageId("alice-3".into()), reason: "timed out".to_owned() };
     let planted = || Planted::good().say(ALICE).record(ALICE, failed());
     assert_eq!(outcome(&plain(planted())), (Some(Anomaly::Lost), 0));
     let retried = judge(&with_send(Send::Retry), &planted().finish(), &Ending::Settled);
@@ -200,9 +202,10 @@ fn a_page_that_is_reloaded_may_lose_what_it_had_not_sent() {
 fn what_is_awaited_keeps_a_run_going() {
     let plan = with_send(Send::Plain);
     let settled = |planted: Planted| {
-        let mut awaited = Awaited::new(&plan);
-        planted.finish().records.iter().for_each(|record| awaited.observe(record));
-        (awaited.open(), awaited.waits().iter().map(ToString::to_string).collect())
+        let mut roll = Roll::new(&plan);
+        let mut awaited = Awaited::new(&plan, &mut roll);
+        planted.finish().records.iter().for_each(|record| awaited.observe(&roll.enter(record)));
+        (awaited.open(), awaited.waits(&roll).iter().map(ToString::to_string).collect())
     };
     assert_eq!(settled(Planted::good()), (0, Vec::new()));
     let waits = vec!["alice: 1 sent without acknowledgement have not arrived".to_owned()];
@@ -215,14 +218,15 @@ fn what_is_on_its_way_to_or_from_who_is_left_broken_is_neither_awaited_nor_lost(
     let what = FaultAct::Pause(BOB.into());
     plan.faults = vec![Fault { at: Span(seconds(1)), until: Some(Span(seconds(2))), what }];
     let open_and_lost = |plan: &Plan| {
-        let mut awaited = Awaited::new(plan);
+        let mut roll = Roll::new(plan);
+        let mut awaited = Awaited::new(plan, &mut roll);
         let planted = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false);
         planted
             .emit_as(BOB, "bob emit 1", false)
             .finish()
             .records
             .iter()
-            .for_each(|record| awaited.observe(record));
+            .for_each(|record| awaited.observe(&roll.enter(record)));
         (awaited.open(), awaited.losses().len())
     };
     assert_eq!(open_and_lost(&plan), (2, 2));

@@ -99,7 +99,7 @@ impl Story {
 }
 
 fn id() -> MessageId {
-    MessageId("alice-1".to_owned())
+    MessageId("alice-1".into())
 }
 
 #[test]

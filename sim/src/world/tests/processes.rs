@@ -241,7 +241,7 @@ fn a_run_that_does_not_settle_says_who_waits_for_what(backend: Backend) {
         |_, _| std::future::ready(()),
         |machine| async move {
             machine.probe.set(|| vec!["waits for an answer".to_owned()]);
-            let id = squall::store::MessageId("m-1".to_owned());
+            let id = squall::store::MessageId("m-1".into());
             let said = Kind::Sent { id, room: "general".into(), n: 1, content: 0 };
             machine.record(0, said);
         },

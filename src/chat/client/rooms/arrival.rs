@@ -7,7 +7,7 @@ use crate::chat::Shown;
 use crate::chat::client::ReceiveMode;
 use crate::chat::wire::{DEFAULT_ROOM, Meta};
 use crate::socket::Args;
-use crate::store::{LogOffset, MessageId};
+use crate::store::LogOffset;
 
 use super::{Request, Rooms};
 
@@ -46,7 +46,7 @@ impl Rooms {
         };
         let meta = meta.transpose().map_err(|_| "the third argument is not { room, id, prev }")?;
         let (name, id, prev) = match meta {
-            Some(Meta { room, id, prev }) => (room, id.map(MessageId), Some(prev)),
+            Some(Meta { room, id, prev }) => (room, id, Some(prev)),
             None => (DEFAULT_ROOM.to_owned(), None, None),
         };
         let is_asked = matches!(&self.asked, Some(Request::Join { room, .. }) if *room == name);
