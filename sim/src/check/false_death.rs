@@ -136,6 +136,16 @@ mod tests {
     }
 
     #[test]
+    fn the_server_may_give_up_who_left_before_it_was_answered() {
+        let did = |act| Kind::Did { act };
+        let left = Planted::good().disconnect(BOB).record(BOB, did("connect")).record(BOB, did("disconnect"));
+        held(Anomaly::FalseDeath, left.answer(BOB).hang_up(1, PING_TIMEOUT));
+        let returns =
+            Planted::good().disconnect(BOB).record(BOB, did("disconnect")).record(BOB, did("connect"));
+        broken(Anomaly::FalseDeath, returns.serve(BOB).hang_up(1, PING_TIMEOUT), &Ending::Settled);
+    }
+
+    #[test]
     fn what_touched_an_earlier_connection_excuses_nothing_at_the_server() {
         let before = || Planted::good().serve(BOB).touch(BOB);
         for planted in

@@ -202,7 +202,7 @@ fn checkers<'r>(plan: &Plan, roll: &mut Roll) -> Vec<Box<dyn Checker<'r> + 'r>> 
         Box::new(ack_without_commit::AckWithoutCommit::default()),
         Box::new(contradictory_ack::ContradictoryAck::default()),
         Box::new(inconsistent_offset::InconsistentOffset::default()),
-        Box::new(sender_reorder::SenderReorder::default()),
+        Box::new(sender_reorder::SenderReorder::new(plan, roll)),
         Box::new(nonmonotonic_offset::NonmonotonicOffset::default()),
         Box::new(total_order::TotalOrder::default()),
         Box::new(skip::Skip::new(plan, roll)),

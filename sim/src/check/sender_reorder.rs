@@ -5,24 +5,28 @@
 //! the first time a message is shown counts; who joins a room from an earlier offset on begins anew.
 //!
 //! *Not checked, because:* messages that nobody sent, because they have no sender; that they are shown is a phantom. Messages
-//! whose sender was told that sending failed: the next one does not wait for them any more, and a copy may still come, out of
-//! a connection that the server has not given up.
+//! whose sender was told that sending failed, or was gone with nobody to send them again, before they were acknowledged: the
+//! next one does not wait for them, and a copy may still come, out of a connection that the server has not given up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use squall::store::MessageId;
 
-use super::roll::{self, Entry, Host, Message, Room};
+use super::roll::{self, Entry, Host, Message, Roll, Room};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
+use crate::plan::{Plan, Send};
 
 /// A message's place among what its sender said: life and number.
 type Place = (u32, u64);
 
 /// Looks for [`Anomaly::SenderReorder`].
-#[derive(Default)]
 pub(super) struct SenderReorder<'r> {
+    /// Whose messages outlive them.
+    keepers: BTreeSet<Host>,
     sent: BTreeMap<Message, Sent<'r>>,
+    /// Of senders that keep none: what is not acknowledged yet.
+    open: BTreeMap<Host, BTreeSet<Message>>,
     given_up: BTreeSet<Message>,
     lives: BTreeMap<roll::Life, Life<'r>>,
     examined: u64,
@@ -55,8 +59,17 @@ impl<'r> Checker<'r> for SenderReorder<'r> {
         if let Kind::Sent { n, .. } = &entry.kind {
             let sent = Sent { sender: entry.who, record: entry.record, place: (entry.process, *n) };
             self.sent.entry(entry.message).or_insert(sent);
+            if !self.keepers.contains(&entry.who) {
+                self.open.entry(entry.who).or_default().insert(entry.message);
+            }
+        } else if let Kind::Acknowledged { .. } = &entry.kind {
+            if let Some(open) = self.open.get_mut(&entry.who) {
+                open.remove(&entry.message);
+            }
         } else if let Kind::SendFailed { .. } = &entry.kind {
             self.given_up.insert(entry.message);
+        } else if let Kind::Exited { .. } = &entry.kind {
+            self.given_up.extend(self.open.remove(&entry.who).unwrap_or_default());
         } else if let Kind::Delivered { id: Some(id), .. } = &entry.record.kind {
             self.on_delivered(entry, id);
         } else if let Kind::Joined { since: Some(_), .. } = &entry.kind {
@@ -72,6 +85,19 @@ impl<'r> Checker<'r> for SenderReorder<'r> {
 }
 
 impl<'r> SenderReorder<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
+        let keepers = plan.clients.iter().filter(|(_, client)| client.send == Send::Outbox);
+        Self {
+            keepers: keepers.map(|(name, _)| roll.host(name)).collect(),
+            sent: BTreeMap::new(),
+            open: BTreeMap::new(),
+            given_up: BTreeSet::new(),
+            lives: BTreeMap::new(),
+            examined: 0,
+            found: None,
+        }
+    }
+
     fn on_delivered(&mut self, entry: &Entry<'r>, id: &'r MessageId) {
         if self.given_up.contains(&entry.message) {
             return;
@@ -107,9 +133,8 @@ impl<'r> SenderReorder<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Ending;
-    use crate::check::Verdict;
-    use crate::check::planted::{ALICE, BOB, Planted, broken, held};
+    use crate::check::planted::{ALICE, BOB, Planted, broken, held, with_send};
+    use crate::check::{Ending, Verdict, judge};
 
     /// The log has them the wrong way round, and so has everyone.
     #[test]
@@ -132,6 +157,21 @@ mod tests {
         let planted = planted.commit("alice-2", 1).commit("alice-1", 2).ack(ALICE, "alice-2", 1);
         let planted = planted.show(BOB, "alice-2", 1).show(BOB, "alice-1", 2);
         held(Anomaly::SenderReorder, planted.show(ALICE, "alice-2", 1).show(ALICE, "alice-1", 2));
+    }
+
+    #[test]
+    fn what_a_page_without_an_outbox_had_not_been_told_of_may_come_late() {
+        let reloaded = Planted::new().say(ALICE).restart(ALICE).say_as(ALICE, "alice-x-1", 1);
+        let planted = reloaded.commit("alice-x-1", 1).commit("alice-1", 2).ack(ALICE, "alice-x-1", 1);
+        let planted = planted.show(BOB, "alice-x-1", 1).show(BOB, "alice-1", 2).finish();
+        let broken =
+            |send| judge(&with_send(send), &planted, &Ending::Settled).violation().map(|found| found.anomaly);
+        assert_ne!(broken(Send::Retry), Some(Anomaly::SenderReorder));
+        let kept = judge(&with_send(Send::Outbox), &planted, &Ending::Settled).verdicts;
+        let found = |(anomaly, verdict): &(Anomaly, Verdict)| {
+            *anomaly == Anomaly::SenderReorder && matches!(verdict, Verdict::Broken(_))
+        };
+        assert!(kept.iter().any(found), "an outbox keeps it in its place");
     }
 
     #[test]

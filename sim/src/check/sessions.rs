@@ -4,7 +4,8 @@
 //! A fault touches a connection once for the history, be it while it is made; and a client makes a connection only when the
 //! one before is over for it. So what touched a client since it was last disconnected speaks for the death of a session. So
 //! does the end of the client's own side: who is gone answers no ping. A client has one connection: of the sessions that
-//! are open for it when it is connected, all but the last are of attempts that it has given up, or of a life before.
+//! are open for it when it is connected, all but the last are of attempts that it has given up, or of a life before; and
+//! a user who disconnects before it knows of a session cannot say so to the server.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,6 +31,8 @@ struct Client {
     touched: Option<Duration>,
     /// When it was disconnected last; zero before it ever was.
     ended: Duration,
+    /// Whether its user wants to be disconnected.
+    leaving: bool,
 }
 
 /// One that is open.
@@ -59,6 +62,8 @@ impl Sessions {
             entry.named.iter().for_each(|client| self.on_touched(*client, entry.at));
         } else if let Kind::Connected { peer: Some(client) } = &entry.kind {
             entry.named.iter().for_each(|who| self.on_connected(entry, *who, client));
+        } else if let Kind::Did { act } = &entry.kind {
+            self.on_user(entry.who, *act == "disconnect");
         } else if let Kind::Connected { peer: None } = &entry.kind {
             self.excuse_all_but_the_last(entry.who);
         } else if let Kind::Disconnected { .. } | Kind::Exited { .. } = &entry.kind {
@@ -74,8 +79,15 @@ impl Sessions {
     fn on_connected(&mut self, entry: &Entry<'_>, who: Host, client: &Name) {
         // What was recorded at the same time may have come after it.
         let touched = |state: &Client| state.touched.is_some_and(|touched| touched >= state.ended);
-        let excused = self.clients.get(&who).is_some_and(touched);
+        let excused = self.clients.get(&who).is_some_and(|state| state.leaving || touched(state));
         self.open.insert((entry.process, entry.session), Session { who, client: client.clone(), excused });
+    }
+
+    fn on_user(&mut self, client: Host, leaves: bool) {
+        self.clients.entry(client).or_default().leaving = leaves;
+        if leaves {
+            self.excuse(client);
+        }
     }
 
     fn excuse_all_but_the_last(&mut self, client: Host) {

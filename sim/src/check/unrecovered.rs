@@ -6,7 +6,8 @@
 //!
 //! *Not checked, because:* plans with so many bytes of events that the server need not keep all of them. That something
 //! kept is missing, which is *lost*. The last of the time for which a server keeps a socket: what it keeps is older than the
-//! moment in which it or the client noticed, by a heartbeat. Who is told of two sockets over one connection, for a client
+//! moment in which it or the client noticed, by a heartbeat. A client that has not heard something for that long, over
+//! however many connections: the server need not keep it. Who is told of two sockets over one connection, for a client
 //! that was held up is told late of the one that it had before.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use squall::socket::Recovery;
 
-use super::roll::{Entry, Host, Roll};
+use super::roll::{Entry, Host, Message, Roll};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::{Act, FaultAct, FaultKind, Plan, SERVER};
@@ -37,6 +38,8 @@ pub(super) struct Unrecovered<'r> {
     connections: BTreeMap<(u32, u32), Host>,
     /// The last one of each client.
     latest: BTreeMap<Host, (u32, u32)>,
+    /// When what each client has not heard yet was relayed to it.
+    unheard: BTreeMap<Host, BTreeMap<Message, Duration>>,
     examined: u64,
     found: Option<Violation>,
 }
@@ -75,6 +78,7 @@ impl<'r> Unrecovered<'r> {
             unserved: BTreeSet::new(),
             connections: BTreeMap::new(),
             latest: BTreeMap::new(),
+            unheard: BTreeMap::new(),
             examined: 0,
             found: None,
         }
@@ -87,11 +91,16 @@ impl<'r> Unrecovered<'r> {
         } else {
             self.sockets.insert(entry.who, Socket { connected: record, lost: None })
         };
+        let oldest = self.unheard.get(&entry.who).and_then(|unheard| unheard.values().min().copied());
+        if !recovered {
+            self.unheard.remove(&entry.who);
+        }
         let Some(before) = before else { return };
         if (before.connected.process, before.connected.session) == (record.process, record.session) {
             return;
         }
-        let away_since = before.lost.unwrap_or(before.connected).at;
+        let lost = before.lost.unwrap_or(before.connected).at;
+        let away_since = oldest.map_or(lost, |oldest| lost.min(oldest));
         if self.window.is_none_or(|window| record.at - away_since >= window) {
             return;
         }
@@ -158,6 +167,14 @@ impl<'r> Checker<'r> for Unrecovered<'r> {
     fn observe(&mut self, entry: &Entry<'r>) {
         if let Kind::Resumed { recovered, .. } = &entry.kind {
             self.on_resumed(entry, *recovered);
+        } else if let Kind::Relayed { volatile: false, .. } = &entry.kind {
+            for client in &entry.named {
+                self.unheard.entry(*client).or_default().entry(entry.message).or_insert(entry.at);
+            }
+        } else if let Kind::Heard { .. } = &entry.kind {
+            if let Some(unheard) = self.unheard.get_mut(&entry.who) {
+                unheard.remove(&entry.message);
+            }
         } else if let Kind::Connected { peer: Some(_) } = &entry.kind {
             self.on_served(entry);
         } else if let Kind::Disconnected { reason } = &entry.kind {
@@ -186,7 +203,7 @@ impl<'r> Checker<'r> for Unrecovered<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::planted::{BOB, Planted, plan, seconds};
+    use crate::check::planted::{ALICE, BOB, Planted, first_socket, plan, seconds};
     use crate::check::{Ending, Verdict, judge};
     use crate::units::Span;
 
@@ -267,6 +284,23 @@ mod tests {
         assert!(matches!(verdict_of(false, told), Verdict::Broken(_)), "the second is not the first");
         let late = Planted::unconnected().connect(BOB).hold(BOB, "the first").hold(BOB, "the second");
         assert_eq!(verdict_of(false, late), Verdict::Idle);
+    }
+
+    #[test]
+    fn what_a_client_has_not_heard_for_too_long_need_not_be_kept() {
+        let relayed = |heard: bool| {
+            let planted = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false);
+            let planted = if heard { planted.hear(BOB, "alice broadcast 1") } else { planted };
+            let again =
+                planted.pass(seconds(30)).disconnect(BOB).connect(BOB).resume(BOB, &first_socket(BOB));
+            again.pass(seconds(30)).disconnect(BOB).pass(seconds(1))
+        };
+        assert_eq!(
+            again(relayed(false), false),
+            Verdict::Held { examined: 1 },
+            "only the first time is examined"
+        );
+        assert!(matches!(again(relayed(true), false), Verdict::Broken(_)));
     }
 
     #[test]
