@@ -41,6 +41,10 @@ pub(super) struct Awaited {
     up: BTreeMap<Message, Thing>,
     /// On its way to a client that is shown the chat live.
     down: BTreeMap<(Host, Message), Thing>,
+    /// Whose socket of events is connected.
+    listening: BTreeSet<Host>,
+    /// What each client emitted while it was not.
+    buffered: BTreeMap<Host, Vec<Message>>,
     /// On its way to sockets of events.
     relays: Relays,
     /// Reported as failed, and not in the log.
@@ -94,6 +98,8 @@ impl Awaited {
             committed: BTreeSet::new(),
             up: BTreeMap::new(),
             down: BTreeMap::new(),
+            listening: BTreeSet::new(),
+            buffered: BTreeMap::new(),
             relays: Relays::new(plan),
             reported: BTreeMap::new(),
             lost: Vec::new(),
@@ -108,7 +114,7 @@ impl Awaited {
         let message = entry.message;
         match &entry.kind {
             Kind::Sent { .. } if self.senders.get(&entry.who) == Some(&Send::Plain) => self.send(entry),
-            Kind::Emitted { volatile: false, .. } => self.send(entry),
+            Kind::Emitted { volatile: false, .. } => self.emit(entry),
             Kind::SendFailed { .. } => self.report(entry),
             Kind::Failed { .. } => drop(self.up.remove(&message)),
             Kind::Arrived { .. } => self.arrive(message),
@@ -120,7 +126,11 @@ impl Awaited {
             Kind::Delivered { .. } => drop(self.down.remove(&(entry.who, message))),
             Kind::Heard { .. } => self.relays.hear(entry.who, message),
             Kind::Persisted { .. } => self.relays.persist(message),
-            Kind::Resumed { socket, .. } => self.relays.take_up(entry, socket, &self.presences),
+            Kind::Resumed { socket, .. } => {
+                self.flush(entry);
+                self.relays.take_up(entry, socket, &self.presences);
+            }
+            Kind::Disconnected { .. } => drop(self.listening.remove(&entry.who)),
             Kind::Connected { peer: None } => self.replace(entry),
             Kind::Did { act: "disconnect" } => self.give_up(entry.who),
             Kind::Exited { .. } => self.exit(entry),
@@ -136,7 +146,6 @@ impl Awaited {
             | Kind::Joined { .. }
             | Kind::Left { .. }
             | Kind::Answered { .. }
-            | Kind::Disconnected { .. }
             | Kind::Early { .. }
             | Kind::Trouble { .. }
             | Kind::Started
@@ -157,6 +166,26 @@ impl Awaited {
             evidence: [entry.step].into_iter().chain(touch).collect(),
         };
         self.up.insert(entry.message, thing);
+    }
+
+    /// An event that is emitted while its socket is not connected waits until that is, over however many connections.
+    fn emit(&mut self, entry: &Entry<'_>) {
+        self.send(entry);
+        if !self.listening.contains(&entry.who) {
+            self.buffered.entry(entry.who).or_default().push(entry.message);
+        }
+    }
+
+    /// A client's socket of events is connected, and sends what waits.
+    fn flush(&mut self, entry: &Entry<'_>) {
+        self.listening.insert(entry.who);
+        let Some(presence) = self.presences.of(entry.who) else { return };
+        for message in self.buffered.remove(&entry.who).unwrap_or_default() {
+            if let Some(thing) = self.up.get_mut(&message) {
+                thing.connection = presence.connections;
+                presence.touched.into_iter().for_each(|step| thing.excuse(step));
+            }
+        }
     }
 
     /// The server has it.
@@ -220,6 +249,8 @@ impl Awaited {
     fn exit(&mut self, entry: &Entry<'_>) {
         self.give_up(entry.who);
         self.relays.exit(entry);
+        self.listening.remove(&entry.who);
+        self.buffered.remove(&entry.who);
         for thing in self.up.values_mut().filter(|thing| thing.client == entry.who) {
             thing.excuse(entry.step);
         }

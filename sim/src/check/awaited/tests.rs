@@ -192,6 +192,16 @@ fn an_event_is_lost_on_either_way_only_where_a_fault_excuses_it() {
 }
 
 #[test]
+fn an_event_waits_for_its_socket_and_not_for_the_first_connection() {
+    let emitted = || Planted::good().disconnect(BOB).emit_as(BOB, "bob emit 1", false);
+    let twice = |planted: Planted| planted.connect(BOB).disconnect(BOB).connect(BOB).hold(BOB, "another");
+    assert!(matches!(lost(twice(emitted())), (Verdict::Broken(_), 0)));
+    assert!(matches!(lost(twice(emitted()).touch(BOB)), (Verdict::Held { .. }, 1)));
+    let first = emitted().connect(BOB).touch(BOB).disconnect(BOB).connect(BOB).hold(BOB, "another");
+    assert!(matches!(lost(first), (Verdict::Held { .. }, 1)), "it may have gone over the first");
+}
+
+#[test]
 fn a_page_that_is_reloaded_may_lose_what_it_had_not_sent() {
     let planted = Planted::good().say(ALICE).restart(ALICE);
     let planted = planted.show(ALICE, "alice-1", 1).show(ALICE, "bob-1", 2);
