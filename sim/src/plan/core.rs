@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::draw::{Stream, draw_within};
 
-use super::{Fault, FaultAct, Name, Plan};
+use super::{Fault, FaultAct, FaultKind, Name, Plan};
 
 impl Plan {
     /// Whether a fault never ends, whatever the plan says of its end.
@@ -27,18 +27,28 @@ impl Plan {
         if core.contains(client) {
             return None;
         }
+        self.last_to_end(client)
+    }
+
+    /// Of what breaks a client, that which ends last.
+    fn last_to_end(&self, client: &Name) -> Option<usize> {
         let ends = |fault: &Fault| fault.until.filter(|_| fault.what.victims().contains(client));
         let ends = self.faults.iter().enumerate().filter_map(|(place, fault)| Some((ends(fault)?, place)));
         ends.max().map(|(_, place)| place)
     }
 }
 
-/// Draws a core: each client that something breaks for a while is left behind or not, one at least, and not all clients are.
+/// Whether nothing comes from a client while it is broken so. Who is only slowed down goes on sending, for good, and the
+/// others would be owed the last of it when the time is over.
+fn silences(what: &FaultAct) -> bool {
+    matches!(what.kind(), FaultKind::Partition | FaultKind::Stall | FaultKind::Pause | FaultKind::PowerOff)
+}
+
+/// Draws a core: each client that something silences for a while is left behind or not, one at least, and not all clients are.
 /// None where nobody could be left behind.
 pub(super) fn draw(plan: &Plan) -> Option<BTreeSet<Name>> {
-    let breaks = |what: &FaultAct, client: &Name| what.victims().contains(client);
     let is_broken =
-        |client: &&Name| plan.faults.iter().any(|fault| fault.until.is_some() && breaks(&fault.what, client));
+        |client: &&Name| plan.last_to_end(client).is_some_and(|place| silences(&plan.faults[place].what));
     let roll = |client: &Name, of: &str| {
         draw_within(0..=u64::MAX, plan.seed, Stream::Fault, &format!("core/{of}/{client}"), 0)
     };
@@ -143,7 +153,8 @@ core: drawn
         #[test]
         fn a_core_that_is_drawn_leaves_some_and_never_all(seed: u64) {
             let mut plan = random(seed);
-            let until = plan.faults.last().map_or(Span::default(), |fault| fault.at);
+            let ends = plan.faults.iter().map(|fault| fault.until.unwrap_or(fault.at));
+            let until = ends.max().unwrap_or_default();
             let until = Some(Span(until.0 + std::time::Duration::from_secs(9)));
             let between = [plan.clients.keys().next().cloned().unwrap_or("alice".into()), "server".into()];
             let at = plan.faults.last().map_or(Span::default(), |fault| fault.at);
