@@ -1,6 +1,6 @@
 //! The places that a run may reach and that nothing it says on the wire shows: states of the protocol, and rare branches.
 //!
-//! [`reached!`] says through `tracing` that its place was reached, by a name of the catalog, [`SITES`]. Whoever wants to know
+//! `reached!` says through `tracing` that its place was reached, by a name of the catalog, [`SITES`]. Whoever wants to know
 //! listens to [`TARGET`]; where nobody does, a place costs one comparison. Layers without clock and tasks may use it too: it
 //! gives nothing back.
 //!
