@@ -210,7 +210,7 @@ mod tests {
     /// The same for another reason.
     fn silence_by(what: FaultAct, happens: impl FnOnce(Planted) -> Planted) -> Verdict {
         let mut plan = plan();
-        plan.faults = vec![Fault { at: Span(seconds(1)), until: Some(Span(seconds(61))), what }];
+        plan.faults = vec![Fault { at: seconds(1).into(), lasts: Some(Span(seconds(60))), what }];
         let planted =
             Planted::good().record("world", Kind::FaultBegan { fault: 0, what: String::new() }).touch(BOB);
         let planted = happens(planted).record("world", Kind::FaultEnded { fault: 0 });
@@ -249,7 +249,7 @@ mod tests {
     fn silence_at_the_server(happens: impl FnOnce(Planted) -> Planted) -> Verdict {
         let mut plan = plan();
         let what = FaultAct::Stall(Path::OneWay([BOB.into(), SERVER.into()]));
-        plan.faults = vec![Fault { at: Span(seconds(1)), until: Some(Span(seconds(61))), what }];
+        plan.faults = vec![Fault { at: seconds(1).into(), lasts: Some(Span(seconds(60))), what }];
         let planted = Planted::good().serve(BOB).serve(ALICE).serve(BOB);
         let planted = planted.record("world", Kind::FaultBegan { fault: 0, what: String::new() }).touch(BOB);
         let planted = happens(planted).record("world", Kind::FaultEnded { fault: 0 });
@@ -290,7 +290,7 @@ mod tests {
     fn a_half_open_connection_is_silent_though_its_fault_is_over() {
         let mut plan = plan();
         let what = FaultAct::HalfOpen(Pair { between: [BOB.into(), SERVER.into()] });
-        plan.faults = vec![Fault { at: Span(seconds(1)), until: None, what }];
+        plan.faults = vec![Fault { at: seconds(1).into(), lasts: None, what }];
         let silent = |time| {
             let planted = Planted::good().record("world", Kind::FaultBegan { fault: 0, what: String::new() });
             planted.record("world", Kind::FaultEnded { fault: 0 }).touch(BOB).pass(seconds(time))

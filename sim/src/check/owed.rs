@@ -299,7 +299,7 @@ fn left_disconnected(plan: &Plan, client: &Name) -> bool {
 }
 
 fn left_dead(plan: &Plan, client: &Name) -> bool {
-    plan.faults.iter().any(|fault| fault.what.stops() == Some(client) && fault.until.is_none())
+    plan.faults.iter().any(|fault| fault.what.stops() == Some(client) && fault.lasts.is_none())
 }
 
 #[cfg(test)]

@@ -64,13 +64,14 @@ impl fmt::Display for Touched {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::check::planted::plan;
     use crate::plan::{Fault, Pair};
-    use crate::units::Span;
 
     fn fault(what: FaultAct) -> Fault {
-        Fault { at: Span::default(), until: None, what }
+        Fault { at: Duration::ZERO.into(), lasts: None, what }
     }
 
     #[test]

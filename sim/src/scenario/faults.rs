@@ -31,23 +31,21 @@ pub enum FaultAct {
     Reset(Pair),
     /// A connection gets an RST, at both ends, behind exactly so many bytes.
     Cut(Cut),
-    /// The process is gone; its kernel says FIN (RST if it holds unread bytes) and refuses until it is started again at `until`.
+    /// The process is gone; its kernel says FIN (RST if it holds unread bytes) and refuses until it is started again at
+    /// the end.
     Kill(Name),
-    /// The process is asked to stop; started again at `until`.
+    /// The process is asked to stop; started again at the end.
     Shutdown(Name),
     /// The process is asked to stop, and another takes its place as soon as it has.
     RollingRestart(Name),
     /// The client's memory is lost, its disk is not: as when a page is loaded again.
     Reload(Name),
-    /// The process is frozen: it does nothing, while its kernel accepts connections and fills buffers. At `until` it goes on,
+    /// The process is frozen: it does nothing, while its kernel accepts connections and fills buffers. At the end it goes on,
     /// with all its timers overdue.
     Pause(Name),
     /// The machine loses power: silence, and what its disk had not synced is lost as far as the dice say. It is back at
-    /// `until`, and answers with RST what belongs to connections of before.
+    /// the end, and answers with RST what belongs to connections of before.
     PowerOff(Name),
-    /// The process dies, or its machine loses power, in the midst of its work: as it asks its disk for one operation too
-    /// many. It is back at `until`.
-    Crash(Crash),
     /// There is no space left on the machine's disk (`ENOSPC`).
     DiskFull(Name),
     /// Nothing can be read from the machine's disk, or written to it (`EIO`).
@@ -56,7 +54,7 @@ pub enum FaultAct {
     DiskSlow(DiskSlow),
     /// The machine's clocks run too fast or too slow, and with them every timer.
     ClockSkew(ClockSkew),
-    /// The machine's date leaps, and leaps to where it would be at `until`. Timers do not follow it.
+    /// The machine's date leaps, and leaps to where it would be at the end. Timers do not follow it.
     ClockJump(ClockJump),
 }
 
@@ -91,8 +89,6 @@ pub enum FaultKind {
     Pause,
     /// [`FaultAct::PowerOff`].
     PowerOff,
-    /// [`FaultAct::Crash`].
-    Crash,
     /// [`FaultAct::DiskFull`].
     DiskFull,
     /// [`FaultAct::DiskError`].
@@ -118,7 +114,7 @@ pub enum Lasting {
 
 impl FaultKind {
     /// All of them, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 19] = [
         Self::Delay,
         Self::Loss,
         Self::Slow,
@@ -133,7 +129,6 @@ impl FaultKind {
         Self::Reload,
         Self::Pause,
         Self::PowerOff,
-        Self::Crash,
         Self::DiskFull,
         Self::DiskError,
         Self::DiskSlow,
@@ -163,7 +158,6 @@ impl FaultKind {
             Self::Reload => "reload",
             Self::Pause => "pause",
             Self::PowerOff => "power_off",
-            Self::Crash => "crash",
             Self::DiskFull => "disk_full",
             Self::DiskError => "disk_error",
             Self::DiskSlow => "disk_slow",
@@ -184,7 +178,6 @@ impl FaultKind {
             | Self::Shutdown
             | Self::Pause
             | Self::PowerOff
-            | Self::Crash
             | Self::DiskFull
             | Self::DiskError
             | Self::DiskSlow
@@ -213,7 +206,6 @@ impl FaultAct {
             Self::Reload(_) => FaultKind::Reload,
             Self::Pause(_) => FaultKind::Pause,
             Self::PowerOff(_) => FaultKind::PowerOff,
-            Self::Crash(_) => FaultKind::Crash,
             Self::DiskFull(_) => FaultKind::DiskFull,
             Self::DiskError(_) => FaultKind::DiskError,
             Self::DiskSlow(_) => FaultKind::DiskSlow,
@@ -225,10 +217,7 @@ impl FaultAct {
     /// The process that it stops, for all to miss. A client that is off is a client that is away.
     pub fn stops(&self) -> Option<&Name> {
         match self {
-            Self::Kill(name)
-            | Self::Shutdown(name)
-            | Self::RollingRestart(name)
-            | Self::Crash(Crash { of: name, .. }) => Some(name),
+            Self::Kill(name) | Self::Shutdown(name) | Self::RollingRestart(name) => Some(name),
             Self::PowerOff(name) => (**name == *SERVER).then_some(name),
             Self::Delay(_)
             | Self::Loss(_)
@@ -257,7 +246,6 @@ impl FaultAct {
             | Self::Reload(name)
             | Self::Pause(name)
             | Self::PowerOff(name)
-            | Self::Crash(Crash { of: name, .. })
             | Self::DiskFull(name)
             | Self::DiskError(name)
             | Self::DiskSlow(DiskSlow { of: name, .. })
@@ -289,7 +277,6 @@ impl FaultAct {
             | Self::Reload(_)
             | Self::Pause(_)
             | Self::PowerOff(_)
-            | Self::Crash(_)
             | Self::DiskFull(_)
             | Self::DiskError(_)
             | Self::DiskSlow(_)
@@ -298,8 +285,7 @@ impl FaultAct {
         }
     }
 
-    /// The same with what a plan fixes before the run drawn: after how many bytes a cut comes, after how many operations a
-    /// crash; how wrong a clock is.
+    /// The same with what a plan fixes before the run drawn: after how many bytes a cut comes, how wrong a clock is.
     pub fn drawn(&self, seed: u64, entity: &str) -> Self {
         let mut drawn = self.clone();
         if let Self::ClockSkew(ClockSkew { percent, .. }) = &mut drawn {
@@ -311,7 +297,7 @@ impl FaultAct {
             let far = draw_duration(by.inclusive(), seed, Stream::Fault, &format!("{entity}/by"), 0);
             *by = SpanRange { low: far, high: far };
         }
-        if let Self::Cut(Cut { after, .. }) | Self::Crash(Crash { after, .. }) = &mut drawn {
+        if let Self::Cut(Cut { after, .. }) = &mut drawn {
             let (low, high) = (after.low, after.high);
             let number = draw_within(low..=high, seed, Stream::Fault, &format!("{entity}/after"), 0);
             *after = NumberRange { low: number, high: number };
@@ -341,10 +327,6 @@ impl fmt::Display for FaultAct {
             | Self::PowerOff(name)
             | Self::DiskFull(name)
             | Self::DiskError(name) => write!(f, " {name}"),
-            Self::Crash(Crash { of, after, power_off }) => {
-                let how = if *power_off { ", power off" } else { "" };
-                write!(f, " {of} after {after} disk operations{how}")
-            }
             Self::DiskSlow(DiskSlow { of, by }) => write!(f, " {of} by {by}"),
             Self::ClockSkew(ClockSkew { of, percent }) => write!(f, " {of} to {percent} %"),
             Self::ClockJump(ClockJump { of, by, back }) => {
@@ -397,19 +379,6 @@ pub struct Cut {
     pub path: Path,
     /// How many bytes still pass. A plan has one number.
     pub after: NumberRange,
-}
-
-/// When a process dies of its disk: of the first operation behind so many, from now on, that change something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Crash {
-    /// Whose.
-    pub of: Name,
-    /// How many operations are still done. A plan has one number.
-    pub after: NumberRange,
-    /// Whether the machine loses power, and not only the process its life.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub power_off: bool,
 }
 
 /// How much longer each fsync takes.

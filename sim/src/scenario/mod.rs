@@ -14,6 +14,7 @@ mod rules;
 mod schema;
 mod swarm;
 mod terms;
+mod trigger;
 mod work;
 pub(crate) mod yaml;
 
@@ -30,10 +31,11 @@ pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use expect::{Comparison, Count, Expect};
 pub use faults::{
-    ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Pair, Path, Slow,
+    ClockJump, ClockSkew, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Pair, Path, Slow,
 };
 pub use swarm::{Intensity, Open, Swarm};
 pub use terms::{Name, NetworkPlan, SERVER, ServerPlan, WORLD};
+pub use trigger::{ByteTrigger, DiskOpTrigger, EventTrigger, Trigger};
 pub use work::{BroadcastStep, EmitStep, JoinStep, Pace, Say, Step, StepAct};
 
 /// A story: who is there, what they do, what breaks, and what must hold all the same.
@@ -68,9 +70,9 @@ pub struct Scenario {
 /// Something that breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultStep {
-    /// From when, counted from the start of the run.
-    pub at: SpanRange,
-    /// For how long; `None` for what takes no time.
+    /// From when.
+    pub at: Trigger,
+    /// For how long, counted from then; `None` for what takes no time.
     pub lasts: Option<SpanRange>,
     /// What.
     pub what: FaultAct,

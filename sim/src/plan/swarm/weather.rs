@@ -6,8 +6,8 @@ use crate::scenario::{Intensity, Swarm};
 use crate::units::{NumberRange, Rate, Span, SpanRange};
 
 use super::super::{
-    ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, Fault, FaultAct, FaultKind, Lasting, Loss, Name, Pair,
-    Path, Plan, SERVER, Slow,
+    ClockJump, ClockSkew, Cut, Delay, DiskSlow, Fault, FaultAct, FaultKind, Lasting, Loss, Name, Pair, Path,
+    Plan, SERVER, Slow,
 };
 use super::dice::Dice;
 use super::work::noticing;
@@ -37,16 +37,16 @@ pub(super) fn faults(plan: &Plan, swarm: &Swarm, story: Duration, dice: Dice) ->
             faults.extend(weather.of_kind(*kind, often));
         }
     }
-    faults.sort_by_key(|fault| fault.at);
+    faults.sort_by_key(|fault| fault.at.soonest());
     // What is stopped cannot be stopped again before it runs.
     let mut up_from = Duration::ZERO;
     faults.retain(|fault| {
         if fault.what.stops().is_none() {
             return true;
         }
-        let stands = fault.at.0 > up_from;
+        let stands = fault.at.soonest() > up_from;
         if stands {
-            up_from = fault.until.map_or(fault.at.0, |until| until.0);
+            up_from = fault.soonest_end();
         }
         stands
     });
@@ -74,15 +74,15 @@ impl Weather<'_> {
             if at > self.story {
                 break;
             }
-            let until = self.until(kind, &key, at);
-            faults.push(Fault { at: Span(at), until: until.map(Span), what: self.what(kind, &key) });
-            at = until.unwrap_or(at) + stable;
+            let lasts = self.lasts(kind, &key);
+            faults.push(Fault { at: at.into(), lasts: lasts.map(Span), what: self.what(kind, &key) });
+            at += lasts.unwrap_or_default() + stable;
         }
         faults
     }
 
     /// Around what the heartbeat notices, or around what recovery forgives.
-    fn until(&self, kind: FaultKind, key: &str, at: Duration) -> Option<Duration> {
+    fn lasts(&self, kind: FaultKind, key: &str) -> Option<Duration> {
         let lasts = match kind.lasting() {
             Lasting::Always => true,
             Lasting::IfSaid => self.dice.happens(&format!("{key}/whether"), 50),
@@ -90,7 +90,7 @@ impl Weather<'_> {
         };
         let window = self.plan.server.recovery.map_or_else(|| noticing(self.plan), |window| window.0);
         let pivot = *self.dice.pick(&format!("{key}/pivot"), &[noticing(self.plan), window]);
-        lasts.then(|| at + self.dice.around(&format!("{key}/lasts"), pivot, 7).max(SHORTEST))
+        lasts.then(|| self.dice.around(&format!("{key}/lasts"), pivot, 7).max(SHORTEST))
     }
 
     fn what(&self, kind: FaultKind, key: &str) -> FaultAct {
@@ -115,7 +115,6 @@ impl Weather<'_> {
             FaultKind::Reload => FaultAct::Reload(client()),
             FaultKind::Pause => FaultAct::Pause(machine()),
             FaultKind::PowerOff => FaultAct::PowerOff(machine()),
-            FaultKind::Crash => FaultAct::Crash(self.crash(key)),
             FaultKind::DiskFull => FaultAct::DiskFull(machine()),
             FaultKind::DiskError => FaultAct::DiskError(machine()),
             FaultKind::DiskSlow => FaultAct::DiskSlow(DiskSlow { of: machine(), by: self.delay(key) }),
@@ -166,16 +165,6 @@ impl Weather<'_> {
             by: SpanRange { low: by, high: by },
             back: self.dice.happens(&format!("{key}/back"), 50),
         }
-    }
-
-    /// A commit takes about ten operations.
-    fn crash(&self, key: &str) -> Crash {
-        let after = {
-            let most = *self.dice.pick(&format!("{key}/operations/order"), &[5, 40, 200]);
-            exactly(self.dice.within(&format!("{key}/operations"), 0..=most))
-        };
-        let power_off = self.dice.happens(&format!("{key}/power"), 50);
-        Crash { of: SERVER.into(), after, power_off }
     }
 }
 

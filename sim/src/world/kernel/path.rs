@@ -7,10 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::super::moment;
 use super::frame::{End, Frame, Route, Segment};
 use super::impairment::Key;
 use super::link::Held;
+use super::marks::Then;
 use super::network::Network;
 use super::retransmission::Transmissions;
 use crate::draw::{Stream, draw_duration};
@@ -18,6 +21,16 @@ use crate::scenario::limits::TICK;
 
 /// How long a carrier may take.
 const CARRIER: Duration = TICK;
+
+/// What became of what was to be sent.
+pub(super) enum Sent {
+    /// It is on its way.
+    Whole,
+    /// The connection was cut behind some of it: an RST is on its way to the other end.
+    Cut,
+    /// A fault has begun behind some of it; this is still to pass.
+    UpTo(Bytes),
+}
 
 /// The way from one end of a connection to the other.
 #[derive(Clone)]
@@ -97,19 +110,34 @@ impl Path {
         self.network.links.piece(self.route.way())
     }
 
-    /// Sends what [`Path::pass`] let through, as fast as the link takes it. False when the connection was cut behind it:
-    /// an RST is on its way to the other end.
-    pub(super) async fn send(&mut self, segment: Segment) -> bool {
-        if let Segment::Data(bytes) = &segment {
-            self.squeeze(bytes.len()).await;
-            if let Some(passing) = self.network.links.cut(self.route, bytes.len()) {
-                self.transmit(Segment::Data(bytes.slice(..passing)));
-                self.transmit(Segment::Rst);
-                return false;
+    /// Sends what [`Path::pass`] let through, as fast as the link takes it.
+    pub(super) async fn send(&mut self, segment: Segment) -> Sent {
+        let Segment::Data(mut bytes) = segment else {
+            self.transmit(segment);
+            return Sent::Whole;
+        };
+        self.squeeze(bytes.len()).await;
+        while let Some((passing, then)) = self.network.links.pass(self.route, bytes.len()) {
+            let rest = bytes.split_off(passing);
+            if !bytes.is_empty() {
+                self.transmit(Segment::Data(bytes));
             }
+            match then {
+                Then::Cut(_) => {
+                    self.transmit(Segment::Rst);
+                    return Sent::Cut;
+                }
+                Then::Strike(strike) => strike(),
+            }
+            if !rest.is_empty() {
+                return Sent::UpTo(rest);
+            }
+            bytes = rest;
         }
-        self.transmit(segment);
-        true
+        if !bytes.is_empty() {
+            self.transmit(Segment::Data(bytes));
+        }
+        Sent::Whole
     }
 
     /// Ends when what was sent last has arrived.

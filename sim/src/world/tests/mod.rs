@@ -20,6 +20,7 @@ mod machines;
 mod pauses;
 mod processes;
 mod traffic;
+mod triggers;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -72,11 +73,12 @@ fn plan(backend: Backend, lasts: &str, faults: Vec<Fault>) -> Plan {
 }
 
 fn fault(at: &str, until: &str, what: FaultAct) -> Fault {
-    Fault { at: span(at), until: Some(span(until)), what }
+    let lasts = Span(span(until).0.saturating_sub(span(at).0));
+    Fault { at: span(at).0.into(), lasts: Some(lasts), what }
 }
 
 fn instant(at: &str, what: FaultAct) -> Fault {
-    Fault { at: span(at), until: None, what }
+    Fault { at: span(at).0.into(), lasts: None, what }
 }
 
 fn stall() -> FaultAct {
