@@ -162,6 +162,7 @@ impl Awaited {
             | Kind::Early { .. }
             | Kind::Trouble { .. }
             | Kind::Started
+            | Kind::Skipped { .. }
             | Kind::FaultBegan { .. }
             | Kind::FaultEnded { .. } => {}
         }

@@ -16,7 +16,7 @@ use super::presence::Presences;
 use super::sessions::{SessionId, Sessions};
 use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::{FaultAct, Name, Pair, Path, Plan, SERVER, Transport};
+use crate::plan::{Connections, FaultAct, Name, Pair, Path, Plan, SERVER, Transport, Ways};
 use crate::scenario::limits::TICK;
 
 /// Looks for [`Anomaly::LateDeath`].
@@ -174,15 +174,18 @@ fn silenced(plan: &Plan, what: &FaultAct) -> Vec<Silence> {
     }
 }
 
-/// Whom a fault of a link keeps in the dark. Who polls makes new connections, and those are not half-open.
+/// Whom a fault of a link keeps in the dark. Who polls makes new connections, and those are not half-open. A fault of one
+/// connection may be one of another than the client has now.
 fn silenced_link(plan: &Plan, what: &FaultAct) -> Option<Silence> {
     let both = |client: Name| Silence { client, at_client: true, at_server: true };
-    if let FaultAct::Stall(Path::Between(ends)) | FaultAct::Partition(Pair { between: ends }) = what {
+    if let FaultAct::Stall(Path { ways: Ways::Between(ends), connection: None })
+    | FaultAct::Partition(Pair { between: ends }) = what
+    {
         client_of(ends).map(both)
-    } else if let FaultAct::Stall(Path::OneWay([from, _])) = what {
+    } else if let FaultAct::Stall(Path { ways: Ways::OneWay([from, _]), connection: None }) = what {
         let at_client = **from == *SERVER;
         client_of(what.link()?).map(|client| Silence { client, at_client, at_server: !at_client })
-    } else if let FaultAct::HalfOpen(Pair { between: ends }) = what {
+    } else if let FaultAct::HalfOpen(Connections { between: ends, connection: None }) = what {
         let transports = |name: &Name| plan.clients.get(name).map(|client| client.transports.as_slice());
         client_of(ends).filter(|name| transports(name) == Some(&[Transport::Websocket])).map(both)
     } else {
@@ -204,7 +207,7 @@ mod tests {
 
     /// From a second on, nothing reaches Bob for a minute.
     fn silence(happens: impl FnOnce(Planted) -> Planted) -> Verdict {
-        silence_by(FaultAct::Stall(Path::OneWay([SERVER.into(), BOB.into()])), happens)
+        silence_by(FaultAct::Stall(Path::one_way([SERVER.into(), BOB.into()])), happens)
     }
 
     /// The same for another reason.
@@ -248,7 +251,7 @@ mod tests {
     /// From a second on, nothing of Bob reaches the server, which has two sessions with him, for a minute.
     fn silence_at_the_server(happens: impl FnOnce(Planted) -> Planted) -> Verdict {
         let mut plan = plan();
-        let what = FaultAct::Stall(Path::OneWay([BOB.into(), SERVER.into()]));
+        let what = FaultAct::Stall(Path::one_way([BOB.into(), SERVER.into()]));
         plan.faults = vec![Fault { at: seconds(1).into(), lasts: Some(Span(seconds(60))), what }];
         let planted = Planted::good().serve(BOB).serve(ALICE).serve(BOB);
         let planted = planted.record("world", Kind::FaultBegan { fault: 0, what: String::new() }).touch(BOB);
@@ -289,7 +292,7 @@ mod tests {
     #[test]
     fn a_half_open_connection_is_silent_though_its_fault_is_over() {
         let mut plan = plan();
-        let what = FaultAct::HalfOpen(Pair { between: [BOB.into(), SERVER.into()] });
+        let what = FaultAct::HalfOpen(Connections { between: [BOB.into(), SERVER.into()], connection: None });
         plan.faults = vec![Fault { at: seconds(1).into(), lasts: None, what }];
         let silent = |time| {
             let planted = Planted::good().record("world", Kind::FaultBegan { fault: 0, what: String::new() });

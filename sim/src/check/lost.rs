@@ -236,6 +236,7 @@ impl Checker for Lost {
             | Kind::Resumed { .. }
             | Kind::Early { .. }
             | Kind::Did { .. }
+            | Kind::Skipped { .. }
             | Kind::FaultBegan { .. }
             | Kind::Touched { .. } => {}
             // Which the plan may not know before.

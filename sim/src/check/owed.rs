@@ -117,6 +117,7 @@ impl Owed {
             | Kind::Early { .. }
             | Kind::Disconnected { .. }
             | Kind::Exited { .. }
+            | Kind::Skipped { .. }
             | Kind::FaultBegan { .. }
             | Kind::FaultEnded { .. }
             | Kind::Touched { .. } => {}

@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 use crate::units::Span;
 
 pub use crate::scenario::{
-    ByteTrigger, ClientPlan, ClockJump, ClockSkew, Cut, Delay, DiskOpTrigger, DiskSlow, EventTrigger,
-    FaultAct, FaultKind, Guarantee, Lasting, Loss, Name, NetworkPlan, Pair, Path, Receive, SERVER, Send,
-    ServerPlan, Slow, Transport, Trigger,
+    ByteTrigger, ClientPlan, ClockJump, ClockSkew, Connections, Cut, Delay, DiskOpTrigger, DiskSlow,
+    EventTrigger, FaultAct, FaultKind, Guarantee, Lasting, Loss, Name, NetworkPlan, Pair, Path, Receive,
+    SERVER, Send, ServerPlan, Slow, Transport, Trigger, Ways, Which, WhileDead,
 };
 pub use act::{Act, Broadcast, Emit, Join, Say, attachment};
 pub use drawing::draw;

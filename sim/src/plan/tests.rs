@@ -22,6 +22,7 @@ work:
 faults:
   - { at: { step: 1..1000 }, what: { reload: alice } }
   - { at: { byte: { from: bob, to: server, nth: 1..1000 } }, lasts: 1s..2s, what: { partition: { between: [alice, server] } } }
+  - { at: { byte: { between: [bob, server], connection: { nth: 2 }, nth: 5 } }, what: { reset: { between: [bob, server], connection: current } } }
   - { at: { disk_op: { of: server, nth: 1..1000, since: 2s..9s } }, lasts: 1s..2s, what: { kill: server } }
   - { at: { disk_op: { of: server, nth: 7 } }, lasts: 1s, what: { kill: server } }
 ";
@@ -274,7 +275,7 @@ fn a_plan_that_the_world_cannot_run_is_refused() {
     refused(|plan| plan.faults.extend(plan.faults.last().cloned()), "down already");
     refused(|plan| plan.faults[0].what = FaultAct::Kill("alice".into()), "only the server");
     refused(|plan| plan.faults[0].what = FaultAct::Reload("server".into()), "only a client");
-    let path = || Path::Between(["alice".into(), "server".into()]);
+    let path = || Path::between(["alice".into(), "server".into()]);
     let loss = |percent| FaultAct::Loss(Loss { path: path(), percent });
     refused(|plan| plan.faults[0].what = loss(0), "cannot lose 0 %");
     refused(|plan| plan.faults[0].what = loss(100), "cannot lose 100 %");
@@ -296,7 +297,12 @@ fn a_plan_that_the_world_cannot_run_is_refused() {
         Trigger::Event(EventTrigger::Byte(ByteTrigger { path, nth, since }))
     };
     refused(|plan| plan.faults[0].at = byte(path(), 0), "it cannot begin with byte 0");
-    let of_clients = Path::Between(["alice".into(), "bob".into()]);
+    let connections =
+        Connections { between: ["alice".into(), "server".into()], connection: Some(Which::Nth(0)) };
+    let reset =
+        Fault { lasts: None, what: FaultAct::Reset(connections), ..drawn(STORY, 7).faults[0].clone() };
+    refused(|plan| plan.faults[0] = reset, "connections count from 1");
+    let of_clients = Path::between(["alice".into(), "bob".into()]);
     refused(|plan| plan.faults[0].at = byte(of_clients, 1), "not `alice` and `bob`");
     let of = Name::from("dave");
     let operation = DiskOpTrigger { of, nth: NumberRange { low: 1, high: 1 }, since: SpanRange::default() };

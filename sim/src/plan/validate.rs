@@ -15,7 +15,7 @@ use crate::units::{Rate, Span, SpanRange};
 
 use super::{
     Act, ClientPlan, ClockJump, ClockSkew, Cut, Delay, DiskSlow, EventTrigger, Fault, FaultAct, Guarantee,
-    Join, Lasting, Loss, Name, Op, Plan, SERVER, Say, Send, Slow, Trigger, VERSION,
+    Join, Lasting, Loss, Name, Op, Plan, SERVER, Say, Send, Slow, Trigger, VERSION, Which,
 };
 
 /// Why a plan cannot be run.
@@ -233,6 +233,10 @@ impl Plan {
                 self.validate_link(part, link)?;
             }
             validate_measure(part, &fault.what)?;
+            let nowhere = |which: Option<Which>| which == Some(Which::Nth(0));
+            part.must(!nowhere(fault.what.connection()) && !nowhere(fault.at.connection()), || {
+                "connections count from 1".to_owned()
+            })?;
             let mut names = fault.what.victims().iter().chain(fault.at.watched());
             let unknown = names.find(|name| ***name != *SERVER && !self.clients.contains_key(*name));
             part.must(unknown.is_none(), || format!("unknown client `{}`", unknown.map_or("", |name| name)))?;

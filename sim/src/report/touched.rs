@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
     use crate::check::planted::plan;
-    use crate::plan::{Fault, Pair};
+    use crate::plan::{Connections, Fault};
 
     fn fault(what: FaultAct) -> Fault {
         Fault { at: Duration::ZERO.into(), lasts: None, what }
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn faults_are_counted_by_kind_and_those_that_touched_nothing_are_named() {
-        let between = || Pair { between: ["alice".into(), "server".into()] };
+        let between = || Connections { connection: None, between: ["alice".into(), "server".into()] };
         let mut plan = plan();
         plan.faults = vec![
             fault(FaultAct::Reset(between())),

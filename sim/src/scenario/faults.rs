@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::draw::{Stream, draw_duration, draw_within};
 use crate::units::{NumberRange, Rate, SpanRange};
 
+use super::paths::{Connections, Pair, Path, Which};
 use super::terms::{Name, SERVER};
 
 /// A fault.
@@ -25,10 +26,10 @@ pub enum FaultAct {
     Stall(Path),
     /// Both ways silent; who connects tries again at 1 s, doubling.
     Partition(Pair),
-    /// The path of every connection between the two is gone for good, and no one is told. New ones work.
-    HalfOpen(Pair),
-    /// Every connection between the two gets an RST, at both ends.
-    Reset(Pair),
+    /// The path of every connection between the two, or of one, is gone for good, and no one is told. New ones work.
+    HalfOpen(Connections),
+    /// Every connection between the two, or one, gets an RST, at both ends.
+    Reset(Connections),
     /// A connection gets an RST, at both ends, behind exactly so many bytes.
     Cut(Cut),
     /// The process is gone; its kernel says FIN (RST if it holds unread bytes) and refuses until it is started again at
@@ -270,8 +271,33 @@ impl FaultAct {
             | Self::Slow(Slow { path, .. })
             | Self::Cut(Cut { path, .. })
             | Self::Stall(path) => Some(path.ends()),
-            Self::Partition(pair) | Self::HalfOpen(pair) | Self::Reset(pair) => Some(&pair.between),
+            Self::Partition(pair) => Some(&pair.between),
+            Self::HalfOpen(connections) | Self::Reset(connections) => Some(&connections.between),
             Self::Kill(_)
+            | Self::Shutdown(_)
+            | Self::RollingRestart(_)
+            | Self::Reload(_)
+            | Self::Pause(_)
+            | Self::PowerOff(_)
+            | Self::DiskFull(_)
+            | Self::DiskError(_)
+            | Self::DiskSlow(_)
+            | Self::ClockSkew(_)
+            | Self::ClockJump(_) => None,
+        }
+    }
+
+    /// The one connection that it is about, where it is about one.
+    pub fn connection(&self) -> Option<Which> {
+        match self {
+            Self::Delay(Delay { path, .. })
+            | Self::Loss(Loss { path, .. })
+            | Self::Slow(Slow { path, .. })
+            | Self::Cut(Cut { path, .. })
+            | Self::Stall(path) => path.connection,
+            Self::HalfOpen(connections) | Self::Reset(connections) => connections.connection,
+            Self::Partition(_)
+            | Self::Kill(_)
             | Self::Shutdown(_)
             | Self::RollingRestart(_)
             | Self::Reload(_)
@@ -315,9 +341,8 @@ impl fmt::Display for FaultAct {
             Self::Loss(Loss { path, percent }) => write!(f, " {path} {percent} %"),
             Self::Slow(Slow { path, rate }) => write!(f, " {path} to {rate}"),
             Self::Stall(path) => write!(f, " {path}"),
-            Self::Partition(Pair { between: [a, b] })
-            | Self::HalfOpen(Pair { between: [a, b] })
-            | Self::Reset(Pair { between: [a, b] }) => write!(f, " {a} -- {b}"),
+            Self::Partition(Pair { between: [a, b] }) => write!(f, " {a} -- {b}"),
+            Self::HalfOpen(connections) | Self::Reset(connections) => write!(f, " {connections}"),
             Self::Cut(Cut { path, after }) => write!(f, " {path} after {after} bytes"),
             Self::Kill(name)
             | Self::Shutdown(name)
@@ -413,75 +438,3 @@ pub struct ClockJump {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub back: bool,
 }
-
-/// Two processes, unordered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pair {
-    /// The two.
-    pub between: [Name; 2],
-}
-
-/// One way or both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "PathText", into = "PathText")]
-pub enum Path {
-    /// Both ways: `{ between: [alice, server] }`.
-    Between([Name; 2]),
-    /// From the first to the second: `{ from: alice, to: server }`.
-    OneWay([Name; 2]),
-}
-
-impl Path {
-    /// The processes at its ends.
-    pub fn ends(&self) -> &[Name; 2] {
-        match self {
-            Self::Between(ends) | Self::OneWay(ends) => ends,
-        }
-    }
-}
-
-impl fmt::Display for Path {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Between([a, b]) => write!(f, "{a} -- {b}"),
-            Self::OneWay([from, to]) => write!(f, "{from} -> {to}"),
-        }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PathText {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    between: Option<[Name; 2]>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    from: Option<Name>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    to: Option<Name>,
-}
-
-impl TryFrom<PathText> for Path {
-    type Error = &'static str;
-
-    fn try_from(text: PathText) -> Result<Self, Self::Error> {
-        match (text.between, text.from, text.to) {
-            (Some(ends), None, None) => Ok(Self::Between(ends)),
-            (None, Some(from), Some(to)) => Ok(Self::OneWay([from, to])),
-            _ => Err(PATH_FORMS),
-        }
-    }
-}
-
-impl From<Path> for PathText {
-    fn from(path: Path) -> Self {
-        match path {
-            Path::Between(ends) => Self { between: Some(ends), from: None, to: None },
-            Path::OneWay([from, to]) => Self { between: None, from: Some(from), to: Some(to) },
-        }
-    }
-}
-
-/// What a fault of a link must say.
-pub(super) const PATH_FORMS: &str =
-    "a link is either `between` two processes, for both ways, or `from` one `to` the other, for one way";

@@ -9,6 +9,7 @@ mod diagnostic;
 mod expect;
 mod faults;
 pub mod limits;
+mod paths;
 mod resolve;
 mod rules;
 mod schema;
@@ -26,13 +27,12 @@ use std::path::Path as FilePath;
 use crate::units::{Span, SpanRange};
 
 pub use anomaly::Anomaly;
-pub use client::{ClientPlan, Guarantee, Receive, Send, Transport};
+pub use client::{ClientPlan, Guarantee, Receive, Send, Transport, WhileDead};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use expect::{Comparison, Count, Expect};
-pub use faults::{
-    ClockJump, ClockSkew, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Pair, Path, Slow,
-};
+pub use faults::{ClockJump, ClockSkew, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Slow};
+pub use paths::{Connections, Pair, Path, Ways, Which};
 pub use swarm::{Intensity, Open, Swarm};
 pub use terms::{Name, NetworkPlan, SERVER, ServerPlan, WORLD};
 pub use trigger::{ByteTrigger, DiskOpTrigger, EventTrigger, Trigger};

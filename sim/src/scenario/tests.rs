@@ -211,6 +211,9 @@ tells! {
     a_trigger_of_two_kinds: spoilt("{ step: 120 }", "{ step: 120, byte: 7 }");
     a_trigger_that_is_a_list: spoilt("{ step: 120 }", "[120]");
     a_time_that_is_no_time: spoilt("{ step: 120 }", "soon");
+    a_connection_that_is_none: spoilt("half_open: { between: [alice, server]", "half_open: { between: [alice, server], connection: { nth: 0 }");
+    a_connection_of_no_kind: spoilt("half_open: { between: [alice, server]", "half_open: { between: [alice, server], connection: curent");
+    a_partition_of_one_connection: spoilt("partition: { between: [alice, server]", "partition: { between: [alice, server], connection: current");
     a_step_in_words: spoilt("{ step: 120 }", "{ step: twelve }");
     a_disk_operation_of_nobody: spoilt("disk_op: { of: server", "disk_op: { of: sever");
     a_disk_operation_that_is_none: spoilt("nth: 1..300", "nth: 0..300");

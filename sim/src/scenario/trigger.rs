@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use crate::draw::{Stream, draw_duration, draw_within};
 use crate::units::{NumberRange, SpanRange};
 
-use super::faults::Path;
+use super::paths::{Path, Which};
 use super::terms::Name;
 
 /// When a fault begins. A plan has one time, one number.
@@ -111,6 +111,14 @@ impl Trigger {
     pub fn link(&self) -> Option<&[Name; 2]> {
         match self {
             Self::Event(EventTrigger::Byte(byte)) => Some(byte.path.ends()),
+            Self::Time(_) | Self::Event(EventTrigger::Step(_) | EventTrigger::DiskOp(_)) => None,
+        }
+    }
+
+    /// The one connection whose bytes are waited for, where it is one.
+    pub fn connection(&self) -> Option<Which> {
+        match self {
+            Self::Event(EventTrigger::Byte(byte)) => byte.path.connection,
             Self::Time(_) | Self::Event(EventTrigger::Step(_) | EventTrigger::DiskOp(_)) => None,
         }
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::hardware::{Hardware, Machines};
-use super::kernel::{Impairment, MachineId, Network};
+use super::kernel::{ConnectionId, Impairment, MachineId, Network, Stretch};
 use crate::disk::Trouble;
-use crate::plan::{DiskSlow, Fault, FaultAct, Name, Pair, Path};
+use crate::plan::{Connections, DiskSlow, Fault, FaultAct, Name, Pair, Path, SERVER, Ways, Which};
 
 /// How long a process that is asked to stop may take; then it is killed, as service managers do.
 pub(super) const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
@@ -25,14 +25,15 @@ pub(super) enum Moment {
 pub(super) fn apply(machines: &Machines, network: &Network, fault: &Fault, place: usize, moment: Moment) {
     let links = &network.links;
     let impose = |path: &Path, impairment: Impairment| {
-        ways(network, path).into_iter().for_each(|way| links.impose(way, place, impairment));
+        let Some(Stretch { ways, only }) = stretch(network, path) else { return };
+        ways.into_iter().for_each(|way| links.impose(way, place, impairment, only));
     };
     let lift = |path: &Path| ways(network, path).into_iter().for_each(|way| links.lift(way, place));
     // A plan that names what is not there is refused before the run.
     let on = |name: &Name, change: &dyn Fn(&Hardware)| {
         machines.get(name).into_iter().for_each(|machine| change(machine))
     };
-    let both = |pair: &Pair| Path::Between(pair.between.clone());
+    let both = |pair: &Pair| Path::between(pair.between.clone());
     match (&fault.what, moment) {
         (FaultAct::Delay(delay), Moment::Begins) => impose(&delay.path, Impairment::Delay(delay.by)),
         (FaultAct::Delay(delay), Moment::Ends) => lift(&delay.path),
@@ -49,22 +50,24 @@ pub(super) fn apply(machines: &Machines, network: &Network, fault: &Fault, place
         (FaultAct::Partition(pair), Moment::Begins) => impose(&both(pair), Impairment::Block),
         (FaultAct::Partition(pair), Moment::Ends) => lift(&both(pair)),
 
-        (FaultAct::HalfOpen(pair), Moment::Begins) => {
-            if let Some((one, other)) = way(network, &pair.between) {
-                network.sever(one, other, place);
+        (FaultAct::HalfOpen(some), Moment::Begins) => {
+            if let Some(((one, other), only)) = connections(network, some) {
+                network.sever(one, other, only, place);
             }
         }
         (FaultAct::HalfOpen(_), Moment::Ends) => {}
 
-        (FaultAct::Reset(pair), Moment::Begins) => {
-            if let Some((one, other)) = way(network, &pair.between) {
-                links.touch_all(place, &network.reset(one, other));
+        (FaultAct::Reset(some), Moment::Begins) => {
+            if let Some(((one, other), only)) = connections(network, some) {
+                links.touch_all(place, &network.reset(one, other, only));
             }
         }
         (FaultAct::Reset(_), Moment::Ends) => {}
 
         (FaultAct::Cut(cut), Moment::Begins) => {
-            links.arm_cut(ways(network, &cut.path), place, cut.after.low);
+            if let Some(stretch) = stretch(network, &cut.path) {
+                links.arm_cut(stretch, place, cut.after.low);
+            }
         }
         (FaultAct::Cut(_), Moment::Ends) => {}
 
@@ -145,13 +148,41 @@ pub(super) fn apply(machines: &Machines, network: &Network, fault: &Fault, place
     }
 }
 
+/// Where a path is now; nowhere where it is about a connection that is not there.
+pub(super) fn stretch(network: &Network, path: &Path) -> Option<Stretch> {
+    let only = only(network, path.ends(), path.connection)?;
+    Some(Stretch { ways: ways(network, path), only })
+}
+
+/// The machines at both ends, and the only connection that it is about; nothing where that is not there.
+fn connections(
+    network: &Network,
+    some: &Connections,
+) -> Option<((MachineId, MachineId), Option<ConnectionId>)> {
+    way(network, &some.between).zip(only(network, &some.between, some.connection))
+}
+
+/// The inner `None` is all of them.
+fn only(network: &Network, ends: &[Name; 2], which: Option<Which>) -> Option<Option<ConnectionId>> {
+    let Some(which) = which else { return Some(None) };
+    let (one, other) = way(network, ends)?;
+    match which {
+        Which::Current => network.current(one, other).map(Some),
+        // Only clients dial.
+        Which::Nth(nth) => {
+            let dialer = if *ends[0] == *SERVER { other } else { one };
+            Some(Some(ConnectionId { dialer, serial: nth }))
+        }
+    }
+}
+
 /// The directions that a path is.
-pub(super) fn ways(network: &Network, path: &Path) -> Vec<(MachineId, MachineId)> {
-    match path {
-        Path::Between(pair) => {
+fn ways(network: &Network, path: &Path) -> Vec<(MachineId, MachineId)> {
+    match &path.ways {
+        Ways::Between(pair) => {
             way(network, pair).into_iter().flat_map(|(one, other)| [(one, other), (other, one)]).collect()
         }
-        Path::OneWay(pair) => way(network, pair).into_iter().collect(),
+        Ways::OneWay(pair) => way(network, pair).into_iter().collect(),
     }
 }
 

@@ -147,7 +147,7 @@ impl Hardware {
         self.standing().down.push(fault);
         let gone = self.network.power_off(self.machine);
         for way in self.network.ways_of(self.machine) {
-            self.network.links.impose(way, fault, Impairment::Block);
+            self.network.links.impose(way, fault, Impairment::Block, None);
         }
         if let Some(process) = self.alive() {
             process.end("lost power");

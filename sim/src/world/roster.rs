@@ -1,8 +1,8 @@
 //! Every machine of a run with its disk, and the life that runs on it now, if one does.
 //!
 //! A life gets everything fresh but its name and its disk. What a user does while the client is down waits for the next
-//! life: its user sits before a dead screen and tries again. A client that comes back is first told to connect if that is
-//! what its user last wanted.
+//! life, or is skipped, as the plan says of the client; the history has what is skipped. A client that comes back is first
+//! told to connect if that is what its user last wanted.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::timepiece::Timepiece;
 use crate::app::{App, Machine, Probe};
 use crate::disk::Disk;
 use crate::history::{Kind, Recorder};
-use crate::plan::{Act, Fault, FaultAct, Name, Plan, SERVER};
+use crate::plan::{Act, Fault, FaultAct, Name, Plan, SERVER, WhileDead};
 
 /// What each machine calls its database.
 const DATABASE: &str = "chat.db";
@@ -138,8 +138,7 @@ impl<'a> Roster<'a> {
     /// A user does something.
     pub(super) fn act(&mut self, who: &Name, act: Act) {
         let Some(place) = self.places.get_mut(who) else { return };
-        if act == Act::Reload {
-            drop(place.hardware.restart());
+        if act == Act::Reload && place.hardware.restart().is_some() {
             return;
         }
         match place.alive().and_then(|running| running.acts.as_ref()) {
@@ -149,7 +148,16 @@ impl<'a> Roster<'a> {
                 drop(acts.send(act));
                 place.wants_connection = wants.unwrap_or(place.wants_connection);
             }
-            None => place.waiting.push_back(act),
+            None => {
+                match (self.plan.clients.get(who).map(|client| client.while_dead), wants_connection(&act)) {
+                    (Some(WhileDead::Skip), Some(wants)) => place.wants_connection = wants,
+                    (Some(WhileDead::Skip), None) => {
+                        let skipped = Kind::Skipped { what: act.to_string() };
+                        self.recorder.record(moment::now(), who, place.lives, 0, skipped);
+                    }
+                    (Some(WhileDead::Wait) | None, _) => place.waiting.push_back(act),
+                }
+            }
         }
     }
 

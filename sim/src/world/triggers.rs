@@ -63,8 +63,9 @@ impl Triggers {
                 }
             }
             EventTrigger::Byte(byte) => {
-                let ways = faults::ways(&self.network, &byte.path);
-                self.network.links.strike_at(ways, byte.nth.low, Box::new(strike));
+                if let Some(stretch) = faults::stretch(&self.network, &byte.path) {
+                    self.network.links.strike_at(stretch, byte.nth.low, Box::new(strike));
+                }
             }
         }
     }

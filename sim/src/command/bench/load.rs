@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::plan::{Backend, Name, Plan, draw};
-use crate::scenario::{FaultAct, FaultStep, Pair, SERVER, Scenario, StepAct, Trigger};
+use crate::scenario::{Connections, FaultAct, FaultStep, SERVER, Scenario, StepAct, Trigger};
 use crate::subject::{Content, Subject};
 use crate::units::SpanRange;
 
@@ -67,7 +67,10 @@ impl Load {
         let resets = speakers.iter().cycle().take(resets).map(|speaker| FaultStep {
             at: Trigger::Time(SpanRange { low: FAULTS.0, high: FAULTS.1 }),
             lasts: None,
-            what: FaultAct::Reset(Pair { between: [speaker.clone(), Name::from(SERVER)] }),
+            what: FaultAct::Reset(Connections {
+                between: [speaker.clone(), Name::from(SERVER)],
+                connection: None,
+            }),
         });
         self.scenario.faults.extend(resets);
         self

@@ -6,8 +6,8 @@ use crate::scenario::{Intensity, Swarm};
 use crate::units::{NumberRange, Rate, Span, SpanRange};
 
 use super::super::{
-    ClockJump, ClockSkew, Cut, Delay, DiskSlow, Fault, FaultAct, FaultKind, Lasting, Loss, Name, Pair, Path,
-    Plan, SERVER, Slow,
+    ClockJump, ClockSkew, Connections, Cut, Delay, DiskSlow, Fault, FaultAct, FaultKind, Lasting, Loss, Name,
+    Pair, Path, Plan, SERVER, Slow,
 };
 use super::dice::Dice;
 use super::work::noticing;
@@ -97,14 +97,15 @@ impl Weather<'_> {
         let client = || self.dice.pick(&format!("{key}/client"), self.names).clone();
         let server = || Name::from(SERVER);
         let pair = || Pair { between: [client(), server()] };
+        let connections = || Connections { between: [client(), server()], connection: None };
         let path = || self.path(key, [client(), server()]);
         // Disks and power fail most where it hurts most.
         let machine = || if self.dice.happens(&format!("{key}/server"), 60) { server() } else { client() };
         match kind {
             FaultKind::Stall => FaultAct::Stall(path()),
             FaultKind::Partition => FaultAct::Partition(pair()),
-            FaultKind::Reset => FaultAct::Reset(pair()),
-            FaultKind::HalfOpen => FaultAct::HalfOpen(pair()),
+            FaultKind::Reset => FaultAct::Reset(connections()),
+            FaultKind::HalfOpen => FaultAct::HalfOpen(connections()),
             FaultKind::Delay => FaultAct::Delay(Delay { path: path(), by: self.delay(key) }),
             FaultKind::Loss => FaultAct::Loss(Loss { path: path(), percent: self.percent(key) }),
             FaultKind::Slow => FaultAct::Slow(Slow { path: path(), rate: self.rate(key) }),
@@ -126,9 +127,9 @@ impl Weather<'_> {
     /// Either way, or both.
     fn path(&self, key: &str, [client, server]: [Name; 2]) -> Path {
         match self.dice.within(&format!("{key}/path"), 0..=2) {
-            0 => Path::Between([client, server]),
-            1 => Path::OneWay([client, server]),
-            _ => Path::OneWay([server, client]),
+            0 => Path::between([client, server]),
+            1 => Path::one_way([client, server]),
+            _ => Path::one_way([server, client]),
         }
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::scenario::FaultStep;
 use crate::scenario::faults::{
-    ClockJump, ClockSkew, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, PATH_FORMS, Pair, Path,
-    Slow,
+    ClockJump, ClockSkew, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Slow,
 };
 use crate::scenario::limits::{CLOCK_PERCENT, CONTENT_BYTES_TOTAL_MAX, LOSS_PERCENT};
-use crate::scenario::schema::{EndsText, FaultActText, FaultText, TimeText, WayText};
+use crate::scenario::paths::{Connections, PATH_FORMS, Pair, Path, Ways, Which};
+use crate::scenario::schema::{EndsText, FaultActText, FaultText, TimeText, WayText, WhichText};
 use crate::scenario::terms::{Name, SERVER};
 use crate::scenario::yaml::Spanned;
 use crate::units::{NumberRange, Rate, SpanRange};
@@ -44,8 +44,12 @@ impl Resolver<'_> {
             }
             FaultActText::Stall(stall) => self.path(what, stall.way()).map(FaultAct::Stall),
             FaultActText::Partition(pair) => self.pair(&pair.between).map(FaultAct::Partition),
-            FaultActText::HalfOpen(pair) => self.pair(&pair.between).map(FaultAct::HalfOpen),
-            FaultActText::Reset(pair) => self.pair(&pair.between).map(FaultAct::Reset),
+            FaultActText::HalfOpen(some) => {
+                self.connections(&some.between, some.connection.as_ref()).map(FaultAct::HalfOpen)
+            }
+            FaultActText::Reset(some) => {
+                self.connections(&some.between, some.connection.as_ref()).map(FaultAct::Reset)
+            }
             FaultActText::Kill(name) => self.the_server(name, "killed").map(FaultAct::Kill),
             FaultActText::Shutdown(name) => self.the_server(name, "shut down").map(FaultAct::Shutdown),
             FaultActText::RollingRestart(name) => {
@@ -162,9 +166,10 @@ impl Resolver<'_> {
 
     /// What stands behind `key`.
     pub(super) fn path_of<T>(&mut self, place: &Spanned<T>, key: &str, way: WayText<'_>) -> Option<Path> {
-        match way {
-            (Some(ends), None, None) => self.link(ends).map(Path::Between),
-            (None, Some(from), Some(to)) => self.link(&[from.clone(), to.clone()]).map(Path::OneWay),
+        let connection = self.which(way.connection);
+        let ways = match (way.between, way.from, way.to) {
+            (Some(ends), None, None) => self.link(ends).map(Ways::Between),
+            (None, Some(from), Some(to)) => self.link(&[from.clone(), to.clone()]).map(Ways::OneWay),
             _ => {
                 self.wrong(place, PATH_FORMS).help(format!(
                     "write `{key}: {{ between: [alice, server], … }}` or \
@@ -172,7 +177,26 @@ impl Resolver<'_> {
                 ));
                 None
             }
+        };
+        Some(Path { ways: ways?, connection: connection? })
+    }
+
+    /// The inner `None` is all of them.
+    fn which(&mut self, written: Option<&WhichText>) -> Option<Option<Which>> {
+        match written {
+            None => Some(None),
+            Some(WhichText::Current) => Some(Some(Which::Current)),
+            Some(WhichText::Nth(nth)) if nth.value == 0 => {
+                self.wrong(nth, "there is no such connection").label("they count from 1");
+                None
+            }
+            Some(WhichText::Nth(nth)) => Some(Some(Which::Nth(nth.value))),
         }
+    }
+
+    fn connections(&mut self, ends: &EndsText, connection: Option<&WhichText>) -> Option<Connections> {
+        let (between, connection) = (self.link(ends), self.which(connection));
+        Some(Connections { between: between?, connection: connection? })
     }
 
     fn pair(&mut self, ends: &EndsText) -> Option<Pair> {

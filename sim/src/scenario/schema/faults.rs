@@ -74,8 +74,8 @@ pub(in crate::scenario) enum FaultActText {
     Slow(Box<SlowText>),
     Stall(Box<StallText>),
     Partition(PairText),
-    HalfOpen(PairText),
-    Reset(PairText),
+    HalfOpen(Box<ConnectionsText>),
+    Reset(Box<ConnectionsText>),
     Cut(Box<CutText>),
     Kill(Spanned<String>),
     Shutdown(Spanned<String>),
@@ -124,6 +124,22 @@ pub(in crate::scenario) struct PairText {
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct ConnectionsText {
+    pub(in crate::scenario) between: EndsText,
+    #[serde(default)]
+    pub(in crate::scenario) connection: Option<WhichText>,
+}
+
+/// Which connection: `current`, or `{ nth: 2 }`.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::scenario) enum WhichText {
+    Current,
+    Nth(Spanned<u32>),
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct DiskSlowText {
     pub(in crate::scenario) of: Spanned<String>,
     pub(in crate::scenario) by: TimeText,
@@ -148,9 +164,13 @@ pub(in crate::scenario) struct ClockJumpText {
 /// The two ends of a link.
 pub(in crate::scenario) type EndsText = [Spanned<String>; 2];
 
-/// What is written of a way: `between`, `from`, `to`.
-pub(in crate::scenario) type WayText<'a> =
-    (&'a Option<EndsText>, &'a Option<Spanned<String>>, &'a Option<Spanned<String>>);
+/// What is written of a way: `between`, `from`, `to`, `connection`.
+pub(in crate::scenario) struct WayText<'a> {
+    pub(in crate::scenario) between: Option<&'a EndsText>,
+    pub(in crate::scenario) from: Option<&'a Spanned<String>>,
+    pub(in crate::scenario) to: Option<&'a Spanned<String>>,
+    pub(in crate::scenario) connection: Option<&'a WhichText>,
+}
 
 /// What is said of one way of a link or of both, with what else that is. The keys stand in each, because a flattened struct
 /// loses the places of its values.
@@ -165,12 +185,19 @@ macro_rules! on_a_way {
             from: Option<Spanned<String>>,
             #[serde(default)]
             to: Option<Spanned<String>>,
+            #[serde(default)]
+            connection: Option<WhichText>,
             $($(#[$attribute])* pub(in crate::scenario) $key: $type,)*
         }
 
         impl $name {
             pub(in crate::scenario) fn way(&self) -> WayText<'_> {
-                (&self.between, &self.from, &self.to)
+                WayText {
+                    between: self.between.as_ref(),
+                    from: self.from.as_ref(),
+                    to: self.to.as_ref(),
+                    connection: self.connection.as_ref(),
+                }
             }
         }
     };

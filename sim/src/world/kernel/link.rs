@@ -15,7 +15,7 @@ use super::super::bell::Bell;
 use super::super::moment;
 use super::frame::{ConnectionId, MachineId, Route};
 use super::impairment::{Impairment, Imposed};
-use super::marks::{Marks, Strike, Then};
+use super::marks::{Marks, Stretch, Strike, Then};
 use crate::history::{Kind, Recorder};
 use crate::plan::{Name, SERVER};
 use crate::scenario::WORLD;
@@ -92,10 +92,17 @@ impl Links {
         Self { state: Mutex::default(), recorder, bell, names, world: WORLD.into() }
     }
 
-    /// From now on a fault does this to a way.
-    pub(in crate::world) fn impose(&self, way: Way, fault: usize, impairment: Impairment) {
+    /// From now on a fault does this to a way, or to the only connection that it is about.
+    pub(in crate::world) fn impose(
+        &self,
+        way: Way,
+        fault: usize,
+        impairment: Impairment,
+        only: Option<ConnectionId>,
+    ) {
         let mut state = self.lock();
-        state.ways.entry(way).or_default().push(Imposed { fault, impairment, free_at: Duration::ZERO });
+        let imposed = Imposed { fault, impairment, only, free_at: Duration::ZERO };
+        state.ways.entry(way).or_default().push(imposed);
         // What waits already is held by this fault too.
         state.changed(way);
     }
@@ -117,13 +124,13 @@ impl Links {
     }
 
     /// The first connection on which so many bytes pass these ways is to be cut.
-    pub(in crate::world) fn arm_cut(&self, ways: Vec<Way>, fault: usize, after: u64) {
-        self.lock().marks.set(ways, after, Then::Cut(fault));
+    pub(in crate::world) fn arm_cut(&self, stretch: Stretch, fault: usize, after: u64) {
+        self.lock().marks.set(stretch, after, Then::Cut(fault));
     }
 
     /// When so many bytes have passed these ways on one connection, `strike` is called before the next one does.
-    pub(in crate::world) fn strike_at(&self, ways: Vec<Way>, byte: u64, strike: Strike) {
-        self.lock().marks.set(ways, byte, Then::Strike(strike));
+    pub(in crate::world) fn strike_at(&self, stretch: Stretch, byte: u64, strike: Strike) {
+        self.lock().marks.set(stretch, byte, Then::Strike(strike));
     }
 
     /// The faults whose cut has come since this was last asked.
@@ -158,7 +165,8 @@ impl Links {
     /// Which links are blocked, and by which faults.
     pub(in crate::world) fn blocked(&self) -> Vec<(MachineId, MachineId, Vec<usize>)> {
         let state = self.lock();
-        let blocked = state.ways.iter().map(|(&(from, to), imposed)| (from, to, blocks(imposed).collect()));
+        let blocked =
+            state.ways.iter().map(|(&(from, to), imposed)| (from, to, blocks(imposed.iter()).collect()));
         blocked.filter(|(_, _, faults): &(_, _, Vec<usize>)| !faults.is_empty()).collect()
     }
 }
@@ -168,7 +176,7 @@ impl Links {
     /// Whether something can pass now. If not, what blocks it is charged, once for each `held`.
     pub(super) fn is_open(&self, route: Route, held: &mut Held) -> bool {
         let mut state = self.lock();
-        let blocking = state.ways.get(&route.way()).into_iter().flat_map(|imposed| blocks(imposed));
+        let blocking = blocks(state.met_by(route));
         let severing = state.severed.get(&route.connection).into_iter().flatten().copied();
         let faults: Vec<usize> = blocking.chain(severing).collect();
         for fault in &faults {
@@ -239,8 +247,8 @@ impl Links {
     }
 }
 
-fn blocks(imposed: &[Imposed]) -> impl Iterator<Item = usize> {
-    imposed.iter().filter(|imposed| imposed.impairment == Impairment::Block).map(|imposed| imposed.fault)
+fn blocks<'a>(imposed: impl Iterator<Item = &'a Imposed>) -> impl Iterator<Item = usize> {
+    imposed.filter(|imposed| imposed.impairment == Impairment::Block).map(|imposed| imposed.fault)
 }
 
 impl State {
@@ -270,8 +278,8 @@ pub(super) mod tests {
     #[test]
     fn a_link_opens_when_the_last_fault_that_blocks_it_ends() {
         let links = links();
-        links.impose((A, B), 1, Impairment::Block);
-        links.impose((A, B), 2, Impairment::Block);
+        links.impose((A, B), 1, Impairment::Block, None);
+        links.impose((A, B), 2, Impairment::Block, None);
 
         links.lift((A, B), 1);
         assert!(!links.is_open(up(1), &mut Held::default()));
@@ -283,10 +291,10 @@ pub(super) mod tests {
     #[test]
     fn one_held_thing_is_charged_once_to_each_fault_that_held_it() {
         let links = links();
-        links.impose((A, B), 7, Impairment::Block);
+        links.impose((A, B), 7, Impairment::Block, None);
         let mut held = Held::default();
         assert!(!links.is_open(up(1), &mut held));
-        links.impose((A, B), 8, Impairment::Block);
+        links.impose((A, B), 8, Impairment::Block, None);
         assert!(!links.is_open(up(1), &mut held));
         assert!(!links.is_open(up(1), &mut held));
 

@@ -13,10 +13,19 @@ use super::frame::{ConnectionId, MachineId, Route};
 pub(super) struct Marks(Vec<Mark>);
 
 struct Mark {
-    ways: Vec<(MachineId, MachineId)>,
+    stretch: Stretch,
     after: u64,
     then: Then,
     passed: BTreeMap<ConnectionId, u64>,
+}
+
+/// Which bytes something is about.
+#[derive(Debug, Clone)]
+pub(in crate::world) struct Stretch {
+    /// Those of these ways.
+    pub(in crate::world) ways: Vec<(MachineId, MachineId)>,
+    /// And of this connection, where there is one.
+    pub(in crate::world) only: Option<ConnectionId>,
 }
 
 /// What happens behind a byte.
@@ -31,9 +40,9 @@ pub(super) enum Then {
 pub(in crate::world) type Strike = Box<dyn FnOnce() + Send>;
 
 impl Marks {
-    /// From now on the bytes of these ways count.
-    pub(super) fn set(&mut self, ways: Vec<(MachineId, MachineId)>, after: u64, then: Then) {
-        self.0.push(Mark { ways, after, then, passed: BTreeMap::new() });
+    /// From now on these bytes count.
+    pub(super) fn set(&mut self, stretch: Stretch, after: u64, then: Then) {
+        self.0.push(Mark { stretch, after, then, passed: BTreeMap::new() });
     }
 
     /// So many bytes are about to pass. If there is a mark among them: how many of them pass up to it, and what happens then.
@@ -57,7 +66,8 @@ impl Marks {
 
 impl Mark {
     fn covers(&self, route: Route) -> bool {
-        self.ways.contains(&(route.from, route.to))
+        let Stretch { ways, only } = &self.stretch;
+        ways.contains(&(route.from, route.to)) && only.is_none_or(|only| only == route.connection)
     }
 }
 
@@ -68,6 +78,10 @@ mod tests {
 
     const A: MachineId = MachineId(1);
     const B: MachineId = MachineId(0);
+
+    fn all<const N: usize>(ways: [(MachineId, MachineId); N]) -> Stretch {
+        Stretch { ways: ways.to_vec(), only: None }
+    }
 
     /// Which fault cuts, and behind how many of the bytes.
     fn pass(marks: &mut Marks, route: Route, bytes: usize) -> Option<(usize, usize)> {
@@ -84,7 +98,7 @@ mod tests {
     #[test]
     fn a_cut_comes_behind_exactly_so_many_bytes_of_its_way_on_one_connection_and_only_once() {
         let mut marks = Marks::default();
-        marks.set(vec![(A, B)], 100, Then::Cut(4));
+        marks.set(all([(A, B)]), 100, Then::Cut(4));
 
         assert_eq!(pass(&mut marks, up(1), 60), None);
         assert_eq!(pass(&mut marks, up(2), 60), None, "another connection counts for itself");
@@ -96,7 +110,7 @@ mod tests {
     #[test]
     fn both_ways_count_together() {
         let mut marks = Marks::default();
-        marks.set(vec![(A, B), (B, A)], 100, Then::Cut(0));
+        marks.set(all([(A, B), (B, A)]), 100, Then::Cut(0));
 
         assert_eq!(pass(&mut marks, up(1), 99), None);
         assert_eq!(pass(&mut marks, up(1).back(), 1), Some((0, 1)));
@@ -105,8 +119,8 @@ mod tests {
     #[test]
     fn of_two_cuts_the_nearer_one_strikes_and_the_other_goes_on_counting() {
         let mut marks = Marks::default();
-        marks.set(vec![(A, B)], 100, Then::Cut(0));
-        marks.set(vec![(A, B)], 30, Then::Cut(1));
+        marks.set(all([(A, B)]), 100, Then::Cut(0));
+        marks.set(all([(A, B)]), 30, Then::Cut(1));
 
         assert_eq!(pass(&mut marks, up(1), 200), Some((1, 30)));
         assert_eq!(pass(&mut marks, up(1), 200), Some((0, 70)));
@@ -115,11 +129,21 @@ mod tests {
     #[test]
     fn two_marks_at_one_byte_are_met_one_after_the_other() {
         let mut marks = Marks::default();
-        marks.set(vec![(A, B)], 10, Then::Cut(0));
-        marks.set(vec![(A, B)], 10, Then::Cut(1));
+        marks.set(all([(A, B)]), 10, Then::Cut(0));
+        marks.set(all([(A, B)]), 10, Then::Cut(1));
 
         assert_eq!(pass(&mut marks, up(1), 30), Some((0, 10)));
         assert_eq!(pass(&mut marks, up(1), 20), Some((1, 0)));
         assert_eq!(pass(&mut marks, up(1), 20), None);
+    }
+
+    #[test]
+    fn where_it_is_about_one_connection_no_other_counts() {
+        let mut marks = Marks::default();
+        let only = Some(up(2).connection);
+        marks.set(Stretch { ways: vec![(A, B)], only }, 10, Then::Cut(0));
+
+        assert_eq!(pass(&mut marks, up(1), 30), None);
+        assert_eq!(pass(&mut marks, up(2), 30), Some((0, 10)));
     }
 }

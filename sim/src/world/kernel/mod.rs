@@ -30,9 +30,10 @@ mod retransmission;
 mod socket;
 mod state;
 
-pub(super) use frame::{MachineId, Route};
+pub(super) use frame::{ConnectionId, MachineId, Route};
 pub(super) use impairment::Impairment;
 pub(super) use interface::Carrier;
+pub(super) use marks::Stretch;
 pub(super) use network::{Network, Observers};
 pub(super) use socket::Socket;
 #[cfg(test)]

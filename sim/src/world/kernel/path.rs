@@ -107,7 +107,7 @@ impl Path {
 
     /// How many bytes may leave at a time.
     pub(super) fn piece(&self) -> usize {
-        self.network.links.piece(self.route.way())
+        self.network.links.piece(self.route)
     }
 
     /// Sends what [`Path::pass`] let through, as fast as the link takes it.
@@ -192,11 +192,11 @@ impl Path {
     /// Ends when a slow link has let so many bytes through, or is slow no more.
     async fn squeeze(&mut self, bytes: usize) {
         let Some(through) = self.network.links.through_at(self.route, bytes, moment::now()) else { return };
-        let way = self.route.way();
+        let route = self.route;
         tokio::select! {
             biased;
             () = self.sleep_until(through) => {}
-            () = self.network.links.until(way, || !self.network.links.is_slow(way)) => {}
+            () = self.network.links.until(route.way(), || !self.network.links.is_slow(route)) => {}
         }
         self.due = self.due.max(moment::now() + CARRIER);
     }

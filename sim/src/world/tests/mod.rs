@@ -17,8 +17,10 @@ mod determinism;
 mod faults;
 mod impairments;
 mod machines;
+mod overlaps;
 mod pauses;
 mod processes;
+mod scopes;
 mod traffic;
 mod triggers;
 
@@ -36,8 +38,8 @@ use super::net::ProcessStream;
 use super::{Outcome, RunOptions, run};
 use crate::app::{App, Machine};
 use crate::plan::{
-    Act, AppKind, Backend, ClientPlan, Fault, FaultAct, Guarantee, Name, NetworkPlan, Op, Pair, Path, Plan,
-    SERVER, ServerPlan,
+    Act, AppKind, Backend, ClientPlan, Connections, Fault, FaultAct, Guarantee, Name, NetworkPlan, Op, Pair,
+    Path, Plan, SERVER, ServerPlan,
 };
 use crate::units::Span;
 
@@ -82,11 +84,11 @@ fn instant(at: &str, what: FaultAct) -> Fault {
 }
 
 fn stall() -> FaultAct {
-    FaultAct::Stall(Path::Between(["alice".into(), SERVER.into()]))
+    FaultAct::Stall(Path::between(["alice".into(), SERVER.into()]))
 }
 
 fn one_way(from: &str, to: &str) -> FaultAct {
-    FaultAct::Stall(Path::OneWay([from.into(), to.into()]))
+    FaultAct::Stall(Path::one_way([from.into(), to.into()]))
 }
 
 fn partition() -> FaultAct {
@@ -94,15 +96,15 @@ fn partition() -> FaultAct {
 }
 
 fn reset() -> FaultAct {
-    FaultAct::Reset(Pair { between: [SERVER.into(), "alice".into()] })
+    FaultAct::Reset(Connections { between: [SERVER.into(), "alice".into()], connection: None })
 }
 
 fn up() -> Path {
-    Path::OneWay(["alice".into(), SERVER.into()])
+    Path::one_way(["alice".into(), SERVER.into()])
 }
 
 fn both() -> Path {
-    Path::Between(["alice".into(), SERVER.into()])
+    Path::between(["alice".into(), SERVER.into()])
 }
 
 fn kill(name: &str) -> FaultAct {
