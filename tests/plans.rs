@@ -13,10 +13,6 @@ fn plans() -> impl Strategy<Value = Plan> {
     let keep = || proptest::collection::vec(prop::bool::weighted(0.97), 64);
     (any::<u64>(), keep(), keep()).prop_map(|(seed, ops, faults)| {
         let mut plan = plan::random(seed);
-        // What a socket that is taken up again is owed is judged in `scenarios/recovery/` and `scenarios/swarm/`: under any
-        // weather the rules for events are not complete yet, as the README says.
-        plan.server.recovery = None;
-        plan.server.store_sessions = false;
         for index in (0..plan.ops.len()).rev().filter(|index| !ops[index % ops.len()]) {
             plan = plan.without_op(index).unwrap_or(plan);
         }

@@ -13,6 +13,7 @@
 pub mod crossing;
 pub mod here;
 mod judged;
+pub(crate) mod processor;
 pub mod tally;
 pub mod tried;
 mod watchdog;
@@ -24,7 +25,7 @@ pub use judged::{Judged, Watch, judged, judged_or_stuck};
 pub use tally::{Fate, Lost, Tally};
 pub use tried::{Tried, Wrong};
 
-/// How long the virtual time of a run may stand still, in real time: a tick takes milliseconds, on a busy machine too.
+/// How long the virtual time of a run may stand still while its process works: a tick takes milliseconds.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often runs are looked at in the time that they may stand still. Looks are counted and not time, so that a machine

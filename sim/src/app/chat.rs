@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::plan::{Act, Name, Plan};
 use crate::units::Span;
 
-use super::client::{self, PORT, Resuming, open};
+use super::client::{self, PORT, open};
 use super::events;
 use super::members::Members;
 use super::peers::Peers;
@@ -87,9 +87,9 @@ impl App for Chat {
     }
 
     fn client(&self, machine: Machine, plan: &Plan, ops: mpsc::UnboundedReceiver<Act>) -> BoxFuture<()> {
-        let events = events::are_in(plan).then(|| Resuming(plan.server.recovery.is_some()));
+        let has_events = events::are_in(plan);
         let options = plan.clients[&machine.name].clone();
-        Box::pin(client::run(machine, options, events, self.sabotage, ops))
+        Box::pin(client::run(machine, options, has_events, self.sabotage, ops))
     }
 }
 

@@ -36,14 +36,11 @@ pub(super) struct User {
     said: u64,
 }
 
-/// Events, and whether their sockets are taken up again.
-pub(super) struct Resuming(pub(super) bool);
-
 /// Runs until the process is gone.
 pub(super) async fn run(
     machine: Machine,
     plan: ClientPlan,
-    events: Option<Resuming>,
+    has_events: bool,
     sabotage: Option<Sabotage>,
     ops: mpsc::UnboundedReceiver<Act>,
 ) {
@@ -64,7 +61,7 @@ pub(super) async fn run(
     };
     let (name, asked) = (machine.name.clone(), chat.clone());
     machine.probe.set(move || wait_chain(&name, &asked));
-    let events = events.map(|Resuming(recovers)| Events::new(&machine, chat.client(), &plan.rooms, recovers));
+    let events = has_events.then(|| Events::new(&machine, chat.client(), &plan.rooms));
     let (events, heard) = match events {
         Some((events, heard)) => (Some(events), Some(heard)),
         None => (None, None),

@@ -18,8 +18,8 @@ use squall::{Server, Socket};
 use tokio::sync::mpsc;
 
 use super::Machine;
-use super::members::{Introduction, Member, Members};
-use crate::history::{Kind, content_digest};
+use super::members::{Introduction, Member, Members, Note};
+use crate::history::{Kind, Listener, content_digest};
 use crate::plan::{Act, Broadcast, Emit, Name, Plan, attachment};
 
 /// The namespace of the events.
@@ -132,28 +132,30 @@ impl Floor {
         let Ok(introduction) = serde_json::from_value::<Introduction>(socket.auth().clone()) else { return };
         let rooms = introduction.rooms.clone();
         let noted = socket.data();
-        let before = self.members.with(|members| {
+        let (before, note) = self.members.with(|members| {
+            let connection =
+                1 + members.values().map(|member| member.note.connection).max().unwrap_or_default();
             if !socket.recovered() {
-                members.retain(|_, member| member.introduction.name != introduction.name);
+                members.retain(|_, member| member.note.introduction.name != introduction.name);
             }
-            let connection = 1 + members.values().map(|member| member.connection).max().unwrap_or_default();
-            let member = Member { introduction: introduction.clone(), connection, away: None };
-            members.insert(socket.id().clone(), member)
+            let note = Note { introduction, connection };
+            let member = Member { note: note.clone(), away: None };
+            (members.insert(socket.id().clone(), member), note)
         });
-        let before = before.map(|member| member.introduction);
+        let before = before.map(|member| member.note);
         if let (Some(before), true) = (&before, socket.recovered()) {
             assert_eq!(noted, json!(before), "what was noted about a socket is there when it is taken up");
         }
         // What it said of its rooms while it was away. Noted is never more than is true, whenever the server dies.
         rooms.iter().for_each(|room| socket.join(&**room));
-        socket.set_data(introduction);
-        let before = before.map(|before| before.rooms).unwrap_or_default();
+        socket.set_data(note);
+        let before = before.map(|before| before.introduction.rooms).unwrap_or_default();
         before.difference(&rooms).for_each(|room| socket.leave(&**room));
     }
 
     fn welcome(&self, socket: &Socket, events: &BTreeSet<Name>) {
         let connection =
-            self.members.with(|members| members.get(socket.id()).map(|member| member.connection));
+            self.members.with(|members| members.get(socket.id()).map(|member| member.note.connection));
         self.on(socket, "enter", |floor, socket, args| {
             if let Ok(room) = args.get::<Name>(0) {
                 socket.join(&*room);
@@ -196,7 +198,7 @@ impl Floor {
         );
         self.members.with(|members| {
             let Some(member) = members.get_mut(socket.id()) else { return };
-            if Some(member.connection) != connection {
+            if Some(member.note.connection) != connection {
                 return;
             }
             match self.recovery {
@@ -225,8 +227,8 @@ impl Floor {
         let Arrival { id, content, said, address } = arrival;
         self.machine.record(0, Kind::Arrived { id: id.clone(), content });
         let audience = match &address.room {
-            Some(room) => self.names(|_, member| member.introduction.rooms.contains(room)),
-            None => self.names(|sid, _| sid == socket.id()),
+            Some(room) => self.listeners(|_, member| member.note.introduction.rooms.contains(room)),
+            None => self.listeners(|sid, _| sid == socket.id()),
         };
         self.record_relayed(id, audience, Vec::new(), address.volatile);
         match &address.room {
@@ -241,13 +243,13 @@ impl Floor {
         let Arrival { id, content, said, address } = arrival;
         self.machine.record(0, Kind::Arrived { id: id.clone(), content });
         let is_excepted =
-            |member: &Member| address.except.iter().any(|room| member.introduction.rooms.contains(room));
+            |member: &Member| address.except.iter().any(|room| member.note.introduction.rooms.contains(room));
         let is_excluded = |sid: &Sid, member: &Member| sid == socket.id() || is_excepted(member);
-        let excluded = self.names(is_excluded);
+        let excluded = self.listeners(is_excluded).into_iter().map(|listener| listener.client).collect();
         let is_in = |member: &Member| {
-            address.room.as_ref().is_none_or(|room| member.introduction.rooms.contains(room))
+            address.room.as_ref().is_none_or(|room| member.note.introduction.rooms.contains(room))
         };
-        let audience = self.names(|sid, member| is_in(member) && !is_excluded(sid, member));
+        let audience = self.listeners(|sid, member| is_in(member) && !is_excluded(sid, member));
         self.record_relayed(id, audience, excluded, address.volatile);
         let mut broadcast = match &address.room {
             Some(room) => socket.to(&**room),
@@ -262,27 +264,21 @@ impl Floor {
         broadcast.emit(HEARD, said);
     }
 
-    fn record_relayed(&self, id: MessageId, audience: Vec<Name>, excluded: Vec<Name>, volatile: bool) {
-        let away =
-            self.names(|_, member| audience.contains(&member.introduction.name) && member.away.is_some());
-        let kept = (!away.is_empty() && !volatile).then(|| Kind::Kept { id: id.clone(), clients: away });
+    fn record_relayed(&self, id: MessageId, audience: Vec<Listener>, excluded: Vec<Name>, volatile: bool) {
         self.machine.record(0, Kind::Relayed { id, audience, excluded, volatile });
-        if let Some(kept) = kept {
-            self.machine.record(0, kept);
-        }
     }
 
-    fn names(&self, is: impl Fn(&Sid, &Member) -> bool) -> Vec<Name> {
-        self.members.names(self.machine.env.clock.monotonic(), is)
+    fn listeners(&self, is: impl Fn(&Sid, &Member) -> bool) -> Vec<Listener> {
+        self.members.listeners(self.machine.env.clock.monotonic(), is)
     }
 
     fn with_rooms<T>(&self, socket: &Socket, change: impl FnOnce(&mut BTreeSet<Name>) -> T) {
         let changed = self.members.with(|members| {
-            let introduction = &mut members.get_mut(socket.id())?.introduction;
-            change(&mut introduction.rooms);
-            Some(introduction.clone())
+            let note = &mut members.get_mut(socket.id())?.note;
+            change(&mut note.introduction.rooms);
+            Some(note.clone())
         });
-        changed.into_iter().for_each(|introduction| socket.set_data(introduction));
+        changed.into_iter().for_each(|note| socket.set_data(note));
     }
 }
 
@@ -291,8 +287,6 @@ pub(super) struct Events {
     machine: Machine,
     client: Client,
     rooms: BTreeSet<Name>,
-    /// Whether sockets are taken up again.
-    recovers: bool,
 }
 
 impl Events {
@@ -301,11 +295,10 @@ impl Events {
         machine: &Machine,
         chat: &Client,
         rooms: &[Name],
-        recovers: bool,
     ) -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (client, events) = chat.of(NAMESPACE);
         let rooms = rooms.iter().cloned().collect();
-        let events_of = Self { machine: machine.clone(), client, rooms, recovers };
+        let events_of = Self { machine: machine.clone(), client, rooms };
         events_of.introduce();
         (events_of, events)
     }
@@ -386,8 +379,9 @@ impl Events {
 
     /// Takes what the namespace says.
     pub(super) fn hear(&self, session: u32, event: Event) {
-        if let (Event::Connected { recovered, .. }, true) = (&event, self.recovers) {
-            self.machine.record(session, Kind::Resumed { recovered: *recovered });
+        if let Event::Connected { recovered, sid } = &event {
+            let socket = sid.as_str().into();
+            self.machine.record(session, Kind::Resumed { recovered: *recovered, socket });
         }
         if let Event::Received { name, args, .. } = event
             && name == HEARD

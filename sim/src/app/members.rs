@@ -11,20 +11,28 @@ use serde::{Deserialize, Serialize};
 use squall::engine::{Sid, Time};
 use squall::socket::stored::StoredSession;
 
+use crate::history::Listener;
 use crate::plan::Name;
 
-/// What a client says of itself when it connects, and what is noted about its socket.
+/// What a client says of itself when it connects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Introduction {
     pub(super) name: Name,
     pub(super) rooms: BTreeSet<Name>,
 }
 
+/// What is noted about a socket, for its server's next life too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Note {
+    #[serde(flatten)]
+    pub(super) introduction: Introduction,
+    /// Which connection of all, in all lives of the server: of one client's sockets, the last is the one that it has.
+    pub(super) connection: u64,
+}
+
 /// A socket, as far as the handlers know.
 pub(super) struct Member {
-    pub(super) introduction: Introduction,
-    /// Which connection of all.
-    pub(super) connection: u64,
+    pub(super) note: Note,
     /// Without connection: until when it can be taken up again.
     pub(super) away: Option<Time>,
 }
@@ -39,23 +47,39 @@ impl Members {
         change(&mut self.0.lock().expect("no one panics while holding it"))
     }
 
-    /// The names of some that are here or may come back.
-    pub(super) fn names(&self, now: Time, is: impl Fn(&Sid, &Member) -> bool) -> Vec<Name> {
+    /// Some that are here or may come back, by name.
+    pub(super) fn listeners(&self, now: Time, is: impl Fn(&Sid, &Member) -> bool) -> Vec<Listener> {
         self.with(|members| {
             members.retain(|_, member| member.away.is_none_or(|until| now < until));
             let chosen = members.iter().filter(|(sid, member)| is(sid, member));
-            let names: BTreeSet<Name> = chosen.map(|(_, member)| member.introduction.name.clone()).collect();
-            names.into_iter().collect()
+            let listener = |(sid, member): (&Sid, &Member)| Listener {
+                client: member.note.introduction.name.clone(),
+                socket: sid.as_str().into(),
+            };
+            let mut listeners: Vec<Listener> = chosen.map(listener).collect();
+            listeners.sort_by(|one, other| one.client.cmp(&other.client));
+            listeners
         })
     }
 
-    /// Sockets of before the server started, which can be taken up again for what is left of the time.
+    /// Sockets of before the server started, which can be taken up again for what is left of the time. A socket of which its
+    /// client never heard stays in the store beside the one that the client got instead.
     pub(super) fn restore(&self, stored: &[StoredSession], now: Time, window: Duration) {
         let member = |session: &StoredSession| {
-            let introduction = serde_json::from_value(session.data.clone()).ok()?;
+            let note = serde_json::from_value(session.data.clone()).ok()?;
             let left = window.saturating_sub(session.parted_for.unwrap_or_default());
-            Some((session.socket.clone(), Member { introduction, connection: 0, away: Some(now + left) }))
+            Some((session.socket.clone(), Member { note, away: Some(now + left) }))
         };
-        self.with(|members| members.extend(stored.iter().filter_map(member)));
+        self.with(|members| {
+            members.extend(stored.iter().filter_map(member));
+            let mut last = BTreeMap::new();
+            for Member { note, .. } in members.values() {
+                let last = last.entry(note.introduction.name.clone()).or_insert(note.connection);
+                *last = note.connection.max(*last);
+            }
+            members.retain(|_, member| {
+                last.get(&member.note.introduction.name) == Some(&member.note.connection)
+            });
+        });
     }
 }

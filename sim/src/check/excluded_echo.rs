@@ -38,7 +38,7 @@ impl Checker for ExcludedEcho {
         if let Kind::Relayed { id, audience, excluded, .. } = &record.kind {
             self.examined += u64::from(!excluded.is_empty());
             let relays = self.relayed.entry(id.clone()).or_default();
-            relays.addressed.extend(audience.iter().cloned());
+            relays.addressed.extend(audience.iter().map(|listener| listener.client.clone()));
             for name in excluded {
                 relays.excluded.entry(name.clone()).or_insert_with(|| record.clone());
             }

@@ -231,7 +231,6 @@ impl Checker for Lost {
             | Kind::Relayed { .. }
             | Kind::Heard { .. }
             | Kind::Answered { .. }
-            | Kind::Kept { .. }
             | Kind::Persisted { .. }
             | Kind::Resumed { .. }
             | Kind::Early { .. }

@@ -111,7 +111,6 @@ impl Owed {
             | Kind::Relayed { .. }
             | Kind::Heard { .. }
             | Kind::Answered { .. }
-            | Kind::Kept { .. }
             | Kind::Persisted { .. }
             | Kind::Resumed { .. }
             | Kind::Early { .. }

@@ -8,7 +8,7 @@ use squall::store::{LogOffset, MessageId};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Anomaly, Ending, Judgement, Verdict, Violation, judge};
-use crate::history::{History, Kind, Recorder, Word};
+use crate::history::{History, Kind, Listener, Recorder, Word};
 use crate::plan::{
     Act, AppKind, Backend, ClientPlan, Guarantee, Name, NetworkPlan, Op, Plan, Receive, SERVER, Say, Send,
     ServerPlan,
@@ -79,6 +79,11 @@ pub(crate) fn unsettled() -> Ending {
     Ending::Unsettled { wait_chain: vec!["bob waits for the server".to_owned()] }
 }
 
+/// The socket of events that a client has from the start.
+pub(crate) fn first_socket(client: &str) -> Arc<str> {
+    format!("{client}'s first").into()
+}
+
 /// What a client is shown, with any content.
 pub(crate) fn delivered(id: &str, offset: u64, content: u64) -> Kind {
     let id = Some(MessageId(id.to_owned()));
@@ -112,9 +117,23 @@ impl Planted {
         Self { recorder: Recorder::new(), at: Duration::ZERO, said, lives, steps: 0 }
     }
 
-    /// Alice and Bob are connected.
+    /// Alice and Bob are connected, and each has a socket of events.
     pub(crate) fn new() -> Self {
-        Self::unconnected().connect(ALICE).connect(BOB)
+        Self::unconnected()
+            .connect(ALICE)
+            .connect(BOB)
+            .hold(ALICE, &first_socket(ALICE))
+            .hold(BOB, &first_socket(BOB))
+    }
+
+    /// A client is told of its socket of events.
+    pub(crate) fn hold(self, client: &str, socket: &str) -> Self {
+        self.record(client, Kind::Resumed { recovered: false, socket: socket.into() })
+    }
+
+    /// A client is told that it has its socket of events again.
+    pub(crate) fn resume(self, client: &str, socket: &str) -> Self {
+        self.record(client, Kind::Resumed { recovered: true, socket: socket.into() })
     }
 
     /// Three messages that everyone was shown: alice-1, bob-1, alice-2.
@@ -255,10 +274,13 @@ impl Planted {
         self.record(SERVER, Kind::Arrived { id: MessageId(id.to_owned()), content })
     }
 
+    /// An event is relayed to the sockets that clients have from the start.
     pub(crate) fn relay(self, id: &str, to: &[&str], except: &[&str], volatile: bool) -> Self {
-        let names = |names: &[&str]| names.iter().map(|name| Name::from(*name)).collect();
-        let id = MessageId(id.to_owned());
-        self.record(SERVER, Kind::Relayed { id, audience: names(to), excluded: names(except), volatile })
+        let listener = |client: &&str| Listener { client: Name::from(*client), socket: first_socket(client) };
+        let audience = to.iter().map(listener).collect();
+        let (id, excluded) =
+            (MessageId(id.to_owned()), except.iter().map(|name| Name::from(*name)).collect());
+        self.record(SERVER, Kind::Relayed { id, audience, excluded, volatile })
     }
 
     pub(crate) fn hear(self, client: &str, id: &str) -> Self {

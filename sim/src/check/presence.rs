@@ -21,10 +21,6 @@ pub(super) struct Presence {
     pub(super) process: u32,
     /// How many connections it has had, in all its lives.
     pub(super) connections: u64,
-    /// The record with which this life of it started, where it is not the first.
-    pub(super) restarted: Option<u64>,
-    /// Whether this life of it was ever connected: before, it knows no socket that it could take up.
-    pub(super) knows_a_socket: bool,
     /// Whether it is connected, as far as its user can see.
     pub(super) connected: bool,
     /// Whether its user wants to be disconnected.
@@ -72,11 +68,8 @@ impl Presences {
         let Some(presence) = self.clients.get_mut(&record.host) else { return };
         if let Kind::Started = &record.kind {
             presence.process = record.process;
-            presence.restarted = (record.process > 1).then_some(record.step);
-            presence.knows_a_socket = false;
         } else if let Kind::Connected { .. } = &record.kind {
             presence.connections += 1;
-            presence.knows_a_socket = true;
             presence.connected = true;
             presence.leaving = false;
             presence.touched = presence.touched_next.take();

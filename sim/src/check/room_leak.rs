@@ -102,7 +102,7 @@ impl Checker for RoomLeak {
         } else if let Kind::Relayed { id, audience, excluded, .. } = &record.kind {
             let (concerned, _) =
                 self.concerned.entry(id.clone()).or_insert_with(|| (BTreeSet::new(), record.clone()));
-            concerned.extend(audience.iter().chain(excluded).cloned());
+            concerned.extend(audience.iter().map(|listener| &listener.client).chain(excluded).cloned());
         } else if let Kind::Heard { id, .. } = &record.kind {
             self.on_heard(record, id);
         } else {

@@ -127,7 +127,7 @@ impl Checker for Unrecovered {
             } else if let Kind::Connected { peer: Some(client) } = &record.kind {
                 self.unserved.remove(client);
             }
-        } else if let Kind::Resumed { recovered } = &record.kind {
+        } else if let Kind::Resumed { recovered, .. } = &record.kind {
             self.on_resumed(record, *recovered);
         } else if let Kind::Disconnected { reason } = &record.kind {
             self.on_disconnected(record, reason);
@@ -150,7 +150,7 @@ mod tests {
 
     /// Bob has a socket of events, of which a server keeps what was missed for 2 min.
     fn bob() -> Planted {
-        Planted::good().record(BOB, Kind::Resumed { recovered: false })
+        Planted::good()
     }
 
     fn again(planted: Planted, recovered: bool) -> Verdict {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn again_where(store_sessions: bool, planted: Planted, recovered: bool) -> Verdict {
-        let planted = planted.connect(BOB).record(BOB, Kind::Resumed { recovered });
+        let planted = planted.connect(BOB).record(BOB, Kind::Resumed { recovered, socket: "another".into() });
         let mut plan = plan();
         plan.server.recovery = Some(Span(seconds(120)));
         plan.server.store_sessions = store_sessions;
@@ -198,7 +198,7 @@ mod tests {
             let started = killed.record(SERVER, Kind::Started);
             let serving = Kind::Connected { peer: Some(BOB.into()) };
             let planted = if serves { started.record(SERVER, serving) } else { started };
-            planted.record(BOB, Kind::Resumed { recovered: false }).disconnect(BOB)
+            planted.hold(BOB, "the dead server's").disconnect(BOB)
         };
         assert_eq!(again(told(false), false), Verdict::Idle);
         assert!(matches!(again(told(true), false), Verdict::Broken(_)));
@@ -212,7 +212,7 @@ mod tests {
             bob().record(BOB, Kind::Disconnected { reason: "io server disconnect" }),
             bob().restart(BOB),
             bob().disconnect(BOB).record(SERVER, Kind::Exited { how: "killed".to_owned() }),
-            Planted::good().disconnect(BOB),
+            Planted::unconnected().connect(BOB).disconnect(BOB),
         ] {
             assert_eq!(again(planted, false), Verdict::Idle);
         }

@@ -14,7 +14,7 @@ use squall::store::MessageId;
 
 use super::presence::Presences;
 use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
-use crate::history::{Kind, Record};
+use crate::history::{Kind, Listener, Record};
 use crate::plan::{Name, Plan};
 
 /// Looks for [`Anomaly::VolatileMisuse`].
@@ -67,9 +67,9 @@ impl VolatileMisuse {
         }
     }
 
-    fn on_relayed(&mut self, record: &Record, id: &MessageId, audience: &[Name]) {
+    fn on_relayed(&mut self, record: &Record, id: &MessageId, audience: &[Listener]) {
         self.volatile.entry(id.clone()).or_insert_with(|| record.host.clone());
-        for name in audience {
+        for Listener { client: name, .. } in audience {
             self.examined += 1;
             if let Some(presence) = self.presences.of(name).filter(|presence| presence.connected) {
                 let over = (presence.connections, record.clone());

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::hunt::processor::worked;
+
 /// How long something takes in reality.
 pub(super) struct Stopwatch {
     began: Instant,
@@ -15,7 +17,7 @@ impl Stopwatch {
         reason = "how long a run took in reality is told to people, outside any world"
     )]
     pub(super) fn start() -> Self {
-        Self { began: Instant::now(), had_worked: worked() }
+        Self { began: Instant::now(), had_worked: worked("self") }
     }
 
     /// The time since it was started.
@@ -25,16 +27,7 @@ impl Stopwatch {
 
     /// How long this process has worked since then, on all cores together; where the system does not say, all the time.
     pub(super) fn worked(&self) -> Duration {
-        let worked = worked().zip(self.had_worked).map(|(now, then)| now.saturating_sub(then));
+        let worked = worked("self").zip(self.had_worked).map(|(now, then)| now.saturating_sub(then));
         worked.unwrap_or_else(|| self.elapsed())
     }
-}
-
-/// How long this process has worked, as Linux counts it: in hundredths of a second.
-fn worked() -> Option<Duration> {
-    let status = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is the program's name in brackets, and may have blanks; utime and stime are the 14th and the 15th.
-    let fields: Vec<&str> = status.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    Some(Duration::from_millis(ticks * 10))
 }

@@ -163,18 +163,17 @@ impl Fold {
             Kind::Relayed { id, audience, excluded, volatile } => {
                 self.tag(21);
                 self.text(&id.0);
-                self.names(audience);
+                self.number(audience.len() as u64);
+                for listener in audience {
+                    self.text(&listener.client);
+                    self.text(&listener.socket);
+                }
                 self.names(excluded);
                 self.tag(u8::from(*volatile));
             }
             Kind::Heard { id, content } => {
                 self.tag(22);
                 self.event(id, *content);
-            }
-            Kind::Kept { id, clients } => {
-                self.tag(27);
-                self.text(&id.0);
-                self.names(clients);
             }
             Kind::Persisted { id } => {
                 self.tag(29);
@@ -185,9 +184,10 @@ impl Fold {
                 self.text(peer);
                 self.text(namespace);
             }
-            Kind::Resumed { recovered } => {
+            Kind::Resumed { recovered, socket } => {
                 self.tag(26);
                 self.number(u64::from(*recovered));
+                self.text(socket);
             }
             Kind::Answered { id, content } => {
                 self.tag(23);

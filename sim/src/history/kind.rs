@@ -7,7 +7,7 @@
 //! | client | where the plan's acts come in | `Did`, `Asked` |
 //! | server | at the log's storage | `Committed`, `Suppressed` |
 //! | server | at the sessions' storage | `Persisted` |
-//! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Kept`, `Disconnected` |
+//! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Disconnected` |
 //! | server | where its bytes go to its kernel | `Connected`, `Early` |
 //! | world | itself | `Started`, `Exited`, `Skipped`, `FaultBegan`, `FaultEnded`, `Touched` |
 //!
@@ -140,30 +140,24 @@ pub enum Kind {
     Relayed {
         /// The event.
         id: MessageId,
-        /// The clients that are connected, or about to be, and to have it.
-        audience: Vec<Name>,
+        /// The sockets that are connected, or about to be, or away and can be taken up again, and are to have it.
+        audience: Vec<Listener>,
         /// The clients that must not have it: its sender, and who is in a room that it excepts.
         excluded: Vec<Name>,
         /// Whether it is to be dropped where it cannot be sent at once.
         volatile: bool,
-    },
-    /// Server: of those to whom an event was relayed, these are away; it is kept for their sockets, which can be taken up
-    /// again. Written behind [`Kind::Relayed`], where connections are recovered.
-    Kept {
-        /// The event.
-        id: MessageId,
-        /// The clients.
-        clients: Vec<Name>,
     },
     /// Server: an event that it relayed is on its disk, and outlives it. Written where sessions are stored.
     Persisted {
         /// The event.
         id: MessageId,
     },
-    /// Client: its socket of events is connected. Written where connections are recovered.
+    /// Client: its socket of events is connected.
     Resumed {
         /// Whether the server took up the socket that was there before, and so promises that nothing is missed.
         recovered: bool,
+        /// The socket's id.
+        socket: Arc<str>,
     },
     /// Client: an event was handed to the user.
     Heard {
@@ -245,6 +239,16 @@ pub enum Kind {
         /// Whose connection: the client, and the server.
         processes: Vec<Name>,
     },
+}
+
+/// A socket of events, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// The client that asked for it.
+    pub client: Name,
+    /// Its id. A client never hears of a socket whose answer was lost on the way.
+    pub socket: Arc<str>,
 }
 
 /// A hash of what a message or an event says, so that a history can tell whether it changed on the way.

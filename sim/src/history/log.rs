@@ -222,7 +222,7 @@ mod tests {
     use squall::store::{LogOffset, MessageId};
 
     use super::*;
-    use crate::history::{Kind, Recorder};
+    use crate::history::{Kind, Listener, Recorder};
     use crate::plan::Name;
 
     /// One record of each kind.
@@ -231,6 +231,7 @@ mod tests {
         let room: Arc<str> = "general".into();
         let offset = LogOffset(17);
         let (some, content) = (Some(id()), u64::MAX);
+        let listener = |client: &str| Listener { client: client.into(), socket: "socket".into() };
         let kinds = [
             Kind::Started,
             Kind::Did { act: "connect" },
@@ -251,12 +252,11 @@ mod tests {
             Kind::Arrived { id: id(), content },
             Kind::Relayed {
                 id: id(),
-                audience: vec!["bob".into(), "carol".into()],
+                audience: vec![listener("bob"), listener("carol")],
                 excluded: vec!["alice".into()],
                 volatile: false,
             },
-            Kind::Kept { id: id(), clients: vec!["bob".into()] },
-            Kind::Resumed { recovered: true },
+            Kind::Resumed { recovered: true, socket: "bob's".into() },
             Kind::Heard { id: id(), content },
             Kind::Answered { id: id(), content },
             Kind::Trouble { what: "refused".to_owned() },

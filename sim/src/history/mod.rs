@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Name;
 
 pub use digest::Digest;
-pub use kind::{Kind, content_digest};
+pub use kind::{Kind, Listener, content_digest};
 pub use log::{Header, LogError};
 pub use recorder::{History, Recorder};
 

@@ -118,6 +118,11 @@ impl Recorder {
         self.lock().records.len() as u64
     }
 
+    /// How many can write.
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.inner)
+    }
+
     /// The history so far, moved out: later records go nowhere, and a second call finds no records.
     pub fn finish(&self) -> History {
         let mut inner = self.lock();

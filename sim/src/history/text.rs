@@ -42,13 +42,17 @@ impl fmt::Display for Kind {
             Self::Emitted { id, volatile, .. } => write!(f, "emitted {id}{}", volatility(*volatile)),
             Self::Arrived { id, .. } => write!(f, "{id} arrived"),
             Self::Relayed { id, audience, excluded, volatile } => {
-                write!(f, "relayed {id}{} to {}", volatility(*volatile), list(audience))?;
+                write!(
+                    f,
+                    "relayed {id}{} to {}",
+                    volatility(*volatile),
+                    list(audience.iter().map(|listener| &listener.client))
+                )?;
                 if excluded.is_empty() { Ok(()) } else { write!(f, ", not to {}", list(excluded)) }
             }
-            Self::Kept { id, clients } => write!(f, "kept {id} for {}", list(clients)),
             Self::Persisted { id } => write!(f, "persisted {id}"),
-            Self::Resumed { recovered: true } => f.write_str("resumed its socket of events"),
-            Self::Resumed { recovered: false } => f.write_str("got a new socket of events"),
+            Self::Resumed { recovered: true, .. } => f.write_str("resumed its socket of events"),
+            Self::Resumed { recovered: false, .. } => f.write_str("got a new socket of events"),
             Self::Heard { id, .. } => write!(f, "heard {id}"),
             Self::Answered { id, .. } => write!(f, "answered {id}"),
             Self::Connected { peer: None } => f.write_str("connected"),
@@ -78,6 +82,7 @@ fn volatility(volatile: bool) -> &'static str {
     if volatile { " (volatile)" } else { "" }
 }
 
-fn list(names: &[Name]) -> String {
+fn list<'a>(names: impl IntoIterator<Item = &'a Name>) -> String {
+    let names: Vec<&str> = names.into_iter().map(|name| &**name).collect();
     if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
 }

@@ -34,9 +34,13 @@ impl Judged {
             return Some(format!("panicked: {}", self.outcome.panics.join("; ")));
         }
         let stray = self.outcome.stray_tasks;
-        (stray > 0).then(|| {
-            format!("{stray} tasks were spawned outside Env: they can be neither killed nor replayed")
-        })
+        if stray > 0 {
+            return Some(format!(
+                "{stray} tasks were spawned outside Env: they can be neither killed nor replayed"
+            ));
+        }
+        let leaked = self.outcome.leaked;
+        (leaked > 0).then(|| format!("what was put to the test outlived its world, with {leaked} handles to it: it keeps itself alive"))
     }
 
     /// Whether every promise held.

@@ -162,7 +162,7 @@ impl Workers {
                     }
                 }
                 Event::Ended(number) => self.bury(number, hunt, told),
-                Event::Look => self.workers.values_mut().for_each(|worker| worker.look(LOOKS)),
+                Event::Look => self.workers.values_mut().for_each(|worker| worker.look(LOOKS, self.patience)),
                 Event::Interrupted => return Err(Stop::Interrupted),
             }
         }

@@ -79,6 +79,9 @@ pub struct Outcome {
     /// The most tasks that ran at one time past `Env.spawn`: more than zero is a defect of what was put to the test, for
     /// no fault could reach them.
     pub stray_tasks: u64,
+    /// How many handles to its world were held when that was gone: more than zero is a defect of what was put to the test,
+    /// for it keeps itself alive, and with it all the memory that it has.
+    pub leaked: usize,
     /// Every value of a tracing field `reached`, and how often it came up.
     pub reached: BTreeMap<String, u64>,
     /// What processes saw at their ends of connections, in order; empty where nobody asked for it.
@@ -157,6 +160,7 @@ impl Outcome {
             touched: BTreeMap::new(),
             panics: vec![why],
             stray_tasks: 0,
+            leaked: 0,
             reached: BTreeMap::new(),
             seen: Vec::new(),
             log: Vec::new(),
@@ -197,12 +201,14 @@ fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions, progress: &At
         Ok(listening) => listening,
         Err(why) => return Outcome::none(why),
     };
+    let outside = recorder.holders();
     let mut outcome =
         match catch_unwind(AssertUnwindSafe(|| Drive::start(plan, app, options, &recorder, progress))) {
             Ok(Ok(drive)) => to_the_end(drive, &recorder),
             Ok(Err(why)) => Outcome::none(why),
             Err(_) => Outcome::none("the world failed to start".to_owned()),
         };
+    outcome.leaked = recorder.holders().saturating_sub(outside);
     outcome.panics.extend(panics::so_far());
     outcome.reached = listening.reached();
     outcome.log = listening.lines();
@@ -227,6 +233,7 @@ fn to_the_end(mut drive: Drive<'_>, recorder: &Recorder) -> Outcome {
         touched: drive.touched(),
         panics: failures,
         stray_tasks: drive.stray_tasks,
+        leaked: 0,
         reached: BTreeMap::new(),
         seen: drive.seen(),
         log: Vec::new(),

@@ -133,6 +133,12 @@ impl Endpoint {
         self.attached.lock().expect("no one panics while holding it")
     }
 
+    /// Lets go of the application's functions, which may hold the endpoint's host.
+    pub(super) fn forget(&self) {
+        let functions = (self.fallback().take(), self.allow_request().take());
+        drop(functions);
+    }
+
     fn is_at(&self, path: &str) -> bool {
         path.trim_end_matches('/') == self.options.path.trim_end_matches('/')
     }
@@ -169,7 +175,5 @@ pub(super) async fn shutdown(host: &Arc<dyn Host>, grace: Duration) {
     }
     for host in &hosts {
         host.forget();
-        *host.endpoint().fallback() = None;
-        *host.endpoint().allow_request() = None;
     }
 }

@@ -143,7 +143,9 @@ impl Host for Shared {
     }
 
     fn forget(&self) {
-        *self.handler() = None;
+        let handler = self.handler().take();
+        drop(handler);
+        self.endpoint.forget();
     }
 }
 

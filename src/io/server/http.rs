@@ -21,6 +21,9 @@ use super::endpoint::{Endpoint, Host};
 /// How long a client may take to send the head of a request, and how long a connection is kept for the next.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the connections of a session that has ended are kept when the server stops.
+const FAREWELL: Duration = Duration::from_millis(200);
+
 /// How large the head of a request may be.
 const HEADER_BYTES_MAX: usize = 16 << 10;
 
@@ -61,10 +64,14 @@ pub(super) async fn serve(host: Arc<dyn Host>, stream: BoxStream, peer: SocketAd
 }
 
 /// Ends when the server has stopped and has nothing more to say here. Who has no session is owed no goodbye.
+///
+/// A session that polls is told of its end by the answer to its GET. If its other connection ended at the same moment, a
+/// POST on its way there could fail before that answer is read, and the client would believe in an error.
 async fn dismissed(endpoint: &Endpoint, caller: &Caller) {
     endpoint.stopped().await;
     let session = caller.session().clone();
     if let Some(session) = session {
         session.closed().await;
+        endpoint.env.sleep(FAREWELL).await;
     }
 }

@@ -19,6 +19,7 @@ use crate::socket::{
 };
 
 use super::broadcast::AcksMissing;
+use super::endpoint::Host;
 use super::handshake::{Handshake, Notes};
 use super::registry::ParentId;
 use super::request::RequestInfo;
@@ -112,6 +113,14 @@ pub(super) struct HubTask {
     alarm: Alarm,
     /// Weak, so that the task ends with the last who can say something to it.
     shared: Weak<Shared>,
+}
+
+impl Drop for HubTask {
+    /// Without it the server is over, be it that it was never shut down. What the application registered may hold the
+    /// server, and would keep it, and all that it holds itself, for ever.
+    fn drop(&mut self) {
+        self.shared.upgrade().into_iter().for_each(|shared| shared.forget());
+    }
 }
 
 impl HubTask {

@@ -9,7 +9,6 @@ use super::Shared;
 use super::endpoint::{Endpoint, Host, Inlet};
 use super::hub_task::ToHub;
 use super::outgoing;
-use super::registry::Registry;
 use super::request::RequestInfo;
 
 impl Host for Shared {
@@ -36,7 +35,10 @@ impl Host for Shared {
     }
 
     fn forget(&self) {
-        *self.registry() = Registry::default();
+        // What is dropped may be the application's, and ask for the registry.
+        let registered = std::mem::take(&mut *self.registry());
+        drop(registered);
+        self.endpoint.forget();
     }
 }
 

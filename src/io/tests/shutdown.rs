@@ -4,6 +4,8 @@
 //! engine session, and sends no DISCONNECT): "transport close", after which it comes back by itself. "io server
 //! disconnect" would keep it away.
 
+use std::sync::Arc;
+
 use crate::engine::Transport;
 use crate::socket::{Args, DisconnectReason};
 
@@ -227,4 +229,30 @@ async fn who_comes_through_another_http_server_meanwhile_is_sent_away_and_holds_
     let ((), ()) = tokio::join!(server.shutdown(60 * SECOND), newcomers);
 
     assert_eq!(env.clock.monotonic().since(before).as_secs(), 5, "it waited for the handler alone");
+}
+
+/// Without a shutdown, as after a panic elsewhere or `Runtime::shutdown_background`.
+#[test]
+fn a_server_whose_tasks_are_gone_lets_go_of_what_was_registered_though_that_holds_the_server() {
+    let token = Arc::new(());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let server = Server::new(&Env::tokio(), ServerOptions::default());
+        let (held, kept) = (server.clone(), token.clone());
+        server.on_connect(move |_socket| {
+            let _both = (&held, &kept);
+            std::future::ready(())
+        });
+        let (held, kept) = (server.clone(), token.clone());
+        server.fallback(move |_request| {
+            let _both = (&held, &kept);
+            hyper::Response::new(bytes::Bytes::new())
+        });
+        tokio::task::yield_now().await;
+    });
+    assert_eq!(Arc::strong_count(&token), 3);
+
+    drop(runtime);
+
+    assert_eq!(Arc::strong_count(&token), 1, "nothing holds it any more");
 }

@@ -1,7 +1,7 @@
 //! Histories of what may be lost, with and without what excuses it.
 
 use super::*;
-use crate::check::planted::{ALICE, BOB, Planted, unsettled, with_receive, with_send};
+use crate::check::planted::{ALICE, BOB, Planted, first_socket, unsettled, with_receive, with_send};
 use crate::check::{Anomaly, Ending, Judgement, Verdict, judge};
 
 fn plain(planted: Planted) -> Judgement {
@@ -43,107 +43,60 @@ fn a_fault_excuses_only_what_goes_over_the_connection_that_it_touched() {
 }
 
 #[test]
-fn what_is_relayed_to_a_machine_that_lost_power_is_excused_though_the_fault_was_written_down_before() {
-    let dies = || Kind::Exited { how: "lost power".to_owned() };
-    let gone = |planted: Planted| planted.relay("alice broadcast 1", &[BOB], &[], false).connect(BOB);
-    let touched = gone(Planted::good().record(BOB, dies()).touch(BOB));
-    assert_eq!(outcome(&plain(touched)), (None, 1));
-    let untouched = gone(Planted::good().record(BOB, dies()));
-    assert_eq!(outcome(&plain(untouched)), (Some(Anomaly::Lost), 0));
-}
-
-#[test]
 fn what_is_said_while_a_fault_holds_the_next_connection_is_excused() {
     let buffered = Planted::good().disconnect(ALICE).touch(ALICE).say(ALICE).connect(ALICE);
     assert_eq!(outcome(&plain(buffered)), (None, 1));
 }
 
-/// Alice broadcasts to Bob, whose connection is touched by a fault and replaced; whether his socket of events is taken up.
-fn resumed(planted: Planted, recovered: bool) -> Planted {
-    let planted = planted.touch(BOB).disconnect(BOB).connect(BOB);
-    planted.record(BOB, Kind::Resumed { recovered })
+/// Bob's connection is touched by a fault and replaced; he is told of a socket of events.
+fn resumed(planted: Planted, socket: &str) -> Planted {
+    planted.touch(BOB).disconnect(BOB).connect(BOB).hold(BOB, socket)
 }
 
-fn with_recovery(planted: Planted) -> Judgement {
-    let mut plan = crate::check::planted::plan();
-    plan.server.recovery = Some(crate::units::Span(crate::check::planted::seconds(120)));
-    judge(&plan, &planted.finish(), &Ending::Settled)
+fn lost(planted: Planted) -> (Verdict, u64) {
+    let Judgement { verdicts, allowed, .. } = planted.judged(&Ending::Settled);
+    let verdict = verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::Lost).expect("it applies").1;
+    (verdict, allowed.get(&Anomaly::Lost).copied().unwrap_or_default())
 }
 
 #[test]
 fn who_takes_up_its_socket_is_owed_what_was_sent_to_it_whatever_touched_its_connection() {
     let sent = || Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false);
-    assert_eq!(outcome(&with_recovery(resumed(sent(), false))), (None, 1));
-    let judgement = with_recovery(resumed(sent(), true));
-    assert_eq!(outcome(&judgement), (Some(Anomaly::Lost), 0));
-    assert_eq!(outcome(&with_recovery(resumed(sent(), true).hear(BOB, "alice broadcast 1"))), (None, 0));
-    assert_eq!(outcome(&with_recovery(resumed(resumed(sent(), true), true))), (Some(Anomaly::Lost), 0));
+    let same = first_socket(BOB);
+    assert!(matches!(lost(resumed(sent(), "another")), (Verdict::Held { .. }, 1)));
+    assert!(matches!(lost(resumed(sent(), &same)), (Verdict::Broken(_), 0)));
+    let heard = resumed(sent(), &same).hear(BOB, "alice broadcast 1");
+    assert!(matches!(lost(heard), (Verdict::Held { .. }, 0)));
+    assert!(matches!(lost(resumed(resumed(sent(), &same), &same)), (Verdict::Broken(_), 0)));
 }
 
 #[test]
-fn what_was_relayed_to_a_socket_of_which_its_client_never_knew_is_gone_with_it() {
-    let unknown = Planted::unconnected().connect(ALICE).answer(BOB).touch(BOB);
-    let relayed = unknown.relay("alice broadcast 1", &[BOB], &[], false);
-    let another = relayed.serve(BOB).record(BOB, Kind::Resumed { recovered: false });
-    let again = another.disconnect(BOB).serve(BOB).record(BOB, Kind::Resumed { recovered: true });
-    let (broken, excused) = outcome(&with_recovery(again));
-    assert!(broken != Some(Anomaly::Lost) && excused == 1, "{broken:?}, {excused}");
+fn what_was_sent_while_its_client_was_away_comes_or_was_not_recovered() {
+    let away = || Planted::good().disconnect(BOB).broadcast(ALICE, &[BOB], &[ALICE], false).connect(BOB);
+    let same = first_socket(BOB);
+    assert!(matches!(lost(away().hold(BOB, &same)), (Verdict::Broken(_), 0)));
+    let heard = away().hold(BOB, &same).hear(BOB, "alice broadcast 1");
+    assert!(matches!(lost(heard), (Verdict::Held { .. }, 0)));
+    assert!(matches!(lost(away().hold(BOB, "another")), (Verdict::Broken(_), 0)), "nothing excuses it");
 }
 
 #[test]
-fn what_was_kept_for_who_was_thought_away_and_heard_it_is_not_owed_again() {
-    let kept = Kind::Kept { id: MessageId("alice broadcast 1".into()), clients: vec![BOB.into()] };
-    let relayed = Planted::good().broadcast(ALICE, &[BOB], &[], false).record("server", kept);
-    let heard = resumed(relayed.hear(BOB, "alice broadcast 1"), true);
-    assert_eq!(outcome(&with_recovery(heard)), (None, 0));
-}
-
-#[test]
-fn what_was_kept_for_who_was_away_comes_or_was_not_recovered() {
-    let kept = |clients: &[&str]| Kind::Kept {
-        id: MessageId("alice broadcast 1".to_owned()),
-        clients: clients.iter().map(|&name| name.into()).collect(),
+fn what_is_relayed_before_a_client_is_told_of_its_socket_is_owed_from_then_on() {
+    let told = |socket: &str| {
+        let unconnected = Planted::unconnected().connect(ALICE).connect(BOB);
+        unconnected.broadcast(ALICE, &[BOB], &[ALICE], false).hold(BOB, socket)
     };
-    let away = |recovered| {
-        let planted = Planted::good().touch(BOB).disconnect(BOB);
-        let planted = planted.broadcast(ALICE, &[BOB], &[ALICE], false).record("server", kept(&[BOB]));
-        planted.connect(BOB).record(BOB, Kind::Resumed { recovered })
-    };
-    assert_eq!(outcome(&with_recovery(away(true))), (Some(Anomaly::Lost), 0));
-    assert_eq!(outcome(&with_recovery(away(true).hear(BOB, "alice broadcast 1"))), (None, 0));
-    assert_eq!(outcome(&with_recovery(away(false))), (None, 1));
+    assert!(matches!(lost(told(&first_socket(BOB))), (Verdict::Broken(_), 0)));
+    assert!(matches!(lost(told("another")), (Verdict::Held { .. }, 0)), "nobody ever knew of that socket");
 }
 
 #[test]
-fn what_was_kept_for_a_socket_of_which_its_client_never_heard_is_nobodys() {
-    let of = |planted: Planted| {
-        let id = MessageId("alice broadcast 1".to_owned());
-        let planted = planted.broadcast(ALICE, &[BOB], &[ALICE], false);
-        let kept = planted.record("server", Kind::Kept { id, clients: vec![BOB.into()] });
-        let planted = kept.connect(BOB).record(BOB, Kind::Resumed { recovered: false });
-        let Judgement { verdicts, .. } = with_recovery(planted);
-        verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::Lost).expect("it applies").1
-    };
-    let never_connected = of(Planted::unconnected().connect(ALICE));
-    assert!(matches!(never_connected, Verdict::Held { .. }), "{never_connected:?}");
-    let disconnected = of(Planted::unconnected().connect(ALICE).connect(BOB).disconnect(BOB));
-    assert!(matches!(disconnected, Verdict::Broken { .. }), "{disconnected:?}");
-    let exited = Planted::unconnected().connect(ALICE).connect(BOB).exit(BOB);
-    let reloaded = of(exited.record(BOB, Kind::Started));
-    assert!(matches!(reloaded, Verdict::Held { .. }), "{reloaded:?}");
-}
-
-#[test]
-fn what_is_relayed_to_a_socket_of_a_former_life_is_owed_to_nobody() {
-    let connected = |planted: Planted| planted.record("server", Kind::Connected { peer: Some(BOB.into()) });
-    let reloaded = || Planted::good().exit(BOB).record(BOB, Kind::Started);
-    let lost = |planted: Planted| {
-        let planted = planted.broadcast(ALICE, &[BOB], &[ALICE], false).connect(BOB);
-        let Judgement { verdicts, .. } = planted.judged(&Ending::Settled);
-        verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::Lost).expect("it applies").1
-    };
-    assert!(matches!(lost(reloaded()), Verdict::Held { .. }));
-    assert!(matches!(lost(connected(reloaded())), Verdict::Broken { .. }), "the server knows the new one");
+fn what_was_relayed_to_a_socket_of_a_former_life_is_owed_to_nobody() {
+    let planted = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false).restart(BOB);
+    assert!(matches!(lost(planted.hold(BOB, "another")), (Verdict::Held { .. }, 0)));
+    let reloaded = Planted::good().exit(BOB).record(BOB, Kind::Started);
+    let planted = reloaded.broadcast(ALICE, &[BOB], &[ALICE], false).connect(BOB).hold(BOB, "another");
+    assert!(matches!(lost(planted), (Verdict::Held { .. }, 0)), "before the server knows that it is gone");
 }
 
 #[test]
@@ -154,7 +107,8 @@ fn what_died_with_its_server_before_it_was_stored_is_excused_and_what_was_stored
         let planted =
             if persisted { planted.record("server", Kind::Persisted { id: id() }) } else { planted };
         let killed = planted.record("server", Kind::Exited { how: "killed".to_owned() });
-        let planted = resumed(killed.record("server", Kind::Started), true);
+        let planted = killed.record("server", Kind::Started).touch(BOB).disconnect(BOB).connect(BOB);
+        let planted = planted.resume(BOB, &first_socket(BOB));
         let mut plan = crate::check::planted::plan();
         plan.server.recovery = Some(crate::units::Span(crate::check::planted::seconds(120)));
         plan.server.store_sessions = true;

@@ -9,7 +9,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::wire::{Order, Says, Source};
+use crate::hunt::processor::worked;
 use crate::hunt::{Lost, Tried};
+
+/// How many times as long as it may stand still, a process may sleep.
+const SLEEPS: u32 = 15;
 
 /// A process that tries seeds. It is killed when this is dropped.
 pub(super) struct Worker {
@@ -21,6 +25,8 @@ pub(super) struct Worker {
     pub(super) left: Range<u64>,
     /// How many looks have seen nothing of it.
     still: u32,
+    /// How long it had worked at the first of them, where the system says so.
+    had_worked: Option<Duration>,
     /// Whether it was killed because it stood still.
     stuck: bool,
 }
@@ -37,7 +43,8 @@ impl Worker {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (orders, says) = (child.stdin.take(), child.stdout.take());
-        let worker = Self { child, orders, source: None, left: 0..0, still: 0, stuck: false };
+        let worker =
+            Self { child, orders, source: None, left: 0..0, still: 0, had_worked: None, stuck: false };
         Builder::new().name("worker".to_owned()).spawn(move || {
             for line in says.into_iter().flat_map(|says| BufReader::new(says).lines()) {
                 let Ok(line) = line else { break };
@@ -92,13 +99,20 @@ impl Worker {
         }
     }
 
-    /// Looks at it. At the last of so many looks that see nothing of it, it is killed.
-    pub(super) fn look(&mut self, looks: u32) {
+    /// Looks at it. Where nothing was seen of it while it worked for as long as it may, it is killed. Time in which others
+    /// had the processor does not count, or a busy machine would accuse it; but nobody waits for ever for one that sleeps.
+    pub(super) fn look(&mut self, looks: u32, patience: Duration) {
         if self.is_idle() || self.stuck {
             return;
         }
+        let works = worked(&self.child.id().to_string());
+        if self.still == 0 {
+            self.had_worked = works;
+        }
         self.still += 1;
-        if self.still >= looks {
+        let has_worked = works.zip(self.had_worked).map(|(now, then)| now.saturating_sub(then));
+        let is_over = has_worked.map_or(self.still >= looks, |worked| worked >= patience);
+        if is_over || self.still >= looks * SLEEPS {
             self.stuck = true;
             // An error says that it is dead already.
             drop(self.child.kill());

@@ -127,6 +127,16 @@ fn a_task_past_env_is_counted(backend: Backend) {
     assert_eq!(stray.stray_tasks, 1);
 }
 
+fn what_outlives_its_world_is_counted(backend: Backend) {
+    let clean = play(&plan(backend, "1s", vec![]), echo(&Notes::default()), |_| std::future::ready(()));
+    let leaking = play(&plan(backend, "1s", vec![]), echo(&Notes::default()), |machine| async move {
+        std::mem::forget(machine);
+    });
+
+    assert_eq!(clean.leaked, 0);
+    assert!(leaking.leaked > 0);
+}
+
 fn open(machine: &Machine) -> Connection {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI;
@@ -346,6 +356,7 @@ on_both_backends! {
     a_panic_in_a_task_ends_the_run_and_is_reported_with_its_process,
     a_panic_of_the_app_as_it_starts_is_reported_too,
     a_task_past_env_is_counted,
+    what_outlives_its_world_is_counted,
     the_disk_outlives_its_processes_and_belongs_to_one_machine_of_one_run,
     blocking_jobs_run_one_at_a_time_in_order_and_take_as_long_as_their_syncs,
     what_a_user_does_while_the_client_is_down_waits_for_its_next_life,
