@@ -98,7 +98,14 @@ impl<'a> Drive<'a> {
             Observers { recorder: recorder.clone(), bell: bell.clone(), witness },
         );
         let mut roster = Roster::new(plan, app, &network, recorder)?;
-        let triggers = Triggers::new(plan, &network, roster.machines(), recorder);
+        let triggers = Triggers::new(
+            plan,
+            #[cfg(test)]
+            options,
+            &network,
+            roster.machines(),
+            recorder,
+        );
         // Before anything happens.
         let from_the_start = |fault: &plan::Fault| fault.at.soonest().is_zero();
         (0..plan.faults.len())

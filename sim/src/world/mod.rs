@@ -106,6 +106,9 @@ pub struct RunOptions {
     pub log: Option<String>,
     /// Whether to keep what processes see at their ends of connections.
     pub seen: bool,
+    /// The kind of fault that does nothing, though all is said of it as ever: who counts what faults touch must notice.
+    #[cfg(test)]
+    pub(crate) taken_out: Option<crate::plan::FaultKind>,
 }
 
 /// Enough for SQLite, hyper and a debug build.

@@ -25,11 +25,15 @@ pub(super) struct Triggers {
     world: Name,
     /// Which have begun since this was last asked, and when.
     begun: Mutex<Vec<(usize, Duration)>>,
+    /// Which kind does nothing.
+    #[cfg(test)]
+    taken_out: Option<crate::plan::FaultKind>,
 }
 
 impl Triggers {
     pub(super) fn new(
         plan: &Plan,
+        #[cfg(test)] options: &super::RunOptions,
         network: &Arc<Network>,
         machines: Machines,
         recorder: &Recorder,
@@ -42,6 +46,8 @@ impl Triggers {
             bell: network.bell.clone(),
             world: WORLD.into(),
             begun: Mutex::default(),
+            #[cfg(test)]
+            taken_out: options.taken_out,
         })
     }
 
@@ -110,6 +116,10 @@ impl Triggers {
     fn play(&self, place: usize, moment: Moment) {
         let fault = &self.faults[place];
         tracing::debug!(?moment, fault = place, what = ?fault.what, "fault");
+        #[cfg(test)]
+        if self.taken_out == Some(fault.what.kind()) {
+            return;
+        }
         faults::apply(&self.machines, &self.network, fault, place, moment);
     }
 }
