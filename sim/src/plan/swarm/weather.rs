@@ -6,8 +6,8 @@ use crate::scenario::{Intensity, Swarm};
 use crate::units::{NumberRange, Rate, Span, SpanRange};
 
 use super::super::{
-    ClockJump, ClockSkew, Connections, Cut, Delay, DiskSlow, Fault, FaultAct, FaultKind, Lasting, Loss, Name,
-    Pair, Path, Plan, SERVER, Slow,
+    ClockJump, ClockSkew, Connections, Cut, Delay, DiskOpTrigger, DiskSlow, EventTrigger, Fault, FaultAct,
+    FaultKind, Lasting, Loss, Name, Pair, Path, Plan, SERVER, Slow, Trigger,
 };
 use super::dice::Dice;
 use super::work::noticing;
@@ -75,10 +75,45 @@ impl Weather<'_> {
                 break;
             }
             let lasts = self.lasts(kind, &key);
-            faults.push(Fault { at: at.into(), lasts: lasts.map(Span), what: self.what(kind, &key) });
+            let what = self.what(kind, &key);
+            faults.push(Fault { at: self.trigger(&what, &key, at), lasts: lasts.map(Span), what });
             at += lasts.unwrap_or_default() + stable;
         }
         faults
+    }
+
+    /// At that time; what kills a process or takes its power comes as often in the midst of its work from then on.
+    fn trigger(&self, what: &FaultAct, key: &str, at: Duration) -> Trigger {
+        let victim = match what {
+            FaultAct::Kill(name) | FaultAct::PowerOff(name) => Some(name),
+            FaultAct::Delay(_)
+            | FaultAct::Loss(_)
+            | FaultAct::Slow(_)
+            | FaultAct::Stall(_)
+            | FaultAct::Partition(_)
+            | FaultAct::HalfOpen(_)
+            | FaultAct::Reset(_)
+            | FaultAct::Cut(_)
+            | FaultAct::Shutdown(_)
+            | FaultAct::RollingRestart(_)
+            | FaultAct::Reload(_)
+            | FaultAct::Pause(_)
+            | FaultAct::DiskFull(_)
+            | FaultAct::DiskError(_)
+            | FaultAct::DiskSlow(_)
+            | FaultAct::ClockSkew(_)
+            | FaultAct::ClockJump(_) => None,
+        };
+        match victim.filter(|_| self.dice.happens(&format!("{key}/working"), 50)) {
+            None => at.into(),
+            Some(of) => {
+                // A commit takes about ten operations.
+                let most = *self.dice.pick(&format!("{key}/operations/order"), &[5, 40, 200]);
+                let nth = exactly(self.dice.within(&format!("{key}/operations"), 1..=most));
+                let since = SpanRange { low: at, high: at };
+                Trigger::Event(EventTrigger::DiskOp(DiskOpTrigger { of: of.clone(), nth, since }))
+            }
+        }
     }
 
     /// Around what the heartbeat notices, or around what recovery forgives.
