@@ -10,6 +10,8 @@
 //! | [`store`] | SQLite | the message log and its one committer, the client's outbox |
 //! | [`chat`] | all of the above | the chat, written on the public API as a user would write it |
 //!
+//! Any of them may say, with `reached!` of [`reached`], that a state or a rare branch was reached.
+//!
 //! | feature | gives |
 //! |---|---|
 //! | `chat` (default) | [`store`] and [`chat`], with SQLite |
@@ -28,6 +30,7 @@ pub mod engine;
 pub mod io;
 #[cfg(feature = "chat")]
 pub mod notes;
+pub mod reached;
 pub mod socket;
 #[cfg(feature = "chat")]
 pub mod store;

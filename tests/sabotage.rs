@@ -1,12 +1,14 @@
 //! The harness is put to the test: each known bug must be found, under its right name, within the scenarios' own seeds.
 //! A green run with a bug in is a failed test. So it is on every backend.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use squall_sim::app::chat::Chat;
 use squall_sim::app::sabotage::Sabotage;
+use squall_sim::check::Ending;
 use squall_sim::hunt::judged;
-use squall_sim::plan::{Backend, Fault, FaultAct, Plan, SERVER};
+use squall_sim::plan::{Backend, Fault, FaultAct, Name, Plan, SERVER};
 use squall_sim::subject::{self, Subject};
 use squall_sim::world::RunOptions;
 
@@ -85,6 +87,35 @@ fn ids_without_a_socket_id_are_acknowledged_for_one_another() {
 #[test]
 fn a_commit_that_is_not_synced_is_lost_with_the_power() {
     is_found_under_its_right_name(Sabotage::UnsyncedCommits);
+}
+
+#[test]
+fn a_client_that_does_not_connect_again_makes_no_progress() {
+    is_found_under_its_right_name(Sabotage::StaysAway);
+}
+
+/// Who is left broken may stay away; who is healed may not.
+#[test]
+fn of_a_world_that_heals_for_some_only_these_are_missed_when_they_stay_away() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios/faults/some-are-left-behind.yaml");
+    let subjects = subject::load(&[path], false).unwrap_or_else(|errors| panic!("{}", errors.join("\n")));
+    for backend in BACKENDS {
+        let plan = Plan { backend, ..subjects[0].plan(0) };
+        let core = plan.core.clone().expect("it is drawn");
+
+        let run = judged(plan, &Chat::sabotaged(Sabotage::StaysAway), &RunOptions::default());
+
+        let violation = run.judgement.violation().expect("the server dies: everyone must connect again");
+        assert_eq!(violation.anomaly.as_str(), "no progress", "on {backend}: {}", violation.says);
+        let Ending::Unsettled { wait_chain } = &run.outcome.ending else { panic!("it settled") };
+        let waiters = wait_chain.iter().filter(|line| !line.starts_with(' '));
+        let waiters: BTreeSet<Name> =
+            waiters.filter_map(|line| line.split_once(": ")).map(|(who, _)| who.into()).collect();
+        assert!(!waiters.is_empty() && waiters.is_subset(&core), "{core:?}: {wait_chain:#?}");
+        let complaint = run.complaint(&subjects[0], 0, false);
+        assert!(complaint.contains("not connected, waits for"), "{complaint}");
+        assert!(complaint.contains("the protocol's own timers: 1m 21s = heartbeat 9s"), "{complaint}");
+    }
 }
 
 /// A swarm needs no story to find what is broken: within 50 seeds of one that leaves everything open.

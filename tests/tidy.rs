@@ -11,6 +11,8 @@ mod bans;
 mod paths;
 #[path = "tidy/rust.rs"]
 mod rust;
+#[path = "tidy/sites.rs"]
+mod sites;
 #[path = "tidy/tree.rs"]
 mod tree;
 
@@ -37,6 +39,16 @@ fn every_path_that_architecture_names_exists() {
 #[test]
 fn nothing_that_is_banned_is_in_the_sources() {
     assert_none(&bans::violations(&Tree::of_this_repository()));
+}
+
+#[test]
+fn each_place_of_the_catalog_of_reached_stands_once_in_the_sources() {
+    assert_none(&sites::violations(&Tree::of_this_repository(), squall::reached::SITES));
+}
+
+#[test]
+fn each_place_of_the_catalog_of_reached_is_known_to_who_writes_scenarios() {
+    assert_none(&sites::unlisted(&Tree::of_this_repository(), "scenarios/README.md", squall::reached::SITES));
 }
 
 fn assert_none(violations: &[Violation]) {

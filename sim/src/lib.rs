@@ -6,6 +6,7 @@
 //! | [`scenario`] | YAML | a scenario, or errors with file, line and column |
 //! | [`plan`] | scenario and seed | the only input of a run; prints and reads back |
 //! | [`history`] | records | the only output of a run, and its digest |
+//! | [`reach`] | what runs reached | what was reached of the program, and by which faults in which state |
 //! | [`disk`] | SQLite's calls, faults | a disk that can lose power |
 //! | [`world`] | plan and app | machines, links and faults on one of two backends, run to the end |
 //! | [`app`] | a machine | what is put to the test: Squall's chat |
@@ -24,6 +25,7 @@ pub mod draw;
 pub mod history;
 pub mod hunt;
 pub mod plan;
+pub mod reach;
 pub mod report;
 pub mod scenario;
 pub mod shrink;

@@ -49,6 +49,12 @@ fn a_mistake_in_a_scenario_is_exit_2_with_its_place() {
         ("wrong-unit", "at: 1s", "at: 1 parsec", ":6:11"),
         ("unknown-client", "who: alice", "who: allice", ":6:20"),
         ("empty-workload", "say: { count: 1 }", "say: { count: 0 }", ":6:"),
+        (
+            "unknown-place",
+            "guarantee: exactly_once",
+            "guarantee: exactly_once\nexpect: { reached: [chat.repaet] }",
+            ":4:21",
+        ),
     ];
     for (name, from, to, place) in cases {
         let good = format!(
@@ -230,6 +236,24 @@ fn a_hunt_says_each_find_at_once_and_keeps_it_in_a_file() {
     let first = finds.iter().find(|find| find["seed"] == 5).expect("seed 5 breaks it");
     assert_eq!(first["replay"], command);
     assert_eq!(first["backend"], "turmoil");
+    assert_eq!(summary["weather"]["all"], 3, "{summary}");
+    assert!(summary["coverage"]["reached"]["client.connected"].as_u64() > Some(0), "{summary}");
+}
+
+#[test]
+fn a_run_says_what_was_reached_by_which_fault_where_that_is_asked_for() {
+    let cut = "scenarios/faults/reset-mid-burst.yaml";
+    let output = sim(&["run", cut, "--seeds", "2", "--reach"]);
+
+    assert_eq!(exit_code(&output), 0, "{}", stderr(&output));
+    let says = stdout(&output);
+    let row = says.lines().find(|line| line.starts_with("reset ")).expect("a row of the table");
+    let in_flight = row.split_whitespace().nth(4).and_then(|cell| cell.parse::<u64>().ok());
+    assert!(in_flight > Some(0), "it is in the middle of a burst: {row}");
+    let unreached = says.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    let unreached: Vec<&str> = unreached.collect();
+    assert!(unreached.contains(&"recovery.granted"), "{says}");
+    assert!(!unreached.contains(&"client.reconnect"), "{says}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::store::LogOffset;
+use crate::store::{LogOffset, MessageId};
 
 /// The event, both ways.
 pub const CHAT_MESSAGE: &str = "chat message";
@@ -134,7 +134,7 @@ pub struct Meta {
     /// The chat room.
     pub room: String,
     /// What its sender calls the message.
-    pub id: Option<String>,
+    pub id: Option<MessageId>,
     /// The offset before it in that room that this socket is entitled to.
     pub prev: LogOffset,
 }

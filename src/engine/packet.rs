@@ -33,6 +33,9 @@ impl Frame {
 /// The type character of a message packet.
 const MESSAGE: char = '4';
 
+/// How many bytes most messages have at most: no less is asked for, so that few grow as they are written.
+const TYPICAL: usize = 128;
+
 /// A text message in its wire form, so that what goes to many peers is encoded once and never copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextMessage(ByteString);
@@ -40,7 +43,8 @@ pub struct TextMessage(ByteString);
 impl TextMessage {
     /// Builds the message in place, behind its type character.
     pub fn build(write: impl FnOnce(&mut String)) -> Self {
-        let mut wire = String::from(MESSAGE);
+        let mut wire = String::with_capacity(TYPICAL);
+        wire.push(MESSAGE);
         write(&mut wire);
         Self(wire.into())
     }

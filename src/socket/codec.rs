@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use serde::Serialize;
 use serde_json::{Number, Value};
 
 use crate::engine::{Message, TextMessage};
@@ -60,12 +61,11 @@ fn write_packet(wire: &mut String, packet: &Packet, attachments: usize) {
     }
     match &packet.kind {
         Kind::Connect(None) | Kind::Disconnect => {}
-        Kind::Connect(Some(payload)) | Kind::ConnectError(payload) => push(wire, payload),
+        Kind::Connect(Some(payload)) | Kind::ConnectError(payload) => push_json(wire, payload),
         Kind::Event { name, args, ack } => {
             if let Some(AckId(id)) = ack {
                 push(wire, id);
             }
-            let name = serde_json::to_string(&**name).expect("a string always serialises");
             write_array(wire, Some(name), args);
         }
         Kind::Ack { id: AckId(id), args } => {
@@ -75,16 +75,16 @@ fn write_packet(wire: &mut String, packet: &Packet, attachments: usize) {
     }
 }
 
-fn write_array(wire: &mut String, name: Option<String>, args: &Args) {
+fn write_array(wire: &mut String, name: Option<&str>, args: &Args) {
     let mut separator = '[';
     if let Some(name) = name {
         wire.push(separator);
-        wire.push_str(&name);
+        push_json(wire, name);
         separator = ',';
     }
     for arg in args.values() {
         wire.push(separator);
-        push(wire, arg);
+        push_json(wire, arg);
         separator = ',';
     }
     if separator == '[' {
@@ -95,6 +95,11 @@ fn write_array(wire: &mut String, name: Option<String>, args: &Args) {
 
 fn push(wire: &mut String, value: &impl std::fmt::Display) {
     write!(wire, "{value}").expect("writing to a string cannot fail");
+}
+
+/// Not by `Display`: that goes through a formatter, piece by piece, at three times the cost.
+fn push_json(wire: &mut String, value: &(impl Serialize + ?Sized)) {
+    wire.push_str(&serde_json::to_string(value).expect("values and strings always serialise"));
 }
 
 /// Turns the messages of one connection into packets.

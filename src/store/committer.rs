@@ -11,6 +11,7 @@ use super::batch::{Answer, Batch, Done, Request};
 use super::tail::Tail;
 use super::{Appended, Draft, LogOffset, MessageLog, StoreError, Stored};
 use crate::io::Env;
+use crate::reached::reached;
 
 /// How many requests one batch takes: large enough that a busy server syncs once for many messages, small enough that
 /// the first of them need not wait long for the last.
@@ -67,7 +68,10 @@ impl Log {
         let recent = self.tail.lock().expect("no one panics while holding it").read(room, after, limit);
         match recent {
             Some(page) => Ok(page),
-            None => self.ask(|answer| Request::Read { room: room.to_owned(), after, limit, answer }).await,
+            None => {
+                reached!("store.read");
+                self.ask(|answer| Request::Read { room: room.to_owned(), after, limit, answer }).await
+            }
         }
     }
 
@@ -151,11 +155,20 @@ fn answer_appends(answers: Vec<Answer<Appended>>, committed: Result<Vec<Appended
     match committed {
         Ok(appended) => {
             debug_assert_eq!(answers.len(), appended.len(), "a storage says what became of each draft");
+            if answers.len() > 1 {
+                reached!("store.batched");
+            }
             for (answer, appended) in answers.into_iter().zip(appended) {
+                match appended {
+                    Appended::New(_) => {}
+                    Appended::Repeat(_) => reached!("store.repeat"),
+                    Appended::Conflict => reached!("store.conflict"),
+                }
                 hand_over(answer, Ok(appended));
             }
         }
         Err(error) => {
+            reached!("store.commit_failed");
             tracing::warn!(%error, messages = answers.len(), "a batch was not stored");
             for answer in answers {
                 hand_over(answer, Err(error.clone()));
@@ -183,7 +196,7 @@ mod tests {
     use super::*;
 
     fn draft(content: &str) -> Draft {
-        let id = Some(MessageId(content.to_owned()));
+        let id = Some(MessageId(content.into()));
         Draft { room: "general".to_owned(), id, content: content.to_owned(), at: SystemTime::UNIX_EPOCH }
     }
 

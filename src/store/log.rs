@@ -1,6 +1,7 @@
 //! The message log: what goes in, what comes out, and the seam behind which it is kept.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ impl fmt::Display for LogOffset {
 /// the message is stored: an id that cannot be guessed before cannot be taken by another sender.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct MessageId(pub String);
+pub struct MessageId(pub Arc<str>);
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,6 +18,7 @@ mod sqlite;
 mod tail;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transaction;
 
 pub use committer::Log;
 pub use log::{Appended, Draft, LogOffset, MessageId, MessageLog, StoreError, Stored};

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::engine::Entropy;
 
 use super::schema::{self, Schema};
+use super::transaction::Transaction;
 use super::{MessageId, StoreError};
 
 /// `client` has one row. `next` is the number of the next message; it only ever grows, so that no id is given twice, even
@@ -112,7 +113,7 @@ pub(super) fn draw_client_id(entropy: &dyn Entropy) -> String {
 /// The id of a client's message number `n`. Ids of stored messages are shown to everybody: without its last part, 16
 /// characters, a stranger could send the next one first.
 pub(super) fn draw_message_id(client_id: &str, n: i64, entropy: &dyn Entropy) -> MessageId {
-    MessageId(format!("{client_id}-{n}-{}", draw_text::<12>(entropy)))
+    MessageId(format!("{client_id}-{n}-{}", draw_text::<12>(entropy)).into())
 }
 
 fn draw_text<const BYTES: usize>(entropy: &dyn Entropy) -> String {
@@ -129,14 +130,15 @@ fn create_client(connection: &Connection, entropy: &dyn Entropy) -> Result<Strin
 
 impl OutboxStorage for SqliteOutbox {
     fn push(&mut self, room: &str, content: &str) -> Result<MessageId, StoreError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let n: i64 = transaction
-            .prepare_cached("UPDATE client SET next = next + 1 RETURNING next - 1")?
-            .query_row([], |row| row.get(0))?;
+        let transaction = Transaction::begin(&mut self.connection)?;
+        // Not UPDATE ... RETURNING, for which SQLite makes a table each time.
+        let n: i64 =
+            transaction.prepare_cached("SELECT next FROM client")?.query_row([], |row| row.get(0))?;
+        transaction.prepare_cached("UPDATE client SET next = ?1 + 1 WHERE one = 1")?.execute([n])?;
         let id = draw_message_id(&self.client_id, n, &*self.entropy);
         transaction
             .prepare_cached("INSERT INTO pending (n, id, room, content) VALUES (?1, ?2, ?3, ?4)")?
-            .execute((n, &id.0, room, content))?;
+            .execute((n, &*id.0, room, content))?;
         transaction.commit()?;
         Ok(id)
     }
@@ -151,7 +153,7 @@ impl OutboxStorage for SqliteOutbox {
     }
 
     fn remove(&mut self, id: &MessageId) -> Result<(), StoreError> {
-        self.connection.prepare_cached("DELETE FROM pending WHERE id = ?1")?.execute([&id.0])?;
+        self.connection.prepare_cached("DELETE FROM pending WHERE id = ?1")?.execute([&*id.0])?;
         Ok(())
     }
 }
@@ -240,8 +242,8 @@ mod tests {
         let newer = outbox.push("general", "new").unwrap();
 
         assert!(newer.0.starts_with(&format!("{}-2-", outbox.client_id())), "{newer}");
-        assert_eq!(outbox.pending().unwrap()[0].id, MessageId(older.clone()));
-        outbox.remove(&MessageId(older)).unwrap();
+        assert_eq!(outbox.pending().unwrap()[0].id, MessageId(older.as_str().into()));
+        outbox.remove(&MessageId(older.into())).unwrap();
         assert_eq!(contents(&mut outbox), ["new"]);
     }
 

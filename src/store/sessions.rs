@@ -7,11 +7,12 @@ mod load;
 use std::path::Path;
 use std::time::SystemTime;
 
-use rusqlite::{Connection, ToSql, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ToSql};
 
 use super::StoreError;
 use super::schema::{self, Schema};
 use super::sqlite::unix_milliseconds;
+use super::transaction::Transaction;
 use crate::engine::Message;
 use crate::io::{SessionStore, SessionStoreError};
 use crate::socket::stored::{SessionBatch, SessionChange, SessionId, StoredSessions};
@@ -109,8 +110,7 @@ impl SessionStore for SqliteSessions {
     }
 
     fn commit(&mut self, batch: &SessionBatch, now: SystemTime) -> Result<(), SessionStoreError> {
-        // Dropped without a commit, it is rolled back.
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = Transaction::begin(&mut self.connection)?;
         execute(
             &transaction,
             "INSERT INTO hub (one, epoch, head) VALUES (1, ?1, ?2)
@@ -124,7 +124,7 @@ impl SessionStore for SqliteSessions {
     }
 
     fn clear(&mut self) -> Result<(), SessionStoreError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = Transaction::begin(&mut self.connection)?;
         for table in ["hub", "sessions", "rooms", "events", "queues"] {
             transaction.execute(&format!("DELETE FROM {table}"), [])?;
         }

@@ -1,12 +1,14 @@
 //! The message log in SQLite: WAL, `synchronous=FULL`, one transaction a batch.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::schema::{self, Schema};
+use super::transaction::Transaction;
 use super::{Appended, Draft, LogOffset, MessageId, MessageLog, StoreError, Stored};
 
 /// AUTOINCREMENT: an offset is not used again even if its message were deleted. `id` has no value where its sender gave
@@ -52,8 +54,7 @@ impl SqliteLog {
 
 impl MessageLog for SqliteLog {
     fn append(&mut self, batch: &[Draft]) -> Result<Vec<Appended>, StoreError> {
-        // Dropped without a commit, it is rolled back.
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = Transaction::begin(&mut self.connection)?;
         let appended = batch
             .iter()
             .map(|draft| append_one(&transaction, draft))
@@ -73,7 +74,7 @@ impl MessageLog for SqliteLog {
             Ok(Stored {
                 offset: row.get(0)?,
                 room: row.get(1)?,
-                id: row.get::<_, Option<String>>(2)?.map(MessageId),
+                id: row.get::<_, Option<Arc<str>>>(2)?.map(MessageId),
                 content: row.get(3)?,
             })
         })?;
@@ -95,15 +96,17 @@ fn append_one(connection: &Connection, draft: &Draft) -> Result<Appended, rusqli
     {
         return Ok(if is_same { Appended::Repeat(offset) } else { Appended::Conflict });
     }
-    connection
-        .prepare_cached(
-            "INSERT INTO messages (room, id, content, at) VALUES (?1, ?2, ?3, ?4) RETURNING offset",
-        )?
-        .query_row(
-            (&draft.room, draft.id.as_ref().map(|id| &id.0), &draft.content, unix_milliseconds(draft.at)),
-            |row| row.get(0),
-        )
-        .map(Appended::New)
+    // Not RETURNING, for which SQLite makes a table each time: the offset is the rowid.
+    let offset = connection
+        .prepare_cached("INSERT INTO messages (room, id, content, at) VALUES (?1, ?2, ?3, ?4)")?
+        .insert((
+            &draft.room,
+            draft.id.as_ref().map(|id| &*id.0),
+            &draft.content,
+            unix_milliseconds(draft.at),
+        ))?;
+    let out_of_range = |_| rusqlite::Error::IntegralValueOutOfRange(0, offset);
+    Ok(Appended::New(LogOffset(u64::try_from(offset).map_err(out_of_range)?)))
 }
 
 /// Where the message of that id is, and whether it is this one.
@@ -114,7 +117,7 @@ fn find(
 ) -> Result<Option<(LogOffset, bool)>, rusqlite::Error> {
     connection
         .prepare_cached("SELECT offset, room = ?2 AND content = ?3 FROM messages WHERE id = ?1")?
-        .query_row((&id.0, room, content), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((&*id.0, room, content), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
 }
 
@@ -147,7 +150,7 @@ mod tests {
     fn draft(id: Option<&str>, content: &str) -> Draft {
         Draft {
             room: "general".to_owned(),
-            id: id.map(|id| MessageId(id.to_owned())),
+            id: id.map(|id| MessageId(id.into())),
             content: content.to_owned(),
             at: SystemTime::UNIX_EPOCH,
         }

@@ -37,6 +37,8 @@ const fn layer(name: &'static str, names: Names) -> Layer {
 pub(crate) const SQUALL: Package = Package {
     source: "src/",
     layers: &[
+        // Says which places a run reached; it knows none of them.
+        layer("reached", Before),
         layer("engine", Before),
         layer("socket", Before),
         layer("io", Before),
@@ -52,12 +54,13 @@ pub(crate) const SQUALL: Package = Package {
                     "io::SessionStore",
                     "io::SessionStoreError",
                     "io::env",
+                    "reached",
                     "socket::Encoded",
                     "socket::Namespace",
                     "socket::RoomName",
                     "socket::stored",
                 ],
-                "storage needs entropy, time and a place to block, and knows of sockets only what outlives a server",
+                "storage needs entropy, time and a place to block, says what it reached, and knows of sockets only what outlives a server",
             ),
         ),
         layer("chat", Before),
@@ -78,6 +81,7 @@ pub(crate) const SIM: Package = Package {
         layer("plan", Before),
         // Records name what the plan names; checkers read plan and history and nothing of how the run was made.
         layer("history", Before),
+        layer("reach", Before),
         layer("check", Before),
         layer("app", BeforeAnd("world::net", "a process gets its network from the world that runs it")),
         layer("world", Before),
@@ -191,7 +195,7 @@ struct Word {
     why: &'static str,
 }
 
-const WORDS: [Word; 6] = [
+const WORDS: [Word; 8] = [
     Word {
         text: "turmoil",
         within: "",
@@ -209,6 +213,28 @@ const WORDS: [Word; 6] = [
         within: "",
         except: &["sim/src/world/interposer.rs", "sim/src/disk/vfs.rs"],
         why: "only what stands in for the C library cannot do without",
+    },
+    Word {
+        text: "disallowed_methods",
+        within: "",
+        except: &[
+            "src/chat/tests/world.rs",
+            "src/io/env/",
+            "src/store/testing.rs",
+            "sim/src/command/stopwatch.rs",
+            "sim/src/world/host.rs",
+            "sim/src/world/interposer.rs",
+            "sim/src/world/tests/",
+            "sim/tests/naive",
+            "tests/interop/",
+        ],
+        why: "time, chance and tasks come through Env; only its seams, and what tests it, reach past it",
+    },
+    Word {
+        text: "disallowed_types",
+        within: "",
+        except: &["sim/tests/naive"],
+        why: "only the naive app may leave an order to chance, to show that it repeats all the same",
     },
     Word { text: "tokio", within: "src/engine/", except: &[], why: "engine is sans-IO: time is an argument" },
     Word { text: "tokio", within: "src/socket/", except: &[], why: "socket is sans-IO: time is an argument" },
@@ -311,5 +337,8 @@ mod tests {
         assert_eq!(planted("src/lib.rs", "#![forbid(unsafe_code)] // unsafe"), 0);
         assert_eq!(planted("src/socket/hub/mod.rs", "tokio::sync::mpsc"), 1);
         assert_eq!(planted("src/chat/server.rs", "use rusqlite::Connection;"), 1);
+        assert_eq!(planted("sim/src/check/lost.rs", "#[expect(clippy::disallowed_methods)]"), 1);
+        assert_eq!(planted("sim/tests/workers.rs", "#[expect(clippy::disallowed_types)]"), 1);
+        assert_eq!(planted("sim/tests/naive/app.rs", "#![expect(clippy::disallowed_types)]"), 0);
     }
 }

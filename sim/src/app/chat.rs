@@ -117,7 +117,7 @@ async fn put_chat_on(
         }
     };
     match sabotage {
-        None | Some(Sabotage::SkipDuplicateCheck | Sabotage::UnsyncedCommits) => {
+        None | Some(Sabotage::SkipDuplicateCheck | Sabotage::UnsyncedCommits | Sabotage::StaysAway) => {
             chat::serve(env, server, &log, ChatConfig::default());
         }
         Some(Sabotage::AcknowledgeFirst) => {
@@ -148,7 +148,8 @@ async fn open_log(
             | Sabotage::ReplayOverlapsLive
             | Sabotage::OffsetOverAHole
             | Sabotage::UndefinedIds
-            | Sabotage::UnsyncedCommits,
+            | Sabotage::UnsyncedCommits
+            | Sabotage::StaysAway,
         )
         | None => Box::new(storage),
     };

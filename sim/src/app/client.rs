@@ -59,8 +59,8 @@ pub(super) async fn run(
             Err(error) => machine.restart_after(error).await,
         }
     };
-    let (name, asked) = (machine.name.clone(), chat.clone());
-    machine.probe.set(move || wait_chain(&name, &asked));
+    let asked = chat.clone();
+    machine.probe.set(move || wait_chain(&asked));
     let events = has_events.then(|| Events::new(&machine, chat.client(), &plan.rooms));
     let (events, heard) = match events {
         Some((events, heard)) => (Some(events), Some(heard)),
@@ -108,7 +108,8 @@ async fn start(
     sabotage: Option<Sabotage>,
 ) -> Result<(ChatClient, mpsc::UnboundedReceiver<ChatEvent>), StoreError> {
     let (env, url) = (&machine.env, server());
-    let (net, options) = (machine.net.clone(), options(plan));
+    let (net, mut options) = (machine.net.clone(), options(plan));
+    options.client.reconnect.reconnection &= sabotage != Some(Sabotage::StaysAway);
     match plan.send {
         Send::Outbox if sabotage == Some(Sabotage::UndefinedIds) => {
             let outbox = RecordingOutbox::new(UndefinedIds::new(open_outbox(machine)?), machine.clone())?;
@@ -154,17 +155,15 @@ fn options(plan: &ClientPlan) -> ChatOptions {
     }
 }
 
-fn wait_chain(name: &str, client: &ChatClient) -> Vec<String> {
+fn wait_chain(client: &ChatClient) -> Vec<String> {
     let status = client.status();
     let mut chain = Vec::new();
     if let Some(oldest) = status.pending.first() {
         let (id, count, sends) = (&oldest.id, status.pending.len(), status.sends_of_oldest);
-        chain.push(format!(
-            "{name}: {count} in the outbox; {id}, sent {sends} times, waits for its acknowledgement"
-        ));
+        chain.push(format!("{count} in the outbox; {id}, sent {sends} times, waits for its acknowledgement"));
     }
     let connection = if status.connection.connected { "connected" } else { "not connected" };
-    chain.push(format!("{name}: {connection}, waits for {:?}", status.connection.waiting));
+    chain.push(format!("{connection}, waits for {:?}", status.connection.waiting));
     chain
 }
 
@@ -269,7 +268,7 @@ impl User {
     fn say_by_hand(&mut self, room: &Name, content: String) {
         self.said += 1;
         let (n, life) = (self.said, self.machine.process);
-        let id = MessageId(format!("{}-by-hand-{life}-{n}", self.machine.name));
+        let id = MessageId(format!("{}-by-hand-{life}-{n}", self.machine.name).into());
         self.record(Kind::Sent { id: id.clone(), room: room.clone(), n, content: content_hash(&content) });
         let args: Args =
             vec![content.into(), serde_json::Value::Null, serde_json::json!({ "room": room })].into();

@@ -64,7 +64,7 @@ impl Arrival {
         };
         let content = content_digest(&text, bytes.as_deref());
         let said = said(&text, bytes)?;
-        Some(Self { id: MessageId(text), content, said, address })
+        Some(Self { id: MessageId(text.into()), content, said, address })
     }
 }
 
@@ -304,8 +304,10 @@ impl Events {
     }
 
     fn introduce(&self) {
-        let name = &self.machine.name;
-        self.client.set_auth(Some(json!({ "name": name, "rooms": self.rooms })));
+        let introduction = json!({ "name": self.machine.name, "rooms": self.rooms });
+        // Asked for, as the chat's is: else this namespace's CONNECT would overtake it, and a connection of the client is
+        // recorded when the chat's is answered.
+        self.client.set_auth_with(move || ready(Some(introduction.clone())));
     }
 
     pub(super) fn connect(&self) {
@@ -363,7 +365,7 @@ impl Events {
     fn say(&self, session: u32, text: &str, binary: Option<u32>, address: &Address) -> (MessageId, Args) {
         let bytes = binary.map(|length| Bytes::from(attachment(text, length)));
         let content = content_digest(text, bytes.as_deref());
-        let id = MessageId(text.to_owned());
+        let id = MessageId(text.into());
         self.machine.record(session, Kind::Emitted { id: id.clone(), volatile: address.volatile, content });
         let args = said(text, bytes).and_then(|args| args.and(address).ok());
         (id, args.expect("text, bytes and names have a JSON form"))
@@ -387,7 +389,7 @@ impl Events {
             && name == HEARD
             && let (Ok(text), Some(content)) = (args.get::<String>(0), digest(&args))
         {
-            self.machine.record(session, Kind::Heard { id: MessageId(text), content });
+            self.machine.record(session, Kind::Heard { id: MessageId(text.into()), content });
         }
     }
 }

@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use memchr::memmem::Finder;
 use squall::io::net::Listener;
 use squall::socket::{Kind as PacketKind, Namespace, Packet};
 use squall::{Server, Socket};
@@ -201,10 +202,16 @@ impl Passed {
 }
 
 /// Finds answers to CONNECT in bytes that come in pieces. No message can hold one: in JSON its quotes are escaped.
-#[derive(Default)]
 struct Answers {
+    answer: Finder<'static>,
     /// The end of what has passed: the beginning of an answer may be in it.
     rest: Vec<u8>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self { answer: Finder::new(ANSWER), rest: Vec::new() }
+    }
 }
 
 impl Answers {
@@ -212,7 +219,7 @@ impl Answers {
     fn pass(&mut self, bytes: &[u8]) -> Vec<String> {
         self.rest.extend_from_slice(bytes);
         let (mut ids, mut from) = (Vec::new(), 0);
-        while let Some(at) = self.rest[from..].windows(ANSWER.len()).position(|window| window == ANSWER) {
+        while let Some(at) = self.answer.find(&self.rest[from..]) {
             let begins = from + at + ANSWER.len();
             let id = &self.rest[begins..];
             match id.iter().take(ID_MAX).position(|byte| *byte == b'"') {

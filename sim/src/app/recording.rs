@@ -64,7 +64,7 @@ impl MessageLog for RecordingLog {
             let kind = match (outcome, &draft.id) {
                 (Appended::Repeat(offset), Some(id)) => Kind::Suppressed { id: id.clone(), offset: *offset },
                 (Appended::Conflict, id) => Kind::Trouble {
-                    what: format!("another message has the id {}", id.as_ref().map_or("", |id| &id.0)),
+                    what: format!("another message has the id {}", id.as_ref().map_or("", |id| &*id.0)),
                 },
                 (Appended::Repeat(offset) | Appended::New(offset), id) => {
                     committed(*offset, &draft.room, id.clone(), &draft.content)

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `handlers-emit`, `skip-duplicate-check` | the official tutorial's server |
 //! | `acknowledge-first`, `unsynced-commits` | a database's that is set up for speed |
+//! | `stays-away` | a client's that leaves it to its user to connect again |
 //! | `replay-overlaps-live`, `offset-over-a-hole`, `undefined-ids` | the tutorial's server and page, together |
 
 mod acknowledge_first;
@@ -42,11 +43,13 @@ pub enum Sabotage {
     UndefinedIds,
     /// A message is acknowledged when it is committed, but not synced: a loss of power takes it.
     UnsyncedCommits,
+    /// A client whose connection broke does not connect again: what it has to say stays in its outbox.
+    StaysAway,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::HandlersEmit,
         Self::AcknowledgeFirst,
         Self::SkipDuplicateCheck,
@@ -54,6 +57,7 @@ impl Sabotage {
         Self::OffsetOverAHole,
         Self::UndefinedIds,
         Self::UnsyncedCommits,
+        Self::StaysAway,
     ];
 
     /// As the command line names it.
@@ -66,6 +70,7 @@ impl Sabotage {
             Self::OffsetOverAHole => "offset-over-a-hole",
             Self::UndefinedIds => "undefined-ids",
             Self::UnsyncedCommits => "unsynced-commits",
+            Self::StaysAway => "stays-away",
         }
     }
 
@@ -82,6 +87,8 @@ impl Sabotage {
             // The server takes the second one's message for a repeat of the first one's, and says that it has it.
             Self::UndefinedIds => Anomaly::AckWithoutCommit,
             Self::UnsyncedCommits => Anomaly::Lost,
+            // Nothing is gone, and nothing will come.
+            Self::StaysAway => Anomaly::NoProgress,
         }
     }
 }

@@ -11,18 +11,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use squall::store::{LogOffset, MessageId};
 
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{Entry, Host, Message};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::Name;
 
 /// Looks for [`Anomaly::AckWithoutCommit`].
 #[derive(Default)]
-pub(super) struct AckWithoutCommit {
-    committed: BTreeMap<MessageId, (BTreeSet<Commit>, Record)>,
+pub(super) struct AckWithoutCommit<'r> {
+    committed: BTreeMap<Message, (BTreeSet<Commit>, &'r Record)>,
     /// Every content that was sent under an id.
-    sent: BTreeMap<MessageId, BTreeSet<u64>>,
+    sent: BTreeMap<Message, BTreeSet<u64>>,
     /// What each client sent under an id, the last time that it gave it to a message.
-    own: BTreeMap<(Name, MessageId), u64>,
+    own: BTreeMap<(Host, Message), u64>,
     examined: u64,
     found: Option<Violation>,
 }
@@ -30,58 +30,64 @@ pub(super) struct AckWithoutCommit {
 /// Where something was committed, and its content.
 type Commit = (LogOffset, u64);
 
-impl Checker for AckWithoutCommit {
+impl<'r> Checker<'r> for AckWithoutCommit<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::AckWithoutCommit
     }
 
-    fn observe(&mut self, record: &Record) {
-        if let Kind::Sent { id, content, .. } = &record.kind {
-            self.sent.entry(id.clone()).or_default().insert(*content);
-            self.own.insert((record.host.clone(), id.clone()), *content);
-        } else if let Kind::Committed { id: Some(id), offset, content, .. } = &record.kind {
+    fn observe(&mut self, entry: &Entry<'r>) {
+        let message = entry.message;
+        if let Kind::Sent { content, .. } = &entry.kind {
+            self.sent.entry(message).or_default().insert(*content);
+            self.own.insert((entry.who, message), *content);
+        } else if let Kind::Committed { id: Some(_), offset, content, .. } = &entry.kind {
             let (commits, _) =
-                self.committed.entry(id.clone()).or_insert_with(|| (BTreeSet::new(), record.clone()));
+                self.committed.entry(message).or_insert_with(|| (BTreeSet::new(), entry.record));
             commits.insert((*offset, *content));
-        } else if let Kind::Acknowledged { id, offset } = &record.kind {
+        } else if let Kind::Acknowledged { id, offset } = &entry.kind {
             self.examined += 1;
-            self.judge(record, id, *offset);
+            self.judge(entry, id, *offset);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.examined).into()
     }
 }
 
-impl AckWithoutCommit {
-    fn judge(&mut self, record: &Record, id: &MessageId, offset: LogOffset) {
-        let committed = self.committed.get(id);
+impl<'r> AckWithoutCommit<'r> {
+    fn judge(&mut self, entry: &Entry<'r>, id: &MessageId, offset: LogOffset) {
+        let committed = self.committed.get(&entry.message);
         let is_there = |(at, _): &&Commit| offset == LogOffset::START || *at == offset;
-        let there: Vec<&Commit> =
-            committed.into_iter().flat_map(|(commits, _)| commits).filter(is_there).collect();
-        if there.iter().any(|(_, content)| !self.is_anothers(record, id, *content)) {
+        let mut there = committed.into_iter().flat_map(|(commits, _)| commits).filter(is_there).peekable();
+        let is_nowhere = there.peek().is_none();
+        if there.any(|(_, content)| !self.is_anothers(entry, *content)) {
             return;
         }
-        let but = match (committed, there.is_empty()) {
+        let but = match (committed, is_nowhere) {
             (None, _) => "the log does not hold it",
             (Some(_), true) => "the log holds it at another place",
             (Some(_), false) => "the log holds another message under this id",
         };
         self.found.get_or_insert_with(|| Violation {
             anomaly: Anomaly::AckWithoutCommit,
-            says: format!("{} was told that {id} is at offset {offset}, but {but}", record.host),
-            step: record.step,
-            witness: committed.map(|(_, commit)| commit).into_iter().chain([record]).cloned().collect(),
+            says: format!("{} was told that {id} is at offset {offset}, but {but}", entry.host),
+            step: entry.step,
+            witness: committed
+                .map(|(_, commit)| *commit)
+                .into_iter()
+                .chain([entry.record])
+                .cloned()
+                .collect(),
         });
     }
 }
 
-impl AckWithoutCommit {
+impl AckWithoutCommit<'_> {
     /// Whether this is the content of another message than the one that the client sent under this id.
-    fn is_anothers(&self, record: &Record, id: &MessageId, content: u64) -> bool {
-        let own = self.own.get(&(record.host.clone(), id.clone()));
-        let is_sent = self.sent.get(id).is_some_and(|contents| contents.contains(&content));
+    fn is_anothers(&self, entry: &Entry<'_>, content: u64) -> bool {
+        let own = self.own.get(&(entry.who, entry.message));
+        let is_sent = self.sent.get(&entry.message).is_some_and(|contents| contents.contains(&content));
         is_sent && own.is_some_and(|own| *own != content)
     }
 }
@@ -91,6 +97,7 @@ mod tests {
     use xxhash_rust::xxh3::xxh3_64;
 
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
     #[test]

@@ -14,71 +14,83 @@
 mod relays;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::ops::RangeInclusive;
 
-use squall::store::{LogOffset, MessageId};
+use squall::store::LogOffset;
 
 use self::relays::Relays;
-use super::message::Message;
-use super::owed::connected_at_the_end;
+use super::debts::{Wait, connected_at_the_end};
 use super::presence::{Presence, Presences};
+use super::roll::{Entry, Host, Message, Roll};
 use super::rooms::Rooms;
-use crate::history::{Kind, Record};
-use crate::plan::{Name, Plan, Receive, Send};
+use crate::history::Kind;
+use crate::plan::{Plan, Receive, Send};
 
 /// Everything that may legally be lost.
 #[derive(Debug, Clone)]
 pub(super) struct Awaited {
-    senders: BTreeMap<Name, Send>,
-    live: BTreeSet<Name>,
-    returning: BTreeSet<Name>,
+    senders: BTreeMap<Host, Send>,
+    live: BTreeSet<Host>,
+    returning: BTreeSet<Host>,
+    /// For whom the world does not heal: what has not come of theirs when the run is over is no loss.
+    left: BTreeSet<Host>,
     rooms: Rooms,
     presences: Presences,
     committed: BTreeSet<Message>,
     /// On its way to the server.
-    up: BTreeMap<MessageId, Thing>,
+    up: BTreeMap<Message, Thing>,
     /// On its way to a client that is shown the chat live.
-    down: BTreeMap<(Name, Message), Thing>,
+    down: BTreeMap<(Host, Message), Thing>,
     /// On its way to sockets of events.
     relays: Relays,
     /// Reported as failed, and not in the log.
-    reported: BTreeMap<MessageId, Thing>,
+    reported: BTreeMap<Message, Thing>,
     lost: Vec<Loss>,
     examined: u64,
 }
 
 #[derive(Debug, Clone)]
 struct Thing {
-    client: Name,
+    client: Host,
     /// The number of the connection that is to bring it, among the client's.
     connection: u64,
     excused: bool,
-    /// The records that show it.
-    evidence: Vec<Record>,
+    /// The steps that show it.
+    evidence: Vec<u64>,
+}
+
+/// Where something was going.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Up,
+    Down,
 }
 
 /// Something that did not come.
 #[derive(Debug, Clone)]
 pub(super) struct Loss {
-    /// One sentence.
-    pub(super) says: String,
+    client: Host,
+    way: Way,
+    message: Message,
     /// Whether that is legal.
     pub(super) excused: bool,
     /// The record with which it became true; none for the last one of the run.
     pub(super) step: Option<u64>,
-    /// The records that show it.
-    pub(super) evidence: Vec<Record>,
+    /// The steps that show it.
+    pub(super) evidence: Vec<u64>,
 }
 
 impl Awaited {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         let live = plan.clients.iter().filter(|(_, client)| client.receive == Receive::Live);
+        let left = plan.clients.keys().filter(|name| plan.is_left_broken(name));
         Self {
-            senders: plan.clients.iter().map(|(name, client)| (name.clone(), client.send)).collect(),
-            live: live.map(|(name, _)| name.clone()).collect(),
-            returning: connected_at_the_end(plan).cloned().collect(),
-            rooms: Rooms::new(plan),
-            presences: Presences::new(plan),
+            senders: plan.clients.iter().map(|(name, client)| (roll.host(name), client.send)).collect(),
+            live: live.map(|(name, _)| roll.host(name)).collect(),
+            returning: connected_at_the_end(plan).map(|name| roll.host(name)).collect(),
+            left: left.map(|name| roll.host(name)).collect(),
+            rooms: Rooms::new(plan, roll),
+            presences: Presences::new(plan, roll),
             committed: BTreeSet::new(),
             up: BTreeMap::new(),
             down: BTreeMap::new(),
@@ -90,34 +102,29 @@ impl Awaited {
     }
 
     /// Takes the next record.
-    pub(super) fn observe(&mut self, record: &Record) {
-        self.rooms.observe(record);
-        self.presences.observe(record);
-        match &record.kind {
-            Kind::Sent { id, .. } if self.senders.get(&record.host) == Some(&Send::Plain) => {
-                self.send(record, id);
+    pub(super) fn observe(&mut self, entry: &Entry<'_>) {
+        self.rooms.observe(entry);
+        self.presences.observe(entry);
+        let message = entry.message;
+        match &entry.kind {
+            Kind::Sent { .. } if self.senders.get(&entry.who) == Some(&Send::Plain) => self.send(entry),
+            Kind::Emitted { volatile: false, .. } => self.send(entry),
+            Kind::SendFailed { .. } => self.report(entry),
+            Kind::Failed { .. } => drop(self.up.remove(&message)),
+            Kind::Arrived { .. } => self.arrive(message),
+            Kind::Committed { offset, .. } => self.commit(entry, *offset),
+            Kind::Relayed { audience, volatile: false, .. } => {
+                let to = entry.named.iter().zip(audience);
+                to.for_each(|(client, to)| self.relays.relay(entry, *client, &to.socket, &self.presences));
             }
-            Kind::Emitted { id, volatile: false, .. } => self.send(record, id),
-            Kind::SendFailed { id, .. } => self.report(record, id),
-            Kind::Failed { id, .. } => drop(self.up.remove(id)),
-            Kind::Arrived { id, .. } => {
-                self.up.remove(id);
-                self.reported.remove(id);
-            }
-            Kind::Committed { id, room, offset, .. } => self.commit(record, id.as_ref(), room, *offset),
-            Kind::Relayed { id, audience, volatile: false, .. } => {
-                audience.iter().for_each(|listener| self.relays.relay(record, listener, id, &self.presences));
-            }
-            Kind::Delivered { id, offset, .. } => {
-                self.down.remove(&(record.host.clone(), Message::seen(id.as_ref(), *offset)));
-            }
-            Kind::Heard { id, .. } => self.relays.hear(&record.host, id),
-            Kind::Persisted { id } => self.relays.persist(id),
-            Kind::Resumed { socket, .. } => self.relays.take_up(record, socket, &self.presences),
-            Kind::Connected { peer: None } => self.replace(record),
-            Kind::Did { act: "disconnect" } => self.give_up(record),
-            Kind::Exited { .. } => self.exit(record),
-            Kind::Touched { processes, .. } => self.touch(record, processes),
+            Kind::Delivered { .. } => drop(self.down.remove(&(entry.who, message))),
+            Kind::Heard { .. } => self.relays.hear(entry.who, message),
+            Kind::Persisted { .. } => self.relays.persist(message),
+            Kind::Resumed { socket, .. } => self.relays.take_up(entry, socket, &self.presences),
+            Kind::Connected { peer: None } => self.replace(entry),
+            Kind::Did { act: "disconnect" } => self.give_up(entry.who),
+            Kind::Exited { .. } => self.exit(entry),
+            Kind::Touched { .. } => self.touch(entry),
             Kind::Sent { .. }
             | Kind::Emitted { .. }
             | Kind::Relayed { .. }
@@ -140,100 +147,96 @@ impl Awaited {
     }
 
     /// A client sends: what is said while it is not connected goes over the next connection.
-    fn send(&mut self, record: &Record, id: &MessageId) {
-        let Some(presence) = self.presences.of(&record.host) else { return };
-        let connection = presence.connections + u64::from(!presence.connected);
+    fn send(&mut self, entry: &Entry<'_>) {
+        let Some(presence) = self.presences.of(entry.who) else { return };
         let touch = presence.touch_of_the_bearer();
         self.examined += 1;
         let thing = Thing {
-            client: record.host.clone(),
-            connection,
+            client: entry.who,
+            connection: presence.connections + u64::from(!presence.connected),
             excused: touch.is_some(),
-            evidence: [record].into_iter().chain(touch).cloned().collect(),
+            evidence: [entry.step].into_iter().chain(touch).collect(),
         };
-        self.up.insert(id.clone(), thing);
+        self.up.insert(entry.message, thing);
+    }
+
+    /// The server has it.
+    fn arrive(&mut self, message: Message) {
+        self.up.remove(&message);
+        self.reported.remove(&message);
     }
 
     /// To be told of a loss does not make it legal for who sends once.
-    fn report(&mut self, record: &Record, id: &MessageId) {
-        if self.senders.get(&record.host) == Some(&Send::Plain) {
+    fn report(&mut self, entry: &Entry<'_>) {
+        if self.senders.get(&entry.who) == Some(&Send::Plain) {
             return;
         }
-        let sent = self.up.remove(id);
-        if self.committed.contains(&Message::Id(id.clone())) {
+        let sent = self.up.remove(&entry.message);
+        if self.committed.contains(&entry.message) {
             return;
         }
         self.examined += u64::from(sent.is_none());
-        let evidence = sent.into_iter().flat_map(|thing| thing.evidence).chain([record.clone()]).collect();
-        let thing = Thing { client: record.host.clone(), connection: 0, excused: true, evidence };
-        self.reported.insert(id.clone(), thing);
+        let evidence = sent.into_iter().flat_map(|thing| thing.evidence).chain([entry.step]).collect();
+        let thing = Thing { client: entry.who, connection: 0, excused: true, evidence };
+        self.reported.insert(entry.message, thing);
     }
 
-    fn commit(&mut self, record: &Record, id: Option<&MessageId>, room: &Name, offset: LogOffset) {
-        let message = Message::seen(id, offset);
-        if let Some(id) = id {
-            self.up.remove(id);
-            self.reported.remove(id);
-        }
-        if !self.committed.insert(message.clone()) {
+    fn commit(&mut self, entry: &Entry<'_>, offset: LogOffset) {
+        self.arrive(entry.message);
+        if !self.committed.insert(entry.message) {
             return;
         }
-        let present = |client: &&Name| {
-            self.presences.of(client).is_some_and(|presence| {
-                let entitled = self.rooms.entitles(client, presence.process, room, offset);
+        let present = |client: &&Host| {
+            self.presences.of(**client).is_some_and(|presence| {
+                let entitled = self.rooms.entitles((**client, presence.process), entry.room, offset);
                 presence.connected && !presence.leaving && entitled
             })
         };
-        let readers: Vec<Name> = self.live.iter().filter(present).cloned().collect();
-        readers.iter().for_each(|client| self.expect(record, client, message.clone()));
+        let readers: Vec<Host> = self.live.iter().filter(present).copied().collect();
+        readers.iter().for_each(|client| self.expect(entry, *client));
     }
 
     /// A client is to be given something.
-    fn expect(&mut self, record: &Record, client: &Name, message: Message) {
+    fn expect(&mut self, entry: &Entry<'_>, client: Host) {
         let Some(presence) = self.presences.of(client) else { return };
         self.examined += 1;
-        self.down.entry((client.clone(), message)).or_insert(Thing::to(client, presence, record));
+        self.down.entry((client, entry.message)).or_insert(Thing::to(client, presence, entry.step));
     }
 
     /// A new connection: what an older one was to bring will not come any more.
-    fn replace(&mut self, record: &Record) {
-        let Some(presence) = self.presences.of(&record.host) else { return };
-        let connections = presence.connections;
-        let replaced = |thing: &Thing| thing.client == record.host && thing.connection < connections;
-        let (gone, down) = std::mem::take(&mut self.down).into_iter().partition(|(_, thing)| replaced(thing));
-        self.down = down;
-        let gone: BTreeMap<(Name, Message), Thing> = gone;
-        self.lost
-            .extend(gone.iter().map(|((_, message), thing)| thing.not_shown(message, Some(record.step))));
+    fn replace(&mut self, entry: &Entry<'_>) {
+        let Some(presence) = self.presences.of(entry.who) else { return };
+        let replaced = |thing: &Thing| thing.connection < presence.connections;
+        let gone = self.down.extract_if(all_of(entry.who), |_, thing| replaced(thing));
+        self.lost.extend(gone.map(|((_, message), thing)| thing.lost(Way::Down, message, Some(entry.step))));
     }
 
     /// A user who leaves does not wait for what is on its way.
-    fn give_up(&mut self, record: &Record) {
-        self.down.retain(|_, thing| thing.client != record.host);
-        self.relays.give_up(&record.host);
+    fn give_up(&mut self, client: Host) {
+        self.down.extract_if(all_of(client), |_, _| true).for_each(drop);
+        self.relays.give_up(client);
     }
 
     /// What a process had not yet handed to its kernel, or its disk, is gone with it.
-    fn exit(&mut self, record: &Record) {
-        self.give_up(record);
-        self.relays.exit(record);
-        for thing in self.up.values_mut().filter(|thing| thing.client == record.host) {
-            thing.excuse(record);
+    fn exit(&mut self, entry: &Entry<'_>) {
+        self.give_up(entry.who);
+        self.relays.exit(entry);
+        for thing in self.up.values_mut().filter(|thing| thing.client == entry.who) {
+            thing.excuse(entry.step);
         }
     }
 
-    fn touch(&mut self, record: &Record, processes: &[Name]) {
-        self.relays.touch(record, processes, &self.presences);
+    fn touch(&mut self, entry: &Entry<'_>) {
+        self.relays.touch(entry, &self.presences);
         for thing in self.up.values_mut().chain(self.down.values_mut()) {
-            thing.touch(record, processes, &self.presences);
+            thing.touch(entry, &self.presences);
         }
     }
 
     /// How much may still come.
     pub(super) fn open(&self) -> usize {
-        let up = self.up.values().filter(|thing| self.returning.contains(&thing.client)).count();
-        up + self.down.len()
-            + self.relays.open().filter(|thing| self.returning.contains(&thing.client)).count()
+        let waiting = self.up.values().chain(self.down.values()).chain(self.relays.open());
+        waiting.filter(|thing| self.returning.contains(&thing.client)).count()
     }
 
     /// How much was ever on its way.
@@ -241,82 +244,88 @@ impl Awaited {
         self.examined + self.relays.examined()
     }
 
-    /// Who still waits for what, one line a client and way.
-    pub(super) fn describe(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for client in self.senders.keys() {
-            let up = self.up.values().filter(|thing| thing.client == *client).count();
-            let down = self.down.values().chain(self.relays.open());
-            let down = down.filter(|thing| thing.client == *client).count();
+    /// Who still waits for what, one a client and way.
+    pub(super) fn waits(&self, roll: &Roll) -> Vec<Wait> {
+        let mut waits = Vec::new();
+        for client in &self.returning {
+            let of = |thing: &&Thing| thing.client == *client;
+            let up = self.up.values().filter(of).count();
+            let down = self.down.values().chain(self.relays.open()).filter(of).count();
+            let wait = |what| Wait { who: roll.host_name(*client).clone(), what, so_far: None };
             if up > 0 {
-                lines.push(format!("{client}: {up} sent without acknowledgement have not arrived"));
+                waits.push(wait(format!("{up} sent without acknowledgement have not arrived")));
             }
             if down > 0 {
-                lines.push(format!("{client}: {down} on their way to it have not arrived"));
+                waits.push(wait(format!("{down} on their way to it have not arrived")));
             }
         }
-        lines
+        waits
     }
 
     /// All that did not come, now that the run is over.
     pub(super) fn losses(&self) -> Vec<Loss> {
         let mut losses = self.lost.clone();
-        losses.extend(self.down.iter().map(|((_, message), thing)| thing.not_shown(message, None)));
-        losses.extend(self.relays.losses());
+        let could_come = |thing: &Thing| !self.left.contains(&thing.client);
+        let down = self.down.iter().filter(|(_, thing)| could_come(thing));
+        losses.extend(down.map(|((_, message), thing)| thing.lost(Way::Down, *message, None)));
+        losses.extend(self.relays.losses(could_come));
         let sent = |thing: &&Thing| {
-            self.presences.of(&thing.client).is_some_and(|presence| thing.connection <= presence.connections)
+            self.presences.of(thing.client).is_some_and(|presence| thing.connection <= presence.connections)
         };
-        let unarrived = |(id, thing): (&MessageId, &Thing)| Loss {
-            says: format!("{id}, sent by {}, never arrived{}", thing.client, thing.whether_excused()),
-            excused: thing.excused,
-            step: None,
-            evidence: thing.evidence.clone(),
-        };
-        losses.extend(self.up.iter().filter(|(_, thing)| sent(thing)).map(unarrived));
-        losses.extend(self.reported.iter().map(unarrived));
+        let up = self.up.iter().filter(|(_, thing)| sent(thing) && could_come(thing)).chain(&self.reported);
+        losses.extend(up.map(|(message, thing)| thing.lost(Way::Up, *message, None)));
         losses
     }
+}
+
+/// What there is of a client, whichever message it is.
+fn all_of(client: Host) -> RangeInclusive<(Host, Message)> {
+    (client, Message::FIRST)..=(client, Message::LAST)
 }
 
 impl Thing {
     /// On its way to a client by what is recorded. Where the client does not know yet that it is connected, the next connection
     /// brings it.
-    fn to(client: &Name, presence: &Presence, record: &Record) -> Self {
+    fn to(client: Host, presence: &Presence, step: u64) -> Self {
         // The server may not know yet that the last one is gone.
-        let touch = presence.touched.as_ref().or(presence.touch_of_the_bearer());
+        let touch = presence.touched.or(presence.touch_of_the_bearer());
         Self {
-            client: client.clone(),
+            client,
             connection: presence.connections + u64::from(!presence.connected),
             excused: touch.is_some(),
-            evidence: [record].into_iter().chain(touch).cloned().collect(),
+            evidence: [step].into_iter().chain(touch).collect(),
         }
     }
 
     /// A fault touched a connection between these.
-    fn touch(&mut self, record: &Record, processes: &[Name], presences: &Presences) {
-        let presence = presences.of(&self.client).filter(|_| processes.contains(&self.client));
+    fn touch(&mut self, entry: &Entry<'_>, presences: &Presences) {
+        let presence = presences.of(self.client).filter(|_| entry.named.contains(&self.client));
         if presence.is_some_and(|presence| presence.concerns(self.connection)) {
-            self.excuse(record);
+            self.excuse(entry.step);
         }
     }
 
-    fn excuse(&mut self, record: &Record) {
+    fn excuse(&mut self, step: u64) {
         if !self.excused {
             self.excused = true;
-            self.evidence.push(record.clone());
+            self.evidence.push(step);
         }
     }
 
-    fn whether_excused(&self) -> &'static str {
-        if self.excused { "" } else { ", though no fault touched the connection" }
+    fn lost(&self, way: Way, message: Message, step: Option<u64>) -> Loss {
+        let Self { client, connection: _, excused, evidence } = self;
+        Loss { client: *client, way, message, excused: *excused, step, evidence: evidence.clone() }
     }
+}
 
-    fn not_shown(&self, message: &impl fmt::Display, step: Option<u64>) -> Loss {
-        Loss {
-            says: format!("{message} never reached {}{}", self.client, self.whether_excused()),
-            excused: self.excused,
-            step,
-            evidence: self.evidence.clone(),
+impl Loss {
+    /// What did not come, in one sentence.
+    pub(super) fn says(&self, roll: &Roll) -> String {
+        let (client, message) = (roll.host_name(self.client), roll.message_name(self.message));
+        let unexcused = if self.excused { "" } else { ", though no fault touched the connection" };
+        match self.way {
+            Way::Up => format!("{message}, sent by {client}, never arrived{unexcused}"),
+            Way::Down => format!("{message} never reached {client}{unexcused}"),
         }
     }
 }

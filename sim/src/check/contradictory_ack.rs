@@ -12,85 +12,83 @@ use std::collections::BTreeMap;
 
 use squall::store::{LogOffset, MessageId};
 
-use super::rooms::Life;
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{Entry, Life, Message};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
 /// Looks for [`Anomaly::ContradictoryAck`].
 #[derive(Default)]
-pub(super) struct ContradictoryAck {
+pub(super) struct ContradictoryAck<'r> {
     /// The first answer to each request of each life.
-    answers: BTreeMap<Life, BTreeMap<MessageId, Record>>,
-    places: BTreeMap<MessageId, (LogOffset, Record)>,
-    emitted: BTreeMap<MessageId, (u64, Record)>,
-    contents: BTreeMap<u64, MessageId>,
+    answers: BTreeMap<Life, BTreeMap<Message, &'r Record>>,
+    places: BTreeMap<Message, (LogOffset, &'r Record)>,
+    emitted: BTreeMap<Message, (u64, &'r Record)>,
+    contents: BTreeMap<u64, &'r MessageId>,
     examined: u64,
     found: Option<Violation>,
 }
 
-impl Checker for ContradictoryAck {
+impl<'r> Checker<'r> for ContradictoryAck<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::ContradictoryAck
     }
 
-    fn observe(&mut self, record: &Record) {
-        if let Kind::Emitted { id, content, .. } = &record.kind {
-            self.emitted.entry(id.clone()).or_insert_with(|| (*content, record.clone()));
-            self.contents.entry(*content).or_insert_with(|| id.clone());
-        } else if let Kind::Acknowledged { id, offset } = &record.kind {
-            self.on_answer(record, id);
-            self.on_place(record, id, *offset);
-        } else if let Kind::Failed { id, .. } | Kind::SendFailed { id, .. } = &record.kind {
-            self.on_answer(record, id);
-        } else if let Kind::Answered { id, content } = &record.kind {
-            self.on_answer(record, id);
-            self.on_content(record, id, *content);
+    fn observe(&mut self, entry: &Entry<'r>) {
+        if let Kind::Emitted { id, content, .. } = &entry.record.kind {
+            self.emitted.entry(entry.message).or_insert((*content, entry.record));
+            self.contents.entry(*content).or_insert(id);
+        } else if let Kind::Acknowledged { id, offset } = &entry.kind {
+            self.on_answer(entry);
+            self.on_place(entry, id, *offset);
+        } else if let Kind::Failed { .. } | Kind::SendFailed { .. } = &entry.kind {
+            self.on_answer(entry);
+        } else if let Kind::Answered { id, content } = &entry.kind {
+            self.on_answer(entry);
+            self.on_content(entry, id, *content);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.examined).into()
     }
 }
 
-impl ContradictoryAck {
-    fn on_answer(&mut self, record: &Record, id: &MessageId) {
+impl<'r> ContradictoryAck<'r> {
+    fn on_answer(&mut self, entry: &Entry<'r>) {
         self.examined += 1;
-        let answers = self.answers.entry((record.host.clone(), record.process)).or_default();
-        let Some(first) = answers.get(id).cloned() else {
-            answers.insert(id.clone(), record.clone());
-            return;
-        };
-        let says = format!("{} {} after it {}", record.host, record.kind, first.kind);
-        self.find(record, first, says);
+        let first =
+            *self.answers.entry(entry.life()).or_default().entry(entry.message).or_insert(entry.record);
+        if first.step != entry.step {
+            let says = format!("{} {} after it {}", entry.host, entry.kind, first.kind);
+            self.find(entry, first, says);
+        }
     }
 
-    fn on_place(&mut self, record: &Record, id: &MessageId, offset: LogOffset) {
+    fn on_place(&mut self, entry: &Entry<'r>, id: &MessageId, offset: LogOffset) {
         if offset == LogOffset::START {
             return;
         }
-        let (first, evidence) = self.places.entry(id.clone()).or_insert_with(|| (offset, record.clone()));
-        if *first != offset {
+        let (first, evidence) = *self.places.entry(entry.message).or_insert((offset, entry.record));
+        if first != offset {
             let says = format!("{id} was acknowledged at offset {first} and again at offset {offset}");
-            let evidence = evidence.clone();
-            self.find(record, evidence, says);
+            self.find(entry, evidence, says);
         }
     }
 
-    fn on_content(&mut self, record: &Record, id: &MessageId, content: u64) {
-        let Some((emitted, evidence)) = self.emitted.get(id).cloned() else { return };
+    fn on_content(&mut self, entry: &Entry<'r>, id: &MessageId, content: u64) {
+        let Some((emitted, evidence)) = self.emitted.get(&entry.message).copied() else { return };
         if let Some(other) = self.contents.get(&content).filter(|_| content != emitted) {
-            let says = format!("{}'s {id} was answered with the answer to {other}", record.host);
-            self.find(record, evidence, says);
+            let says = format!("{}'s {id} was answered with the answer to {other}", entry.host);
+            self.find(entry, evidence, says);
         }
     }
 
-    fn find(&mut self, record: &Record, evidence: Record, says: String) {
+    fn find(&mut self, entry: &Entry<'r>, evidence: &Record, says: String) {
         self.found.get_or_insert_with(|| Violation {
             anomaly: Anomaly::ContradictoryAck,
             says,
-            step: record.step,
-            witness: vec![evidence, record.clone()],
+            step: entry.step,
+            witness: vec![evidence.clone(), entry.record.clone()],
         });
     }
 }
@@ -98,6 +96,7 @@ impl ContradictoryAck {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
     use crate::history::content_digest;
 

@@ -8,56 +8,55 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squall::store::MessageId;
-
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{Entry, Message};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
 /// Looks for [`Anomaly::Corrupted`].
 #[derive(Default)]
-pub(super) struct Corrupted {
+pub(super) struct Corrupted<'r> {
     /// The contents with which each id was sent, and the record of the first.
-    sent: BTreeMap<MessageId, (BTreeSet<u64>, Record)>,
-    /// What was sent with each content: an answer with another's is not damaged but mistaken.
-    contents: BTreeMap<u64, MessageId>,
+    sent: BTreeMap<Message, (BTreeSet<u64>, &'r Record)>,
+    /// What was sent at all: an answer with another's content is not damaged but mistaken.
+    contents: BTreeSet<u64>,
     /// Sightings with a content that was not sent under their id, or not yet.
-    strange: BTreeMap<MessageId, Vec<Record>>,
+    strange: BTreeMap<Message, Vec<(u64, &'r Record)>>,
     examined: u64,
 }
 
-impl Checker for Corrupted {
+impl<'r> Checker<'r> for Corrupted<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::Corrupted
     }
 
-    fn observe(&mut self, record: &Record) {
-        if let Kind::Sent { id, content, .. } | Kind::Emitted { id, content, .. } = &record.kind {
-            self.contents.entry(*content).or_insert_with(|| id.clone());
-            let (contents, _) =
-                self.sent.entry(id.clone()).or_insert_with(|| (BTreeSet::new(), record.clone()));
+    fn observe(&mut self, entry: &Entry<'r>) {
+        let message = entry.message;
+        if let Kind::Sent { content, .. } | Kind::Emitted { content, .. } = &entry.kind {
+            self.contents.insert(*content);
+            let (contents, _) = self.sent.entry(message).or_insert_with(|| (BTreeSet::new(), entry.record));
             contents.insert(*content);
-            if let Some(strange) = self.strange.get_mut(id) {
-                strange.retain(|early| sighting(early).is_some_and(|(_, seen)| seen != *content));
+            if let Some(strange) = self.strange.get_mut(&message) {
+                strange.retain(|(seen, _)| seen != content);
             }
-        } else if let Some((id, content)) = sighting(record) {
+        } else if let Some(content) = sighting(entry) {
             self.examined += 1;
-            if !self.sent.get(id).is_some_and(|(contents, _)| contents.contains(&content)) {
-                self.strange.entry(id.clone()).or_default().push(record.clone());
+            if !self.sent.get(&message).is_some_and(|(contents, _)| contents.contains(&content)) {
+                self.strange.entry(message).or_default().push((content, entry.record));
             }
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.first(), self.examined).into()
     }
 }
 
-impl Corrupted {
+impl Corrupted<'_> {
     /// Of all that was sent and came with another content, what came first.
     fn first(&self) -> Option<Violation> {
-        let sightings = self.strange.iter().filter_map(|(id, sightings)| {
-            let (_, evidence) = self.sent.get(id)?;
-            Some(sightings.iter().map(move |record| (record, evidence)))
+        let sightings = self.strange.iter().filter_map(|(message, sightings)| {
+            let (_, evidence) = self.sent.get(message)?;
+            Some(sightings.iter().map(move |(_, record)| (*record, *evidence)))
         });
         let changed = sightings.flatten().filter(|(record, _)| !self.is_anothers(record));
         let (record, evidence) = changed.min_by_key(|(record, _)| record.step)?;
@@ -70,18 +69,19 @@ impl Corrupted {
     }
 
     fn is_anothers(&self, record: &Record) -> bool {
-        matches!(&record.kind, Kind::Answered { content, .. } if self.contents.contains_key(content))
+        matches!(&record.kind, Kind::Answered { content, .. } if self.contents.contains(content))
     }
 }
 
-fn sighting(record: &Record) -> Option<(&MessageId, u64)> {
-    if let Kind::Delivered { id: Some(id), content, .. }
-    | Kind::Committed { id: Some(id), content, .. }
-    | Kind::Arrived { id, content }
-    | Kind::Heard { id, content }
-    | Kind::Answered { id, content } = &record.kind
+/// The content of a message or event with an id, where it is seen.
+fn sighting(record: &Record) -> Option<u64> {
+    if let Kind::Delivered { id: Some(_), content, .. }
+    | Kind::Committed { id: Some(_), content, .. }
+    | Kind::Arrived { content, .. }
+    | Kind::Heard { content, .. }
+    | Kind::Answered { content, .. } = &record.kind
     {
-        Some((id, *content))
+        Some(*content)
     } else {
         None
     }
@@ -89,7 +89,10 @@ fn sighting(record: &Record) -> Option<(&MessageId, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use squall::store::MessageId;
+
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, Planted, broken, delivered, held};
 
     #[test]

@@ -6,33 +6,33 @@
 //! *Not checked, because:* what is said between leaving and joining again and is shown after joining, because that is
 //! `pre_join_leak`'s.
 
+use super::roll::{Entry, Roll};
 use super::strays::{Strays, Why};
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
-use crate::history::Record;
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::plan::Plan;
 
 /// Looks for [`Anomaly::DeliveryAfterLeave`].
-pub(super) struct DeliveryAfterLeave {
-    strays: Strays,
+pub(super) struct DeliveryAfterLeave<'r> {
+    strays: Strays<'r>,
 }
 
-impl DeliveryAfterLeave {
-    pub(super) fn new(plan: &Plan) -> Self {
-        Self { strays: Strays::new(plan) }
+impl DeliveryAfterLeave<'_> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
+        Self { strays: Strays::new(plan, roll) }
     }
 }
 
-impl Checker for DeliveryAfterLeave {
+impl<'r> Checker<'r> for DeliveryAfterLeave<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::DeliveryAfterLeave
     }
 
-    fn observe(&mut self, record: &Record) {
-        self.strays.observe(record);
+    fn observe(&mut self, entry: &Entry<'r>) {
+        self.strays.observe(entry);
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
-        let found = self.strays.first(Why::Left).map(|(record, witness)| Violation {
+    fn finish(self: Box<Self>, run: &Run<'r>) -> Finding {
+        let found = self.strays.first(Why::Left, run).map(|(record, witness)| Violation {
             anomaly: Anomaly::DeliveryAfterLeave,
             says: format!("{} {}, which it had left before", record.host, record.kind),
             step: record.step,
@@ -45,6 +45,7 @@ impl Checker for DeliveryAfterLeave {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
     /// Bob leaves, and Alice speaks once more.

@@ -8,57 +8,57 @@
 
 use std::collections::BTreeMap;
 
-use squall::store::{LogOffset, MessageId};
+use squall::store::LogOffset;
 
-use super::message::Message;
+use super::roll::{Entry, Message, Roll};
 use super::senders::Senders;
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::Plan;
 
 /// Looks for [`Anomaly::DuplicateCommit`].
-pub(super) struct DuplicateCommit {
+pub(super) struct DuplicateCommit<'r> {
     senders: Senders,
-    committed: BTreeMap<MessageId, (LogOffset, Record)>,
+    committed: BTreeMap<Message, (LogOffset, &'r Record)>,
     examined: u64,
     allowed: u64,
     found: Option<Violation>,
 }
 
-impl DuplicateCommit {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let (senders, committed) = (Senders::new(plan), BTreeMap::new());
+impl DuplicateCommit<'_> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
+        let (senders, committed) = (Senders::new(plan, roll), BTreeMap::new());
         Self { senders, committed, examined: 0, allowed: 0, found: None }
     }
 }
 
-impl Checker for DuplicateCommit {
+impl<'r> Checker<'r> for DuplicateCommit<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::DuplicateCommit
     }
 
-    fn observe(&mut self, record: &Record) {
-        self.senders.observe(record);
-        let Kind::Committed { id: Some(id), offset, .. } = &record.kind else { return };
+    fn observe(&mut self, entry: &Entry<'r>) {
+        self.senders.observe(entry);
+        let Kind::Committed { id: Some(id), offset, .. } = &entry.kind else { return };
         self.examined += 1;
-        match self.committed.get(id) {
+        match self.committed.get(&entry.message) {
             None => {
-                self.committed.insert(id.clone(), (*offset, record.clone()));
+                self.committed.insert(entry.message, (*offset, entry.record));
             }
             Some((first, _)) if first == offset => {}
-            Some(_) if self.senders.repeats(&Message::Id(id.clone())) => self.allowed += 1,
+            Some(_) if self.senders.repeats(entry.message) => self.allowed += 1,
             Some((first, evidence)) => {
                 self.found.get_or_insert_with(|| Violation {
                     anomaly: Anomaly::DuplicateCommit,
                     says: format!("{id} was committed at offset {first} and again at offset {offset}"),
-                    step: record.step,
-                    witness: vec![evidence.clone(), record.clone()],
+                    step: entry.step,
+                    witness: vec![Record::clone(evidence), entry.record.clone()],
                 });
             }
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         Finding { verdict: verdict(self.found, self.examined), allowed: self.allowed }
     }
 }
@@ -66,6 +66,7 @@ impl Checker for DuplicateCommit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{Planted, broken, held};
 
     #[test]

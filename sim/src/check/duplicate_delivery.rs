@@ -12,33 +12,32 @@ use std::collections::BTreeMap;
 
 use squall::store::{LogOffset, MessageId};
 
-use super::message::Message;
-use super::rooms::Life;
+use super::roll::{Entry, Life, Message, MessageName, Roll, Room};
 use super::senders::Senders;
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::{Name, Plan};
+use crate::plan::Plan;
 
 /// A chat room, and an offset there.
-type Place = (Name, LogOffset);
+type Place = (Room, LogOffset);
 
 /// Looks for [`Anomaly::DuplicateDelivery`].
-pub(super) struct DuplicateDelivery {
+pub(super) struct DuplicateDelivery<'r> {
     senders: Senders,
     /// What each life of each client was shown: where, and the record of the first time.
-    shown: BTreeMap<Life, BTreeMap<Message, (Vec<Place>, Record)>>,
+    shown: BTreeMap<Life, BTreeMap<Message, (Vec<Place>, &'r Record)>>,
     /// How often each event was relayed; none for volatile ones.
-    relayed: BTreeMap<MessageId, Option<u64>>,
-    heard: BTreeMap<Life, BTreeMap<MessageId, (u64, Record)>>,
+    relayed: BTreeMap<Message, Option<u64>>,
+    heard: BTreeMap<Life, BTreeMap<Message, (u64, &'r Record)>>,
     examined: u64,
     allowed: u64,
     found: Option<Violation>,
 }
 
-impl DuplicateDelivery {
-    pub(super) fn new(plan: &Plan) -> Self {
+impl<'r> DuplicateDelivery<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         Self {
-            senders: Senders::new(plan),
+            senders: Senders::new(plan, roll),
             shown: BTreeMap::new(),
             relayed: BTreeMap::new(),
             heard: BTreeMap::new(),
@@ -48,71 +47,73 @@ impl DuplicateDelivery {
         }
     }
 
-    fn on_delivered(&mut self, record: &Record, message: Message, place: Place) {
+    fn on_delivered(&mut self, entry: &Entry<'r>, id: Option<&MessageId>, offset: LogOffset) {
         self.examined += 1;
-        let shown = self.shown.entry((record.host.clone(), record.process)).or_default();
-        let Some((places, first)) = shown.get_mut(&message) else {
-            shown.insert(message, (vec![place], record.clone()));
+        let place = (entry.room, offset);
+        let shown = self.shown.entry(entry.life()).or_default();
+        let Some((places, first)) = shown.get_mut(&entry.message) else {
+            shown.insert(entry.message, (vec![place], entry.record));
             return;
         };
-        if self.senders.repeats(&message) && !places.contains(&place) {
+        if self.senders.repeats(entry.message) && !places.contains(&place) {
             places.push(place);
             self.allowed += 1;
             return;
         }
-        let first = first.clone();
-        self.find(record, first, format!("{} was shown {message} twice", record.host));
+        let first = *first;
+        let message = MessageName::seen(id, offset);
+        self.find(entry, first, format!("{} was shown {message} twice", entry.host));
     }
 
-    fn on_heard(&mut self, record: &Record, id: &MessageId) {
-        let Some(relayed) = self.relayed.get(id).copied().unwrap_or(Some(0)) else { return };
+    fn on_heard(&mut self, entry: &Entry<'r>, id: &MessageId) {
+        let Some(relayed) = self.relayed.get(&entry.message).copied().unwrap_or(Some(0)) else { return };
         self.examined += 1;
-        let heard = self.heard.entry((record.host.clone(), record.process)).or_default();
-        let Some((times, first)) = heard.get_mut(id) else {
-            heard.insert(id.clone(), (1, record.clone()));
+        let heard = self.heard.entry(entry.life()).or_default();
+        let Some((times, first)) = heard.get_mut(&entry.message) else {
+            heard.insert(entry.message, (1, entry.record));
             return;
         };
         *times += 1;
-        if *times <= relayed && self.senders.repeats(&Message::Id(id.clone())) {
+        if *times <= relayed && self.senders.repeats(entry.message) {
             self.allowed += 1;
             return;
         }
-        let first = first.clone();
-        self.find(record, first, format!("{} heard {id} twice", record.host));
+        let first = *first;
+        self.find(entry, first, format!("{} heard {id} twice", entry.host));
     }
 
-    fn find(&mut self, record: &Record, first: Record, says: String) {
+    fn find(&mut self, entry: &Entry<'r>, first: &Record, says: String) {
         self.found.get_or_insert_with(|| Violation {
             anomaly: Anomaly::DuplicateDelivery,
             says,
-            step: record.step,
-            witness: vec![first, record.clone()],
+            step: entry.step,
+            witness: vec![first.clone(), entry.record.clone()],
         });
     }
 }
 
-impl Checker for DuplicateDelivery {
+impl<'r> Checker<'r> for DuplicateDelivery<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::DuplicateDelivery
     }
 
-    fn observe(&mut self, record: &Record) {
-        self.senders.observe(record);
-        if let Kind::Delivered { id, room, offset, .. } = &record.kind {
-            self.on_delivered(record, Message::seen(id.as_ref(), *offset), (room.clone(), *offset));
-        } else if let Kind::Joined { room, since: Some(since), .. } = &record.kind {
-            let shown = self.shown.entry((record.host.clone(), record.process)).or_default();
-            let again = |place: &(Name, LogOffset)| place.0 == *room && place.1 > *since;
+    fn observe(&mut self, entry: &Entry<'r>) {
+        self.senders.observe(entry);
+        if let Kind::Delivered { id, offset, .. } = &entry.kind {
+            self.on_delivered(entry, id.as_ref(), *offset);
+        } else if let Kind::Joined { since: Some(since), .. } = &entry.kind {
+            let shown = self.shown.entry(entry.life()).or_default();
+            let again = |place: &Place| place.0 == entry.room && place.1 > *since;
             shown.retain(|_, (places, _)| !places.iter().any(again));
-        } else if let Kind::Relayed { id, volatile, .. } = &record.kind {
-            let relayed = self.relayed.entry(id.clone()).or_insert((!volatile).then_some(0));
+        } else if let Kind::Relayed { volatile, .. } = &entry.kind {
+            let relayed = self.relayed.entry(entry.message).or_insert((!volatile).then_some(0));
             *relayed = relayed.map(|times| times + 1);
-        } else if let Kind::Heard { id, .. } = &record.kind {
-            self.on_heard(record, id);
+        } else if let Kind::Heard { id, .. } = &entry.kind {
+            self.on_heard(entry, id);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         Finding { verdict: verdict(self.found, self.examined), allowed: self.allowed }
     }
 }
@@ -120,8 +121,8 @@ impl Checker for DuplicateDelivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::judge;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held, with_send};
+    use crate::check::{Ending, judge};
     use crate::plan::Send;
 
     #[test]

@@ -6,8 +6,9 @@
 //!
 //! *Not checked, because:* sessions that began by polling, whose packets go over several connections.
 
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
-use crate::history::{Kind, Record};
+use super::roll::Entry;
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
+use crate::history::Kind;
 
 /// Looks for [`Anomaly::EarlyEvent`].
 #[derive(Default)]
@@ -16,25 +17,25 @@ pub(super) struct EarlyEvent {
     found: Option<Violation>,
 }
 
-impl Checker for EarlyEvent {
+impl<'r> Checker<'r> for EarlyEvent {
     fn anomaly(&self) -> Anomaly {
         Anomaly::EarlyEvent
     }
 
-    fn observe(&mut self, record: &Record) {
-        if let Kind::Connected { peer: Some(_) } = &record.kind {
+    fn observe(&mut self, entry: &Entry<'r>) {
+        if let Kind::Connected { peer: Some(_) } = &entry.kind {
             self.connections += 1;
-        } else if let Kind::Early { .. } = &record.kind {
+        } else if let Kind::Early { .. } = &entry.kind {
             self.found.get_or_insert_with(|| Violation {
                 anomaly: Anomaly::EarlyEvent,
-                says: format!("the {} {}", record.host, record.kind),
-                step: record.step,
-                witness: vec![record.clone()],
+                says: format!("the {} {}", entry.host, entry.kind),
+                step: entry.step,
+                witness: vec![entry.record.clone()],
             });
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.connections).into()
     }
 }
@@ -42,6 +43,7 @@ impl Checker for EarlyEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{BOB, Planted, broken, held};
     use crate::plan::SERVER;
 

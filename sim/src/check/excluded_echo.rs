@@ -7,57 +7,60 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squall::store::MessageId;
-
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{Entry, Message};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::Name;
 
 /// Looks for [`Anomaly::ExcludedEcho`].
 #[derive(Default)]
-pub(super) struct ExcludedEcho {
-    relayed: BTreeMap<MessageId, Relays>,
-    heard: Vec<(MessageId, Record)>,
+pub(super) struct ExcludedEcho<'r> {
+    relayed: BTreeMap<Message, Relays<'r>>,
+    heard: Vec<(Message, &'r Record)>,
     examined: u64,
 }
 
 /// What became of one event at the server.
 #[derive(Default)]
-struct Relays {
-    addressed: BTreeSet<Name>,
+struct Relays<'r> {
+    addressed: BTreeSet<&'r Name>,
     /// With the record that says so.
-    excluded: BTreeMap<Name, Record>,
+    excluded: BTreeMap<&'r Name, &'r Record>,
 }
 
-impl Checker for ExcludedEcho {
+impl<'r> Checker<'r> for ExcludedEcho<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::ExcludedEcho
     }
 
-    fn observe(&mut self, record: &Record) {
-        if let Kind::Relayed { id, audience, excluded, .. } = &record.kind {
+    fn observe(&mut self, entry: &Entry<'r>) {
+        let message = entry.message;
+        if let Kind::Relayed { audience, excluded, .. } = &entry.record.kind {
             self.examined += u64::from(!excluded.is_empty());
-            let relays = self.relayed.entry(id.clone()).or_default();
-            relays.addressed.extend(audience.iter().map(|listener| listener.client.clone()));
+            let relays = self.relayed.entry(message).or_default();
+            relays.addressed.extend(audience.iter().map(|listener| &listener.client));
             for name in excluded {
-                relays.excluded.entry(name.clone()).or_insert_with(|| record.clone());
+                relays.excluded.entry(name).or_insert(entry.record);
             }
-        } else if let Kind::Heard { id, .. } = &record.kind
-            && self.relayed.get(id).is_some_and(|relays| relays.excluded.contains_key(&record.host))
+        } else if let Kind::Heard { .. } = &entry.kind
+            && self
+                .relayed
+                .get(&message)
+                .is_some_and(|relays| relays.excluded.contains_key(&entry.record.host))
         {
-            self.heard.push((id.clone(), record.clone()));
+            self.heard.push((message, entry.record));
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
-        let found = self.heard.iter().find_map(|(id, record)| {
-            let relays = self.relayed.get(id)?;
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
+        let found = self.heard.iter().find_map(|(message, record)| {
+            let relays = self.relayed.get(message)?;
             let relayed = relays.excluded.get(&record.host)?;
             (!relays.addressed.contains(&record.host)).then(|| Violation {
                 anomaly: Anomaly::ExcludedEcho,
                 says: format!("{} {}, from which it was excluded", record.host, record.kind),
                 step: record.step,
-                witness: vec![relayed.clone(), record.clone()],
+                witness: vec![Record::clone(relayed), Record::clone(record)],
             })
         });
         verdict(found, self.examined).into()
@@ -67,6 +70,7 @@ impl Checker for ExcludedEcho {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
     #[test]

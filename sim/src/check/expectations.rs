@@ -2,10 +2,11 @@
 //!
 //! In: what a scenario expects, and what was observed over its seeds. Out: what is not as expected. Knows no run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Anomaly;
+use crate::reach::Reached;
 use crate::scenario::{Count, Expect};
 
 /// What a scenario expects; nothing, for a plan that stands alone.
@@ -19,8 +20,8 @@ pub struct Observed {
     pub broken: BTreeMap<u64, Anomaly>,
     /// How often each anomaly came up, broken or excused: [`super::Judgement::counts`], summed.
     pub counted: BTreeMap<Anomaly, u64>,
-    /// The states that were reached.
-    pub reached: BTreeSet<String>,
+    /// The places that were reached.
+    pub reached: Reached,
 }
 
 /// Something that is not as expected.
@@ -49,10 +50,10 @@ pub enum Unmet {
         /// How often it was to.
         expected: Count,
     },
-    /// A state was reached with no seed.
+    /// A place was reached with no seed.
     NotReached {
         /// Which.
-        state: String,
+        place: &'static str,
     },
 }
 
@@ -80,8 +81,8 @@ impl Expectations {
                 unmet.push(Unmet::Counted { anomaly: *anomaly, times, expected: *expected });
             }
         }
-        let not_reached = reached.iter().filter(|state| !observed.reached.contains(*state));
-        unmet.extend(not_reached.map(|state| Unmet::NotReached { state: state.clone() }));
+        let not_reached = reached.iter().filter(|place| observed.reached.times(place) == 0);
+        unmet.extend(not_reached.map(|place| Unmet::NotReached { place }));
         unmet
     }
 
@@ -111,7 +112,7 @@ impl fmt::Display for Unmet {
             Self::Counted { anomaly, times, expected } => {
                 write!(f, "{anomaly} came up {times} times, where the scenario expects {expected}")
             }
-            Self::NotReached { state } => write!(f, "no seed reached {state}, which the scenario expects"),
+            Self::NotReached { place } => write!(f, "no seed reached {place}, which the scenario expects"),
         }
     }
 }
@@ -124,13 +125,17 @@ mod tests {
         Observed {
             broken: broken.iter().copied().collect(),
             counted: counted.iter().copied().collect(),
-            reached: BTreeSet::from(["chat.repeat".to_owned()]),
+            reached: [("chat.repeat", 1)].into_iter().collect(),
         }
     }
 
-    fn expect(broken: Option<Anomaly>, counted: &[(Anomaly, &str)], reached: &[&str]) -> Expectations {
+    fn expect(
+        broken: Option<Anomaly>,
+        counted: &[(Anomaly, &str)],
+        reached: &[&'static str],
+    ) -> Expectations {
         let counted = counted.iter().map(|(anomaly, count)| (*anomaly, count.parse().unwrap())).collect();
-        Expect { broken, counted, reached: reached.iter().map(|state| (*state).to_owned()).collect() }.into()
+        Expect { broken, counted, reached: reached.to_vec() }.into()
     }
 
     #[test]
@@ -155,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_and_states_are_of_all_seeds_together() {
+    fn counts_and_places_are_of_all_seeds_together() {
         let lossy =
             expect(None, &[(Anomaly::Lost, ">0"), (Anomaly::DuplicateDelivery, "==0")], &["chat.repeat"]);
         assert_eq!(lossy.judge(&observed(&[], &[(Anomaly::Lost, 3)])), []);

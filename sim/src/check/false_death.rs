@@ -7,8 +7,9 @@
 //! *Not checked, because:* a session of the server that nobody was told of, because it was never connected for anyone.
 
 use super::presence::Presences;
+use super::roll::{Entry, Roll};
 use super::sessions::Sessions;
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::Plan;
 
@@ -24,14 +25,16 @@ pub(super) struct FalseDeath {
 }
 
 impl FalseDeath {
-    pub(super) fn new(plan: &Plan) -> Self {
-        Self { presences: Presences::new(plan), sessions: Sessions::new(plan), connections: 0, found: None }
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
+        let (presences, sessions) = (Presences::new(plan, roll), Sessions::new(plan, roll));
+        Self { presences, sessions, connections: 0, found: None }
     }
 }
 
 impl FalseDeath {
-    fn observe_server(&mut self, record: &Record) {
-        let Some(ended) = self.sessions.observe(record) else { return };
+    fn observe_server(&mut self, entry: &Entry<'_>) {
+        let Some(ended) = self.sessions.observe(entry) else { return };
+        let record = entry.record;
         if let Kind::Disconnected { reason: PING_TIMEOUT } = &record.kind
             && !ended.excused
         {
@@ -50,19 +53,19 @@ impl FalseDeath {
     }
 }
 
-impl Checker for FalseDeath {
+impl<'r> Checker<'r> for FalseDeath {
     fn anomaly(&self) -> Anomaly {
         Anomaly::FalseDeath
     }
 
-    fn observe(&mut self, record: &Record) {
-        self.presences.observe(record);
-        self.observe_server(record);
-        let Some(presence) = self.presences.of(&record.host) else { return };
-        if let Kind::Connected { .. } = &record.kind {
+    fn observe(&mut self, entry: &Entry<'r>) {
+        self.presences.observe(entry);
+        self.observe_server(entry);
+        let record = entry.record;
+        if let Kind::Connected { peer: None } = &record.kind {
             self.connections += 1;
         } else if let Kind::Disconnected { reason: PING_TIMEOUT } = &record.kind
-            && presence.touched.is_none()
+            && self.presences.of(entry.who).is_some_and(|presence| presence.touched.is_none())
         {
             self.find(
                 record,
@@ -71,7 +74,7 @@ impl Checker for FalseDeath {
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.connections).into()
     }
 }
@@ -79,6 +82,7 @@ impl Checker for FalseDeath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
     const DEATH: Kind = Kind::Disconnected { reason: PING_TIMEOUT };
@@ -121,6 +125,14 @@ mod tests {
             Planted::good().serve(BOB).disconnect(BOB).hang_up(1, PING_TIMEOUT).connect(BOB),
         );
         held(Anomaly::FalseDeath, Planted::good().serve(BOB).hang_up(1, "transport close"));
+    }
+
+    #[test]
+    fn the_server_may_give_up_what_it_answered_when_its_client_was_gone_already() {
+        let reloaded =
+            || Planted::good().exit(BOB).answer(BOB).record(BOB, Kind::Started).answer(BOB).connect(BOB);
+        held(Anomaly::FalseDeath, reloaded().hang_up(1, PING_TIMEOUT));
+        broken(Anomaly::FalseDeath, reloaded().hang_up(2, PING_TIMEOUT), &Ending::Settled);
     }
 
     #[test]

@@ -9,105 +9,103 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squall::store::LogOffset;
+use squall::store::{LogOffset, MessageId};
 
-use super::message::Message;
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{Entry, Message, MessageName};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
 /// Looks for [`Anomaly::InconsistentOffset`].
 #[derive(Default)]
-pub(super) struct InconsistentOffset {
+pub(super) struct InconsistentOffset<'r> {
     /// What each offset holds, and who said so first.
-    holds: BTreeMap<LogOffset, (Message, Record)>,
-    messages: BTreeMap<Message, Places>,
+    holds: BTreeMap<LogOffset, (Message, &'r Record)>,
+    messages: BTreeMap<Message, Places<'r>>,
     examined: u64,
     found: Option<Violation>,
 }
 
 /// Where one message is.
 #[derive(Default)]
-struct Places {
+struct Places<'r> {
     committed: BTreeSet<LogOffset>,
     /// Where it was seen before it was committed.
-    early: BTreeMap<LogOffset, Record>,
-    first: Option<Record>,
+    early: BTreeMap<LogOffset, &'r Record>,
+    first: Option<&'r Record>,
 }
 
-impl Checker for InconsistentOffset {
+impl<'r> Checker<'r> for InconsistentOffset<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::InconsistentOffset
     }
 
-    fn observe(&mut self, record: &Record) {
-        if let Kind::Committed { id, offset, .. } = &record.kind {
-            let message = Message::seen(id.as_ref(), *offset);
-            self.holds(record, &message, *offset);
-            self.commit(record, &message, *offset);
-        } else if let Kind::Delivered { id, offset, .. } = &record.kind {
-            let message = Message::seen(id.as_ref(), *offset);
-            self.holds(record, &message, *offset);
-            self.sees(record, &message, *offset);
-        } else if let Kind::Suppressed { id, offset } = &record.kind {
-            self.sees(record, &Message::Id(id.clone()), *offset);
+    fn observe(&mut self, entry: &Entry<'r>) {
+        if let Kind::Committed { id, offset, .. } = &entry.kind {
+            self.holds(entry, *offset);
+            self.commit(entry, id.as_ref(), *offset);
+        } else if let Kind::Delivered { offset, .. } = &entry.kind {
+            self.holds(entry, *offset);
+            self.sees(entry, *offset);
+        } else if let Kind::Suppressed { offset, .. } = &entry.kind {
+            self.sees(entry, *offset);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.examined).into()
     }
 }
 
-impl InconsistentOffset {
+impl<'r> InconsistentOffset<'r> {
     /// (1) One offset holds one message.
-    fn holds(&mut self, record: &Record, message: &Message, offset: LogOffset) {
+    fn holds(&mut self, entry: &Entry<'r>, offset: LogOffset) {
         self.examined += 1;
-        let (held, evidence) = self.holds.entry(offset).or_insert_with(|| (message.clone(), record.clone()));
-        if held != message {
+        let (held, evidence) = *self.holds.entry(offset).or_insert((entry.message, entry.record));
+        if held != entry.message {
             let says = format!(
                 "offset {offset} holds two messages: {} {}, but {} {}",
-                evidence.host, evidence.kind, record.host, record.kind
+                evidence.host, evidence.kind, entry.host, entry.kind
             );
-            let evidence = evidence.clone();
-            self.find(record, Some(evidence), says);
+            self.find(entry, evidence, says);
         }
     }
 
-    fn commit(&mut self, record: &Record, message: &Message, offset: LogOffset) {
-        let places = self.messages.entry(message.clone()).or_default();
-        places.first.get_or_insert_with(|| record.clone());
+    fn commit(&mut self, entry: &Entry<'r>, id: Option<&MessageId>, offset: LogOffset) {
+        let places = self.messages.entry(entry.message).or_default();
+        places.first.get_or_insert(entry.record);
         let is_first = places.committed.is_empty();
         places.committed.insert(offset);
         let elsewhere = places.early.iter().find(|(place, _)| is_first && **place != offset);
-        if let Some((place, early)) = elsewhere.map(|(place, early)| (*place, early.clone())) {
+        if let Some((place, early)) = elsewhere.map(|(place, early)| (*place, *early)) {
+            let message = MessageName::seen(id, offset);
             let says = format!("{message} was seen at offset {place} and then committed at offset {offset}");
-            self.find(record, Some(early), says);
+            self.find(entry, early, says);
         }
     }
 
     /// (2) One message is where the log holds it.
-    fn sees(&mut self, record: &Record, message: &Message, offset: LogOffset) {
+    fn sees(&mut self, entry: &Entry<'r>, offset: LogOffset) {
         self.examined += 1;
-        let places = self.messages.entry(message.clone()).or_default();
+        let places = self.messages.entry(entry.message).or_default();
         let is_there = if places.committed.is_empty() {
-            places.early.entry(offset).or_insert_with(|| record.clone());
+            places.early.entry(offset).or_insert(entry.record);
             places.early.len() == 1
         } else {
             places.committed.contains(&offset)
         };
-        let first = places.first.get_or_insert_with(|| record.clone()).clone();
+        let first = *places.first.get_or_insert(entry.record);
         if !is_there {
-            let says = format!("{} {}, but {} {}", record.host, record.kind, first.host, first.kind);
-            self.find(record, Some(first), says);
+            let says = format!("{} {}, but {} {}", entry.host, entry.kind, first.host, first.kind);
+            self.find(entry, first, says);
         }
     }
 
-    fn find(&mut self, record: &Record, evidence: Option<Record>, says: String) {
+    fn find(&mut self, entry: &Entry<'r>, evidence: &Record, says: String) {
         self.found.get_or_insert_with(|| Violation {
             anomaly: Anomaly::InconsistentOffset,
             says,
-            step: record.step,
-            witness: evidence.into_iter().chain([record.clone()]).collect(),
+            step: entry.step,
+            witness: vec![evidence.clone(), entry.record.clone()],
         });
     }
 }
@@ -115,6 +113,7 @@ impl InconsistentOffset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
     fn two_committed() -> Planted {

@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::naming::Naming;
-use super::{Anomaly, Ending, Verdict, Violation, checkers};
+use super::naming::named;
+use super::roll::{Entry, Roll};
+use super::{Anomaly, Ending, Run, Verdict, Violation, checkers};
 use crate::history::{History, Kind};
 use crate::plan::Plan;
 
@@ -21,18 +22,18 @@ pub struct Judgement {
 
 /// Judges a run of a plan.
 pub fn judge(plan: &Plan, history: &History, ending: &Ending) -> Judgement {
-    let mut checkers = checkers(plan);
-    let mut naming = Naming::default();
-    let mut messages = 0;
-    for record in &history.records {
-        messages += u64::from(matches!(record.kind, Kind::Sent { .. } | Kind::Emitted { .. }));
-        let named = naming.name(record);
-        checkers.iter_mut().for_each(|checker| checker.observe(&named));
-    }
+    let records = named(&history.records);
+    let mut roll = Roll::new(plan);
+    let entries: Vec<Entry<'_>> = records.iter().map(|record| roll.enter(record)).collect();
+    let is_sent = |entry: &&Entry<'_>| matches!(entry.kind, Kind::Sent { .. } | Kind::Emitted { .. });
+    let messages = entries.iter().filter(is_sent).count() as u64;
+    let checkers = checkers(plan, &mut roll);
+    let run = Run { ending, entries: &entries, roll: &roll };
     let (mut verdicts, mut allowed) = (Vec::new(), BTreeMap::new());
-    for checker in checkers {
+    for mut checker in checkers {
+        entries.iter().for_each(|entry| checker.observe(entry));
         let anomaly = checker.anomaly();
-        let finding = checker.finish(ending);
+        let finding = checker.finish(&run);
         verdicts.push((anomaly, finding.verdict));
         if finding.allowed > 0 {
             allowed.insert(anomaly, finding.allowed);

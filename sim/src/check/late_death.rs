@@ -13,14 +13,15 @@ use std::fmt;
 use std::time::Duration;
 
 use super::presence::Presences;
+use super::roll::{Entry, Host, Roll};
 use super::sessions::{SessionId, Sessions};
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::{Connections, FaultAct, Name, Pair, Path, Plan, SERVER, Transport, Ways};
 use crate::scenario::limits::TICK;
 
 /// Looks for [`Anomaly::LateDeath`].
-pub(super) struct LateDeath {
+pub(super) struct LateDeath<'r> {
     presences: Presences,
     sessions: Sessions,
     /// The clients of each fault that silences connections, and whom it keeps in the dark.
@@ -33,7 +34,7 @@ pub(super) struct LateDeath {
     /// When the last one ended.
     ended: Option<Duration>,
     /// What nothing comes to: the record with which that began.
-    watched: BTreeMap<End, Record>,
+    watched: BTreeMap<End, &'r Record>,
     examined: u64,
     found: Option<Violation>,
 }
@@ -41,6 +42,7 @@ pub(super) struct LateDeath {
 /// Between a client and the server.
 struct Silence {
     client: Name,
+    who: Host,
     /// Nothing comes to the client.
     at_client: bool,
     /// Nothing comes to the server.
@@ -65,14 +67,14 @@ impl fmt::Display for End {
     }
 }
 
-impl LateDeath {
-    pub(super) fn new(plan: &Plan) -> Self {
+impl<'r> LateDeath<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         let is_half_open = |place: &usize| matches!(plan.faults[*place].what, FaultAct::HalfOpen(_));
         let on_its_way = plan.network.latency.high + TICK * 2;
         Self {
-            presences: Presences::new(plan),
-            sessions: Sessions::new(plan),
-            silences: plan.faults.iter().map(|fault| silenced(plan, &fault.what)).enumerate().collect(),
+            presences: Presences::new(plan, roll),
+            sessions: Sessions::new(plan, roll),
+            silences: plan.faults.iter().map(|fault| silenced(plan, &fault.what, roll)).enumerate().collect(),
             half_open: (0..plan.faults.len()).filter(is_half_open).collect(),
             bound: plan.server.ping_interval.0 + plan.server.ping_timeout.0 + on_its_way,
             active: BTreeSet::new(),
@@ -84,32 +86,32 @@ impl LateDeath {
     }
 
     /// Time has passed: who is still connected is late.
-    fn look(&mut self, record: &Record) {
+    fn look(&mut self, record: &'r Record) {
         let late = self.watched.iter().find(|(_, began)| record.at > began.at + self.bound);
-        let Some((end, began)) = late.map(|(end, began)| (end.clone(), began.clone())) else { return };
+        let Some((end, began)) = late.map(|(end, began)| (end.clone(), *began)) else { return };
         self.watched.remove(&end);
         self.examined += 1;
         self.found.get_or_insert_with(|| Violation {
             anomaly: Anomaly::LateDeath,
             says: format!("{end} for {:?}", self.bound),
             step: record.step,
-            witness: vec![began, record.clone()],
+            witness: vec![began.clone(), record.clone()],
         });
     }
 
-    fn on_began(&mut self, record: &Record, fault: usize) {
+    fn on_began(&mut self, record: &'r Record, fault: usize) {
         let is_calm = self.ended.is_none_or(|ended| record.at > ended + self.bound);
         let is_alone = is_calm && self.active.is_empty();
         self.active.insert(fault);
         self.watched.clear();
         for silence in self.silences.get(&fault).into_iter().flatten().filter(|_| is_alone) {
-            let client = &silence.client;
-            if silence.at_client && self.presences.of(client).is_some_and(|presence| presence.connected) {
-                self.watched.insert(End::Client(client.clone()), record.clone());
+            let (client, who) = (&silence.client, silence.who);
+            if silence.at_client && self.presences.of(who).is_some_and(|presence| presence.connected) {
+                self.watched.insert(End::Client(client.clone()), record);
             }
             if silence.at_server {
-                let sessions = self.sessions.of(client).map(|id| End::Server(client.clone(), id));
-                self.watched.extend(sessions.map(|end| (end, record.clone())));
+                let sessions = self.sessions.of(who).map(|id| End::Server(client.clone(), id));
+                self.watched.extend(sessions.map(|end| (end, record)));
             }
         }
     }
@@ -137,16 +139,17 @@ impl LateDeath {
     }
 }
 
-impl Checker for LateDeath {
+impl<'r> Checker<'r> for LateDeath<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::LateDeath
     }
 
-    fn observe(&mut self, record: &Record) {
+    fn observe(&mut self, entry: &Entry<'r>) {
+        let record = entry.record;
         // What happens after the time was over comes too late.
         self.look(record);
-        self.presences.observe(record);
-        self.sessions.observe(record);
+        self.presences.observe(entry);
+        self.sessions.observe(entry);
         if let Kind::FaultEnded { fault } = &record.kind {
             self.on_fault_ended(record, *fault);
         } else if let Kind::Disconnected { .. } | Kind::Exited { .. } | Kind::Did { act: "disconnect" } =
@@ -158,39 +161,43 @@ impl Checker for LateDeath {
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.examined).into()
     }
 }
 
 /// Whom a fault keeps in the dark: who is paused says nothing to anyone.
-fn silenced(plan: &Plan, what: &FaultAct) -> Vec<Silence> {
+fn silenced(plan: &Plan, what: &FaultAct, roll: &mut Roll) -> Vec<Silence> {
     if let FaultAct::Pause(name) = what {
         let by_server = **name == *SERVER;
         let clients = plan.clients.keys().filter(|client| by_server || *client == name).cloned();
-        clients.map(|client| Silence { client, at_client: by_server, at_server: !by_server }).collect()
+        let silence =
+            |client| Silence { who: roll.host(&client), client, at_client: by_server, at_server: !by_server };
+        clients.map(silence).collect()
     } else {
-        silenced_link(plan, what).into_iter().collect()
+        silenced_link(plan, what, roll).into_iter().collect()
     }
 }
 
 /// Whom a fault of a link keeps in the dark. Who polls makes new connections, and those are not half-open. A fault of one
 /// connection may be one of another than the client has now.
-fn silenced_link(plan: &Plan, what: &FaultAct) -> Option<Silence> {
-    let both = |client: Name| Silence { client, at_client: true, at_server: true };
-    if let FaultAct::Stall(Path { ways: Ways::Between(ends), connection: None })
-    | FaultAct::Partition(Pair { between: ends }) = what
-    {
-        client_of(ends).map(both)
-    } else if let FaultAct::Stall(Path { ways: Ways::OneWay([from, _]), connection: None }) = what {
-        let at_client = **from == *SERVER;
-        client_of(what.link()?).map(|client| Silence { client, at_client, at_server: !at_client })
-    } else if let FaultAct::HalfOpen(Connections { between: ends, connection: None }) = what {
-        let transports = |name: &Name| plan.clients.get(name).map(|client| client.transports.as_slice());
-        client_of(ends).filter(|name| transports(name) == Some(&[Transport::Websocket])).map(both)
-    } else {
-        None
-    }
+fn silenced_link(plan: &Plan, what: &FaultAct, roll: &mut Roll) -> Option<Silence> {
+    let (client, at_client, at_server) =
+        if let FaultAct::Stall(Path { ways: Ways::Between(ends), connection: None })
+        | FaultAct::Partition(Pair { between: ends }) = what
+        {
+            (client_of(ends)?, true, true)
+        } else if let FaultAct::Stall(Path { ways: Ways::OneWay([from, _]), connection: None }) = what {
+            let at_client = **from == *SERVER;
+            (client_of(what.link()?)?, at_client, !at_client)
+        } else if let FaultAct::HalfOpen(Connections { between: ends, connection: None }) = what {
+            let client = client_of(ends)?;
+            let transports = &plan.clients.get(&client)?.transports;
+            (*transports == [Transport::Websocket]).then_some((client, true, true))?
+        } else {
+            return None;
+        };
+    Some(Silence { who: roll.host(&client), client, at_client, at_server })
 }
 
 fn client_of(ends: &[Name; 2]) -> Option<Name> {
@@ -201,7 +208,7 @@ fn client_of(ends: &[Name; 2]) -> Option<Name> {
 mod tests {
     use super::*;
     use crate::check::planted::{ALICE, BOB, Planted, plan, seconds};
-    use crate::check::{Verdict, judge};
+    use crate::check::{Ending, Verdict, judge};
     use crate::plan::Fault;
     use crate::units::Span;
 

@@ -4,34 +4,35 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use squall::store::LogOffset;
 
-use super::message::Message;
-use crate::plan::Name;
+use super::roll::{Message, Room};
 
 /// The messages that readers can be entitled to.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ledger {
-    places: BTreeMap<Message, (Name, LogOffset)>,
-    rooms: BTreeMap<Name, BTreeSet<(LogOffset, Message)>>,
+    places: BTreeMap<Message, (Room, LogOffset)>,
+    rooms: BTreeMap<Room, BTreeSet<(LogOffset, Message)>>,
 }
 
 impl Ledger {
     /// Takes a message in at the place that was named first. False where it is known.
-    pub(super) fn enter(&mut self, message: &Message, room: &Name, offset: LogOffset) -> bool {
-        if self.places.contains_key(message) {
+    pub(super) fn enter(&mut self, message: Message, room: Room, offset: LogOffset) -> bool {
+        if self.places.contains_key(&message) {
             return false;
         }
-        self.places.insert(message.clone(), (room.clone(), offset));
-        self.rooms.entry(room.clone()).or_default().insert((offset, message.clone()));
+        self.places.insert(message, (room, offset));
+        self.rooms.entry(room).or_default().insert((offset, message));
         true
     }
 
     /// Where a message is.
-    pub(super) fn place(&self, message: &Message) -> Option<&(Name, LogOffset)> {
-        self.places.get(message)
+    pub(super) fn place(&self, message: Message) -> Option<(Room, LogOffset)> {
+        self.places.get(&message).copied()
     }
 
     /// Every message: its room, and its place.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Name, &(LogOffset, Message))> {
-        self.rooms.iter().flat_map(|(room, messages)| messages.iter().map(move |message| (room, message)))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Room, LogOffset, Message)> {
+        self.rooms.iter().flat_map(|(room, messages)| {
+            messages.iter().map(move |(offset, message)| (*room, *offset, *message))
+        })
     }
 }

@@ -24,30 +24,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use squall::store::{LogOffset, MessageId};
+use squall::store::LogOffset;
 
 use super::awaited::Awaited;
+use super::debts::connected_at_the_end;
 use super::ledger::Ledger;
-use super::message::Message;
-use super::owed::connected_at_the_end;
 use super::refused::Refused;
+use super::roll::{Entry, Host, Message, Roll, Room};
 use super::rooms::Rooms;
 use super::view::View;
-use super::{Anomaly, Checker, Ending, Finding, Violation, WITNESS_MAX, verdict};
+use super::{Anomaly, Checker, Ending, Finding, Run, Violation, WITNESS_MAX, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::{Fault, Name, Plan, Receive};
 
 /// Looks for [`Anomaly::Lost`].
-pub(super) struct Lost {
-    clients: BTreeMap<Name, Client>,
+pub(super) struct Lost<'r> {
+    clients: BTreeMap<Host, Client<'r>>,
     rooms: Rooms,
     awaited: Awaited,
-    refused: Refused,
+    refused: Refused<'r>,
     /// What was sent, and the room it was sent to.
-    sent: BTreeMap<MessageId, (Name, Record)>,
+    sent: BTreeMap<Message, (Room, &'r Record)>,
     ledger: Ledger,
     /// What became known of every message in the ledger.
-    known: BTreeMap<Message, Known>,
+    known: BTreeMap<Message, Known<'r>>,
     /// When the run ends if it does not settle.
     deadline: Duration,
     settle: Duration,
@@ -58,36 +58,36 @@ pub(super) struct Lost {
 }
 
 /// What became known of a message.
-struct Known {
+struct Known<'r> {
     /// Sent, committed, acknowledged: as far as they happened.
-    evidence: Vec<Record>,
+    evidence: Vec<&'r Record>,
     /// When the first of these made clients entitled to it.
     since: Duration,
 }
 
-struct Client {
+struct Client<'r> {
     in_scope: bool,
     process: u32,
     connected_since: Option<Duration>,
     last_shown: Duration,
     /// In any life; also before anyone was entitled to it.
     shown: BTreeSet<Message>,
-    views: BTreeMap<Name, View>,
+    views: BTreeMap<Room, View<'r>>,
 }
 
 /// A message that a client will never be shown.
-pub(super) struct Loss<'a> {
-    client: &'a Name,
-    message: &'a Message,
+pub(super) struct Loss<'r> {
+    client: Host,
+    message: Message,
     /// The later one that was shown, if one was.
-    skipped_by: Option<&'a Record>,
+    skipped_by: Option<&'r Record>,
     step: u64,
     /// Whether the plan leaves the client connected.
     pub(super) in_scope: bool,
 }
 
-impl Lost {
-    pub(super) fn new(plan: &Plan) -> Self {
+impl<'r> Lost<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         let in_scope: BTreeSet<&Name> = connected_at_the_end(plan).collect();
         let client = |name: &Name| Client {
             in_scope: in_scope.contains(name),
@@ -101,9 +101,9 @@ impl Lost {
         let ops = plan.ops.iter().map(|op| op.at.0);
         let faults = plan.faults.iter().map(Fault::soonest_end);
         Self {
-            clients: resuming.map(|(name, _)| (name.clone(), client(name))).collect(),
-            rooms: Rooms::new(plan),
-            awaited: Awaited::new(plan),
+            clients: resuming.map(|(name, _)| (roll.host(name), client(name))).collect(),
+            rooms: Rooms::new(plan, roll),
+            awaited: Awaited::new(plan, roll),
             refused: Refused::default(),
             sent: BTreeMap::new(),
             ledger: Ledger::default(),
@@ -118,29 +118,29 @@ impl Lost {
     }
 
     /// Everything that is owed and lost, by client and room.
-    pub(super) fn losses(&self, ending: &Ending) -> Vec<Loss<'_>> {
+    pub(super) fn losses(&self, ending: &Ending) -> Vec<Loss<'r>> {
         let mut losses = Vec::new();
         for (client, state) in &self.clients {
             for view in state.views.values() {
                 let loss = |message, skipped_by, step| Loss {
-                    client,
+                    client: *client,
                     message,
                     skipped_by,
                     step,
                     in_scope: state.in_scope,
                 };
                 let skipped = view.skipped.iter();
-                losses.extend(skipped.map(|((_, message), (step, by))| loss(message, Some(by), *step)));
-                let waiting = view.waiting.iter().map(|(_, message)| message);
-                let missed = waiting.filter(|message| self.is_missed(state, message, ending));
+                losses.extend(skipped.map(|((_, message), (step, by))| loss(*message, Some(*by), *step)));
+                let waiting = view.waiting.iter().map(|(_, message)| *message);
+                let missed = waiting.filter(|message| self.is_missed(state, *message, ending));
                 losses.extend(missed.map(|message| loss(message, None, self.last_step)));
             }
         }
         losses
     }
 
-    fn is_missed(&self, client: &Client, message: &Message, ending: &Ending) -> bool {
-        let (true, Some(known)) = (client.in_scope, self.known.get(message)) else { return false };
+    fn is_missed(&self, client: &Client<'_>, message: Message, ending: &Ending) -> bool {
+        let (true, Some(known)) = (client.in_scope, self.known.get(&message)) else { return false };
         match ending {
             Ending::Settled => true,
             Ending::Unsettled { .. } => client.connected_since.is_some_and(|connected| {
@@ -150,38 +150,35 @@ impl Lost {
         }
     }
 
-    fn violation(&self, loss: &Loss<'_>, more: usize) -> Violation {
-        let known = self.known.get(loss.message);
-        let mut witness = known.map_or_else(Vec::new, |known| known.evidence.clone());
-        witness.extend(loss.skipped_by.cloned());
-        witness.sort_by_key(|record| record.step);
-        witness.dedup();
+    fn violation(&self, loss: &Loss<'_>, more: usize, run: &Run<'_>) -> Violation {
+        let known = self.known.get(&loss.message);
+        let evidence = known.into_iter().flat_map(|known| known.evidence.iter().copied());
+        let steps = evidence.chain(loss.skipped_by).map(|record| record.step);
         let because = match loss.skipped_by {
             Some(_) => "though a later one of the room was",
             None => "though it is connected and nothing is on its way",
         };
+        let (client, message) = (run.roll.host_name(loss.client), run.roll.message_name(loss.message));
         let more = and_more(more);
         Violation {
             anomaly: Anomaly::Lost,
-            says: format!("{} was never shown {}, {because}{more}", loss.client, loss.message),
+            says: format!("{client} was never shown {message}, {because}{more}"),
             step: loss.step,
-            witness,
+            witness: run.witness(steps),
         }
     }
 
     /// The first of what nobody owed and nothing excuses.
-    fn unexcused(&self) -> Option<Violation> {
-        let losses = self.awaited.losses();
+    fn unexcused(&self, losses: &[super::awaited::Loss], run: &Run<'_>) -> Option<Violation> {
         let unexcused = losses.iter().filter(|loss| !loss.excused);
         let step = |loss: &super::awaited::Loss| loss.step.unwrap_or(self.last_step);
         let first = unexcused.clone().min_by_key(|loss| step(loss))?;
-        let mut witness = first.evidence.clone();
-        witness.truncate(WITNESS_MAX);
+        let evidence = first.evidence.iter().copied().take(WITNESS_MAX);
         Some(Violation {
             anomaly: Anomaly::Lost,
-            says: format!("{}{}", first.says, and_more(unexcused.count() - 1)),
+            says: format!("{}{}", first.says(run.roll), and_more(unexcused.count() - 1)),
             step: step(first),
-            witness,
+            witness: evidence.filter_map(|step| run.record(step)).cloned().collect(),
         })
     }
 }
@@ -190,37 +187,32 @@ fn and_more(more: usize) -> String {
     if more == 0 { String::new() } else { format!(" (and {more} more)") }
 }
 
-impl Checker for Lost {
+impl<'r> Checker<'r> for Lost<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::Lost
     }
 
-    fn observe(&mut self, record: &Record) {
-        (self.last_step, self.last_at) = (record.step, record.at);
-        self.rooms.observe(record);
-        self.awaited.observe(record);
-        self.refused.observe(record);
-        match &record.kind {
-            Kind::Sent { id, room, .. } => {
-                self.sent.entry(id.clone()).or_insert_with(|| (room.clone(), record.clone()));
+    fn observe(&mut self, entry: &Entry<'r>) {
+        (self.last_step, self.last_at) = (entry.step, entry.at);
+        self.rooms.observe(entry);
+        self.awaited.observe(entry);
+        self.refused.observe(entry);
+        match &entry.kind {
+            Kind::Sent { .. } => {
+                self.sent.entry(entry.message).or_insert((entry.room, entry.record));
             }
-            Kind::Committed { id, room, offset, .. } => {
-                self.on_entitled(record, &Message::seen(id.as_ref(), *offset), room, *offset);
-            }
-            Kind::Acknowledged { id, offset } => {
+            Kind::Committed { offset, .. } => self.on_entitled(entry, entry.room, *offset),
+            Kind::Acknowledged { offset, .. } => {
                 // Where nobody sent it, there is nothing to lose.
-                if let Some((room, _)) = self.sent.get(id) {
-                    let room = room.clone();
-                    self.on_entitled(record, &Message::Id(id.clone()), &room, *offset);
+                if let Some((room, _)) = self.sent.get(&entry.message).copied() {
+                    self.on_entitled(entry, room, *offset);
                 }
             }
-            Kind::Delivered { id, room, offset, .. } => {
-                self.on_delivered(record, Message::seen(id.as_ref(), *offset), room, *offset);
-            }
-            Kind::Connected { .. } => self.on_connection(record, Some(record.at)),
-            Kind::Disconnected { .. } | Kind::Exited { .. } => self.on_connection(record, None),
-            Kind::Joined { room, since: Some(_), .. } => self.on_joined_again(record, room),
-            Kind::Joined { since: None, .. } | Kind::Left { .. } | Kind::Started => self.look_again(record),
+            Kind::Delivered { offset, .. } => self.on_delivered(entry, *offset),
+            Kind::Connected { .. } => self.on_connection(entry, Some(entry.at)),
+            Kind::Disconnected { .. } | Kind::Exited { .. } => self.on_connection(entry, None),
+            Kind::Joined { since: Some(_), .. } => self.on_joined_again(entry),
+            Kind::Joined { since: None, .. } | Kind::Left { .. } | Kind::Started => self.look_again(entry),
             Kind::Failed { .. }
             | Kind::SendFailed { .. }
             | Kind::Trouble { .. }
@@ -239,92 +231,90 @@ impl Checker for Lost {
             | Kind::FaultBegan { .. }
             | Kind::Touched { .. } => {}
             // Which the plan may not know before.
-            Kind::FaultEnded { .. } => self.deadline = self.deadline.max(record.at + self.settle),
+            Kind::FaultEnded { .. } => self.deadline = self.deadline.max(entry.at + self.settle),
         }
     }
 
-    fn finish(self: Box<Self>, ending: &Ending) -> Finding {
-        let losses = self.losses(ending);
+    fn finish(self: Box<Self>, run: &Run<'r>) -> Finding {
+        let losses = self.losses(run.ending);
         let first = losses.iter().min_by_key(|loss| loss.step);
-        let owed = first.map(|loss| self.violation(loss, losses.len() - 1));
-        let others = self.unexcused().into_iter().chain(self.refused.first());
+        let owed = first.map(|loss| self.violation(loss, losses.len() - 1, run));
+        let awaited = self.awaited.losses();
+        let others = self.unexcused(&awaited, run).into_iter().chain(self.refused.first());
         let found = owed.into_iter().chain(others).min_by_key(|violation| violation.step);
-        let allowed = self.awaited.losses().iter().filter(|loss| loss.excused).count() as u64;
+        let allowed = awaited.iter().filter(|loss| loss.excused).count() as u64;
         Finding { verdict: verdict(found, self.examined + self.awaited.examined()), allowed }
     }
 }
 
-impl Lost {
-    fn on_entitled(&mut self, record: &Record, message: &Message, room: &Name, offset: LogOffset) {
+impl<'r> Lost<'r> {
+    fn on_entitled(&mut self, entry: &Entry<'r>, room: Room, offset: LogOffset) {
+        let message = entry.message;
         if !self.ledger.enter(message, room, offset) {
-            self.on_more_evidence(record, message);
+            self.on_more_evidence(entry);
             return;
         }
         for (name, client) in &mut self.clients {
-            if self.rooms.owes(name, client.process, room, offset) {
+            if self.rooms.owes((*name, client.process), room, offset) {
                 self.examined += 1;
-                if !client.shown.contains(message) {
-                    client.views.entry(room.clone()).or_default().entitle(record, message, offset);
+                if !client.shown.contains(&message) {
+                    client.views.entry(room).or_default().entitle(entry.record, (offset, message));
                 }
             }
         }
-        let sent = match message {
-            Message::Id(id) => self.sent.get(id).map(|(_, sent)| sent.clone()),
-            Message::At(_) => None,
-        };
-        let evidence = sent.into_iter().chain([record.clone()]).collect();
-        self.known.insert(message.clone(), Known { evidence, since: record.at });
+        let sent = self.sent.get(&message).map(|(_, sent)| *sent);
+        let evidence = sent.into_iter().chain([entry.record]).collect();
+        self.known.insert(message, Known { evidence, since: entry.at });
     }
 
     /// A repeat shows nothing new: a witness has room for one record of each kind.
-    fn on_more_evidence(&mut self, record: &Record, message: &Message) {
+    fn on_more_evidence(&mut self, entry: &Entry<'r>) {
         let same =
-            |other: &Record| std::mem::discriminant(&other.kind) == std::mem::discriminant(&record.kind);
-        if let Some(known) = self.known.get_mut(message)
+            |other: &&Record| std::mem::discriminant(&other.kind) == std::mem::discriminant(&entry.kind);
+        if let Some(known) = self.known.get_mut(&entry.message)
             && !known.evidence.iter().any(same)
         {
-            known.evidence.push(record.clone());
+            known.evidence.push(entry.record);
         }
     }
 
-    fn on_delivered(&mut self, record: &Record, message: Message, room: &Name, offset: LogOffset) {
-        let Some(client) = self.clients.get_mut(&record.host) else { return };
-        client.last_shown = record.at;
-        if let Some((entered, place)) = self.ledger.place(&message) {
-            client.views.entry(entered.clone()).or_default().show(&(*place, message.clone()));
+    fn on_delivered(&mut self, entry: &Entry<'r>, offset: LogOffset) {
+        let Some(client) = self.clients.get_mut(&entry.who) else { return };
+        client.last_shown = entry.at;
+        if let Some((entered, place)) = self.ledger.place(entry.message) {
+            client.views.entry(entered).or_default().show((place, entry.message));
         }
-        client.shown.insert(message);
-        client.views.entry(room.clone()).or_default().reach(record, offset);
+        client.shown.insert(entry.message);
+        client.views.entry(entry.room).or_default().reach(entry.record, offset);
     }
 
-    fn on_connection(&mut self, record: &Record, since: Option<Duration>) {
-        if let Some(client) = self.clients.get_mut(&record.host) {
+    fn on_connection(&mut self, entry: &Entry<'r>, since: Option<Duration>) {
+        if let Some(client) = self.clients.get_mut(&entry.who) {
             client.connected_since = since;
         }
     }
 
     /// Who joins a room so is shown it from an earlier offset on.
-    fn on_joined_again(&mut self, record: &Record, room: &Name) {
-        if let Some(client) = self.clients.get_mut(&record.host) {
-            client.views.entry(room.clone()).or_default().rewind();
+    fn on_joined_again(&mut self, entry: &Entry<'r>) {
+        if let Some(client) = self.clients.get_mut(&entry.who) {
+            client.views.entry(entry.room).or_default().rewind();
         }
-        self.look_again(record);
+        self.look_again(entry);
     }
 
     /// What a client is entitled to has changed.
-    fn look_again(&mut self, record: &Record) {
-        let Some(client) = self.clients.get_mut(&record.host) else { return };
-        client.process = record.process;
-        for (room, (offset, message)) in self.ledger.iter() {
-            let view = client.views.entry(room.clone()).or_default();
-            let place = (*offset, message.clone());
-            let is = |entitled: bool| entitled && !client.shown.contains(message);
-            if is(self.rooms.owes(&record.host, client.process, room, *offset)) {
-                view.entitle(record, message, *offset);
-            } else if is(self.rooms.entitles(&record.host, client.process, room, *offset)) {
-                view.give_up(&place);
+    fn look_again(&mut self, entry: &Entry<'r>) {
+        let Some(client) = self.clients.get_mut(&entry.who) else { return };
+        client.process = entry.process;
+        for (room, offset, message) in self.ledger.iter() {
+            let view = client.views.entry(room).or_default();
+            let is = |entitled: bool| entitled && !client.shown.contains(&message);
+            if is(self.rooms.owes(entry.life(), room, offset)) {
+                view.entitle(entry.record, (offset, message));
+            } else if is(self.rooms.entitles(entry.life(), room, offset)) {
+                view.give_up((offset, message));
             } else {
-                view.show(&place);
+                view.show((offset, message));
             }
         }
     }

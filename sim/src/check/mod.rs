@@ -28,7 +28,7 @@
 //!
 //! | file | helps with |
 //! |---|---|
-//! | `owed` | what is still owed, for who decides when a run is over |
+//! | `owed`, `debts` | what is still owed; also for who decides when a run is over |
 //! | `awaited` | what may legally be lost, and whether its loss is excused |
 //! | `expectations` | what all seeds of a scenario must show together |
 //! | `refused` | what the server would not take |
@@ -36,12 +36,14 @@
 //! | `presence`, `sessions` | when clients were connected and the server to them, and what touched their connections |
 //! | `ledger`, `view` | what there is to be read, and how far a reader is |
 //! | `senders` | whose messages may be repeated |
-//! | `message`, `naming` | which sightings are of one message |
+//! | `roll` | numbers in place of the names of processes, rooms and messages |
+//! | `naming` | which message it is that has no id |
 
 mod ack_without_commit;
 mod awaited;
 mod contradictory_ack;
 mod corrupted;
+mod debts;
 mod delivery_after_leave;
 mod duplicate_commit;
 mod duplicate_delivery;
@@ -56,7 +58,6 @@ mod judge;
 mod late_death;
 mod ledger;
 mod lost;
-mod message;
 mod naming;
 mod no_progress;
 mod nonmonotonic_offset;
@@ -67,6 +68,7 @@ pub(crate) mod planted;
 mod pre_join_leak;
 mod presence;
 mod refused;
+mod roll;
 mod room_leak;
 mod rooms;
 mod sender_reorder;
@@ -80,10 +82,14 @@ mod vacuous;
 mod view;
 mod volatile_misuse;
 
+use std::collections::BTreeSet;
+
+use self::roll::{Entry, Roll};
 use crate::history::Record;
 use crate::plan::Plan;
 
 pub use crate::scenario::Anomaly;
+pub use debts::Wait;
 pub use expectations::{Expectations, Observed, Unmet};
 pub use judge::{Judgement, judge};
 pub use owed::Owed;
@@ -148,25 +154,49 @@ pub struct Violation {
     pub witness: Vec<Record>,
 }
 
-/// One promise.
-pub trait Checker {
+/// One promise. Evidence is kept as references into the run.
+trait Checker<'r> {
     /// What it looks for.
     fn anomaly(&self) -> Anomaly;
 
     /// Takes the next record.
-    fn observe(&mut self, record: &Record);
+    fn observe(&mut self, entry: &Entry<'r>);
 
     /// Says what it found.
-    fn finish(self: Box<Self>, ending: &Ending) -> Finding;
+    fn finish(self: Box<Self>, run: &Run<'r>) -> Finding;
+}
+
+/// A run that is over, for who looks back at it.
+struct Run<'r> {
+    ending: &'r Ending,
+    /// Every record, in order.
+    entries: &'r [Entry<'r>],
+    roll: &'r Roll,
+}
+
+impl<'r> Run<'r> {
+    fn record(&self, step: u64) -> Option<&'r Record> {
+        self.entries.get(usize::try_from(step).ok()?).map(|entry| entry.record)
+    }
+
+    /// The records with these steps, each once and in order.
+    fn witness(&self, steps: impl IntoIterator<Item = u64>) -> Vec<Record> {
+        let steps: BTreeSet<u64> = steps.into_iter().collect();
+        steps.into_iter().filter_map(|step| self.record(step)).cloned().collect()
+    }
+
+    fn last_step(&self) -> u64 {
+        self.entries.last().map_or(0, |entry| entry.step)
+    }
 }
 
 /// Every checker that applies to a plan, in the order of their anomalies. All apply to each; what the clients' options
 /// excuse, each knows for itself.
-pub fn checkers(plan: &Plan) -> Vec<Box<dyn Checker>> {
+fn checkers<'r>(plan: &Plan, roll: &mut Roll) -> Vec<Box<dyn Checker<'r> + 'r>> {
     vec![
-        Box::new(lost::Lost::new(plan)),
-        Box::new(duplicate_delivery::DuplicateDelivery::new(plan)),
-        Box::new(duplicate_commit::DuplicateCommit::new(plan)),
+        Box::new(lost::Lost::new(plan, roll)),
+        Box::new(duplicate_delivery::DuplicateDelivery::new(plan, roll)),
+        Box::new(duplicate_commit::DuplicateCommit::new(plan, roll)),
         Box::new(phantom::Phantom::default()),
         Box::new(corrupted::Corrupted::default()),
         Box::new(ack_without_commit::AckWithoutCommit::default()),
@@ -175,17 +205,17 @@ pub fn checkers(plan: &Plan) -> Vec<Box<dyn Checker>> {
         Box::new(sender_reorder::SenderReorder::default()),
         Box::new(nonmonotonic_offset::NonmonotonicOffset::default()),
         Box::new(total_order::TotalOrder::default()),
-        Box::new(skip::Skip::new(plan)),
-        Box::new(room_leak::RoomLeak::new(plan)),
-        Box::new(delivery_after_leave::DeliveryAfterLeave::new(plan)),
-        Box::new(pre_join_leak::PreJoinLeak::new(plan)),
+        Box::new(skip::Skip::new(plan, roll)),
+        Box::new(room_leak::RoomLeak::new(plan, roll)),
+        Box::new(delivery_after_leave::DeliveryAfterLeave::new(plan, roll)),
+        Box::new(pre_join_leak::PreJoinLeak::new(plan, roll)),
         Box::new(excluded_echo::ExcludedEcho::default()),
-        Box::new(volatile_misuse::VolatileMisuse::new(plan)),
+        Box::new(volatile_misuse::VolatileMisuse::new(plan, roll)),
         Box::new(early_event::EarlyEvent::default()),
-        Box::new(unrecovered::Unrecovered::new(plan)),
-        Box::new(late_death::LateDeath::new(plan)),
-        Box::new(false_death::FalseDeath::new(plan)),
-        Box::new(no_progress::NoProgress::new(plan)),
+        Box::new(unrecovered::Unrecovered::new(plan, roll)),
+        Box::new(late_death::LateDeath::new(plan, roll)),
+        Box::new(false_death::FalseDeath::new(plan, roll)),
+        Box::new(no_progress::NoProgress::new(plan, roll)),
         Box::new(vacuous::VacuousRun::new(plan)),
     ]
 }

@@ -18,26 +18,41 @@ pub(super) struct Naming {
     sent: BTreeMap<u64, Option<MessageId>>,
 }
 
+/// The records of a run, with the ids of their messages as far as those can be told.
+pub(super) fn named(records: &[Record]) -> Cow<'_, [Record]> {
+    if !records.iter().any(|record| nameless(record).is_some()) {
+        return Cow::Borrowed(records);
+    }
+    let mut naming = Naming::default();
+    records.iter().map(|record| naming.name(record).unwrap_or_else(|| record.clone())).collect()
+}
+
+/// The content of a message that came without an id.
+fn nameless(record: &Record) -> Option<u64> {
+    if let Kind::Committed { id: None, content, .. } | Kind::Delivered { id: None, content, .. } =
+        &record.kind
+    {
+        Some(*content)
+    } else {
+        None
+    }
+}
+
 impl Naming {
-    /// The record, with its message's id if that can be told.
-    pub(super) fn name<'a>(&mut self, record: &'a Record) -> Cow<'a, Record> {
+    /// The record with its message's id, where it has none and that can be told.
+    pub(super) fn name(&mut self, record: &Record) -> Option<Record> {
         if let Kind::Sent { id, content, .. } = &record.kind {
             let known = self.sent.entry(*content).or_insert_with(|| Some(id.clone()));
             if known.as_ref().is_some_and(|known| known != id) {
                 *known = None;
             }
         }
-        let (Kind::Committed { id: None, content, .. } | Kind::Delivered { id: None, content, .. }) =
-            &record.kind
-        else {
-            return Cow::Borrowed(record);
-        };
-        let Some(Some(name)) = self.sent.get(content) else { return Cow::Borrowed(record) };
+        let name = self.sent.get(&nameless(record)?)?.as_ref()?;
         let mut named = record.clone();
         if let Kind::Committed { id, .. } | Kind::Delivered { id, .. } = &mut named.kind {
             *id = Some(name.clone());
         }
-        Cow::Owned(named)
+        Some(named)
     }
 }
 
@@ -47,15 +62,13 @@ mod tests {
     use crate::check::planted::{ALICE, BOB, Planted, nameless};
 
     fn names(planted: Planted) -> Vec<Option<String>> {
-        let mut naming = Naming::default();
         let history = planted.finish();
-        let named = history.records.iter().map(|record| naming.name(record).into_owned());
-        named
-            .filter_map(|record| {
-                let Kind::Delivered { id, .. } = record.kind else { return None };
-                Some(id.map(|id| id.0))
-            })
-            .collect()
+        let named = named(&history.records);
+        let delivered = named.iter().filter_map(|record| {
+            let Kind::Delivered { id, .. } = &record.kind else { return None };
+            Some(id.as_ref().map(ToString::to_string))
+        });
+        delivered.collect()
     }
 
     #[test]
@@ -68,7 +81,7 @@ mod tests {
     fn what_nobody_sent_or_two_did_has_no_name() {
         let planted = Planted::new().record(BOB, nameless("alice-1", 1)).say(ALICE);
         let twin = Kind::Sent {
-            id: MessageId("bob-1".to_owned()),
+            id: MessageId("bob-1".into()),
             room: "general".into(),
             n: 1,
             content: crate::history::content_digest("alice-1", None),

@@ -10,65 +10,63 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use squall::store::LogOffset;
 
-use super::rooms::Life;
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{Entry, Life, Room};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::Name;
 
 /// Looks for [`Anomaly::NonmonotonicOffset`].
 #[derive(Default)]
-pub(super) struct NonmonotonicOffset {
-    lives: BTreeMap<Life, BTreeMap<Name, View>>,
+pub(super) struct NonmonotonicOffset<'r> {
+    lives: BTreeMap<Life, BTreeMap<Room, View<'r>>>,
     examined: u64,
     found: Option<Violation>,
 }
 
 /// What one life of a client was shown of a room.
 #[derive(Default)]
-struct View {
+struct View<'r> {
     seen: BTreeSet<LogOffset>,
     /// The highest that each connection has brought.
-    highest: BTreeMap<u32, (LogOffset, Record)>,
+    highest: BTreeMap<u32, (LogOffset, &'r Record)>,
 }
 
-impl Checker for NonmonotonicOffset {
+impl<'r> Checker<'r> for NonmonotonicOffset<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::NonmonotonicOffset
     }
 
-    fn observe(&mut self, record: &Record) {
-        let life = || (record.host.clone(), record.process);
-        if let Kind::Delivered { room, offset, .. } = &record.kind {
+    fn observe(&mut self, entry: &Entry<'r>) {
+        if let Kind::Delivered { offset, .. } = &entry.kind {
             self.examined += 1;
-            let view = self.lives.entry(life()).or_default().entry(room.clone()).or_default();
-            let back = view.sees(record, *offset);
-            self.found = self.found.take().or(back);
-        } else if let Kind::Joined { room, since: Some(_), .. } = &record.kind {
-            self.lives.entry(life()).or_default().remove(room);
+            let view = self.lives.entry(entry.life()).or_default().entry(entry.room).or_default();
+            if let Some(back) = view.sees(entry.record, *offset) {
+                self.found.get_or_insert(back);
+            }
+        } else if let Kind::Joined { since: Some(_), .. } = &entry.kind {
+            self.lives.entry(entry.life()).or_default().remove(&entry.room);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.examined).into()
     }
 }
 
-impl View {
-    fn sees(&mut self, record: &Record, offset: LogOffset) -> Option<Violation> {
+impl<'r> View<'r> {
+    fn sees(&mut self, record: &'r Record, offset: LogOffset) -> Option<Violation> {
         if !self.seen.insert(offset) {
             return None;
         }
-        let (highest, evidence) =
-            self.highest.entry(record.session).or_insert_with(|| (offset, record.clone()));
+        let (highest, evidence) = self.highest.entry(record.session).or_insert((offset, record));
         if *highest <= offset {
-            (*highest, *evidence) = (offset, record.clone());
+            (*highest, *evidence) = (offset, record);
             return None;
         }
         Some(Violation {
             anomaly: Anomaly::NonmonotonicOffset,
             says: format!("{} {} after it {}, on one connection", record.host, record.kind, evidence.kind),
             step: record.step,
-            witness: vec![evidence.clone(), record.clone()],
+            witness: vec![Record::clone(evidence), record.clone()],
         })
     }
 }
@@ -76,6 +74,7 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
     #[test]

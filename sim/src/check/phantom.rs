@@ -10,67 +10,85 @@
 
 use std::collections::BTreeSet;
 
-use squall::store::MessageId;
-
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{Entry, Message};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
 /// Looks for [`Anomaly::Phantom`].
 #[derive(Default)]
-pub(super) struct Phantom {
-    sent: BTreeSet<MessageId>,
+pub(super) struct Phantom<'r> {
+    sent: BTreeSet<Message>,
     /// Hashes of what was said.
     said: BTreeSet<u64>,
     /// Sightings whose message had not been sent yet.
-    unsent: Vec<Record>,
+    unsent: Vec<Unsent<'r>>,
     examined: u64,
 }
 
-impl Checker for Phantom {
+/// A sighting, and what it claims was sent.
+struct Unsent<'r> {
+    record: &'r Record,
+    claim: Claim,
+}
+
+/// What a sighting claims was sent.
+#[derive(Clone, Copy)]
+enum Claim {
+    /// A message or event, by its id.
+    Sent(Message),
+    /// Where it has none, what it says.
+    Said(u64),
+}
+
+impl<'r> Checker<'r> for Phantom<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::Phantom
     }
 
-    fn observe(&mut self, record: &Record) {
-        if let Kind::Sent { id, content, .. } | Kind::Emitted { id, content, .. } = &record.kind {
-            self.sent.insert(id.clone());
+    fn observe(&mut self, entry: &Entry<'r>) {
+        if let Kind::Sent { content, .. } | Kind::Emitted { content, .. } = &entry.kind {
+            self.sent.insert(entry.message);
             self.said.insert(*content);
-        } else if sighting(record).is_some() {
+        } else if let Some(claim) = claim(entry) {
             self.examined += 1;
-            if !self.is_sent(record) {
-                self.unsent.push(record.clone());
+            if !self.is_true(claim) {
+                self.unsent.push(Unsent { record: entry.record, claim });
             }
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
-        let phantom = self.unsent.iter().find(|record| !self.is_sent(record));
-        let found = phantom.map(|record| Violation {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
+        let phantom = self.unsent.iter().find(|unsent| !self.is_true(unsent.claim));
+        let found = phantom.map(|Unsent { record, .. }| Violation {
             anomaly: Anomaly::Phantom,
             says: format!("{} {}, which nobody sent", record.host, record.kind),
             step: record.step,
-            witness: vec![record.clone()],
+            witness: vec![Record::clone(record)],
         });
         verdict(found, self.examined).into()
     }
 }
 
-impl Phantom {
-    fn is_sent(&self, record: &Record) -> bool {
-        match sighting(record) {
-            Some((Some(id), _)) => self.sent.contains(id),
-            Some((None, content)) => self.said.contains(&content),
-            None => true,
+impl Phantom<'_> {
+    fn is_true(&self, claim: Claim) -> bool {
+        match claim {
+            Claim::Sent(message) => self.sent.contains(&message),
+            Claim::Said(content) => self.said.contains(&content),
         }
     }
 }
 
-/// What a record claims was sent, if it claims that: its id, and a hash of what it says.
-fn sighting(record: &Record) -> Option<(Option<&MessageId>, u64)> {
-    if let Kind::Delivered { id, content, .. } | Kind::Committed { id, content, .. } = &record.kind {
-        Some((id.as_ref(), *content))
-    } else if let Kind::Arrived { id, content } | Kind::Heard { id, content } = &record.kind {
-        Some((Some(id), *content))
+/// What a record claims was sent, if it claims that.
+fn claim(entry: &Entry<'_>) -> Option<Claim> {
+    if let Kind::Delivered { id: None, content, .. } | Kind::Committed { id: None, content, .. } = &entry.kind
+    {
+        Some(Claim::Said(*content))
+    } else if let Kind::Delivered { .. }
+    | Kind::Committed { .. }
+    | Kind::Arrived { .. }
+    | Kind::Heard { .. } = &entry.kind
+    {
+        Some(Claim::Sent(entry.message))
     } else {
         None
     }
@@ -79,6 +97,7 @@ fn sighting(record: &Record) -> Option<(Option<&MessageId>, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{BOB, Planted, broken, held, nameless};
 
     #[test]

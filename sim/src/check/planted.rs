@@ -55,6 +55,7 @@ pub(crate) fn plan() -> Plan {
         network: NetworkPlan { latency: nothing },
         ops: ops.collect(),
         faults: Vec::new(),
+        core: None,
         settle: Span(seconds(60)),
     }
 }
@@ -86,7 +87,7 @@ pub(crate) fn first_socket(client: &str) -> Arc<str> {
 
 /// What a client is shown, with any content.
 pub(crate) fn delivered(id: &str, offset: u64, content: u64) -> Kind {
-    let id = Some(MessageId(id.to_owned()));
+    let id = Some(MessageId(id.into()));
     Kind::Delivered { id, room: ROOM.into(), offset: LogOffset(offset), content }
 }
 
@@ -210,7 +211,7 @@ impl Planted {
 
     pub(crate) fn say_in(mut self, room: &str, client: &str) -> Self {
         let n = self.next(client);
-        let id = MessageId(format!("{client}-{n}"));
+        let id = MessageId(format!("{client}-{n}").into());
         let content = xxh3_64(id.0.as_bytes());
         self.record(client, Kind::Sent { id, room: room.into(), n, content })
     }
@@ -223,7 +224,7 @@ impl Planted {
 
     pub(crate) fn say_as(self, client: &str, id: &str, n: u64) -> Self {
         let content = xxh3_64(id.as_bytes());
-        self.record(client, Kind::Sent { id: MessageId(id.to_owned()), room: ROOM.into(), n, content })
+        self.record(client, Kind::Sent { id: MessageId(id.into()), room: ROOM.into(), n, content })
     }
 
     pub(crate) fn join(self, client: &str, room: &str, offset: u64) -> Self {
@@ -266,26 +267,25 @@ impl Planted {
 
     pub(crate) fn emit_as(self, client: &str, id: &str, volatile: bool) -> Self {
         let content = xxh3_64(id.as_bytes());
-        self.record(client, Kind::Emitted { id: MessageId(id.to_owned()), volatile, content })
+        self.record(client, Kind::Emitted { id: MessageId(id.into()), volatile, content })
     }
 
     pub(crate) fn arrive(self, id: &str) -> Self {
         let content = xxh3_64(id.as_bytes());
-        self.record(SERVER, Kind::Arrived { id: MessageId(id.to_owned()), content })
+        self.record(SERVER, Kind::Arrived { id: MessageId(id.into()), content })
     }
 
     /// An event is relayed to the sockets that clients have from the start.
     pub(crate) fn relay(self, id: &str, to: &[&str], except: &[&str], volatile: bool) -> Self {
         let listener = |client: &&str| Listener { client: Name::from(*client), socket: first_socket(client) };
         let audience = to.iter().map(listener).collect();
-        let (id, excluded) =
-            (MessageId(id.to_owned()), except.iter().map(|name| Name::from(*name)).collect());
+        let (id, excluded) = (MessageId(id.into()), except.iter().map(|name| Name::from(*name)).collect());
         self.record(SERVER, Kind::Relayed { id, audience, excluded, volatile })
     }
 
     pub(crate) fn hear(self, client: &str, id: &str) -> Self {
         let content = xxh3_64(id.as_bytes());
-        self.record(client, Kind::Heard { id: MessageId(id.to_owned()), content })
+        self.record(client, Kind::Heard { id: MessageId(id.into()), content })
     }
 
     /// A fault touches a connection of a client.
@@ -299,17 +299,17 @@ impl Planted {
 
     pub(crate) fn commit_in(self, room: &str, id: &str, offset: u64) -> Self {
         let (room, content): (Arc<str>, u64) = (room.into(), xxh3_64(id.as_bytes()));
-        let (id, offset) = (Some(MessageId(id.to_owned())), LogOffset(offset));
+        let (id, offset) = (Some(MessageId(id.into())), LogOffset(offset));
         self.record(SERVER, Kind::Committed { id, room, offset, content })
     }
 
     pub(crate) fn suppress(self, id: &str, offset: u64) -> Self {
-        let (id, offset) = (MessageId(id.to_owned()), LogOffset(offset));
+        let (id, offset) = (MessageId(id.into()), LogOffset(offset));
         self.record(SERVER, Kind::Suppressed { id, offset })
     }
 
     pub(crate) fn ack(self, client: &str, id: &str, offset: u64) -> Self {
-        let (id, offset) = (MessageId(id.to_owned()), LogOffset(offset));
+        let (id, offset) = (MessageId(id.into()), LogOffset(offset));
         self.record(client, Kind::Acknowledged { id, offset })
     }
 
@@ -318,7 +318,7 @@ impl Planted {
     }
 
     pub(crate) fn show_in(self, room: &str, client: &str, id: &str, offset: u64) -> Self {
-        let (content, id) = (xxh3_64(id.as_bytes()), Some(MessageId(id.to_owned())));
+        let (content, id) = (xxh3_64(id.as_bytes()), Some(MessageId(id.into())));
         self.record(client, Kind::Delivered { id, room: room.into(), offset: LogOffset(offset), content })
     }
 

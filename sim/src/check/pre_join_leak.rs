@@ -8,69 +8,66 @@
 
 use std::collections::BTreeMap;
 
-use super::message::Message;
+use super::roll::{Entry, Host, Message, Roll};
 use super::strays::{Strays, Why};
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::{Name, Plan, Receive};
+use crate::plan::{Plan, Receive};
 
 /// Looks for [`Anomaly::PreJoinLeak`].
-pub(super) struct PreJoinLeak {
-    strays: Strays,
-    committed: BTreeMap<Message, Record>,
+pub(super) struct PreJoinLeak<'r> {
+    strays: Strays<'r>,
+    committed: BTreeMap<Message, &'r Record>,
     /// The step before which each live client was surely not connected as it is now.
-    live: BTreeMap<Name, u64>,
+    live: BTreeMap<Host, u64>,
     found: Option<Violation>,
 }
 
-impl PreJoinLeak {
-    pub(super) fn new(plan: &Plan) -> Self {
+impl<'r> PreJoinLeak<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         let live = plan.clients.iter().filter(|(_, client)| client.receive == Receive::Live);
         Self {
-            strays: Strays::new(plan),
+            strays: Strays::new(plan, roll),
             committed: BTreeMap::new(),
-            live: live.map(|(name, _)| (name.clone(), 0)).collect(),
+            live: live.map(|(name, _)| (roll.host(name), 0)).collect(),
             found: None,
         }
     }
 
-    fn on_delivered(&mut self, record: &Record, message: &Message) {
-        let (Some(began), Some(committed)) = (self.live.get(&record.host), self.committed.get(message))
-        else {
-            return;
-        };
+    fn on_delivered(&mut self, entry: &Entry<'r>) {
+        let Some(began) = self.live.get(&entry.who) else { return };
+        let Some(committed) = self.committed.get(&entry.message) else { return };
         if committed.step < *began {
             self.found.get_or_insert_with(|| Violation {
                 anomaly: Anomaly::PreJoinLeak,
-                says: format!("{} {}, from before it connected", record.host, record.kind),
-                step: record.step,
-                witness: vec![committed.clone(), record.clone()],
+                says: format!("{} {}, from before it connected", entry.host, entry.kind),
+                step: entry.step,
+                witness: vec![Record::clone(committed), entry.record.clone()],
             });
         }
     }
 }
 
-impl Checker for PreJoinLeak {
+impl<'r> Checker<'r> for PreJoinLeak<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::PreJoinLeak
     }
 
-    fn observe(&mut self, record: &Record) {
-        self.strays.observe(record);
-        if let Kind::Committed { id, offset, .. } = &record.kind {
-            let message = Message::seen(id.as_ref(), *offset);
-            self.committed.entry(message).or_insert_with(|| record.clone());
-        } else if let Kind::Delivered { id, offset, .. } = &record.kind {
-            self.on_delivered(record, &Message::seen(id.as_ref(), *offset));
-        } else if let Kind::Disconnected { .. } | Kind::Started | Kind::Did { act: "connect" } = &record.kind
-            && let Some(began) = self.live.get_mut(&record.host)
+    fn observe(&mut self, entry: &Entry<'r>) {
+        self.strays.observe(entry);
+        if let Kind::Committed { .. } = &entry.kind {
+            self.committed.entry(entry.message).or_insert(entry.record);
+        } else if let Kind::Delivered { .. } = &entry.kind {
+            self.on_delivered(entry);
+        } else if let Kind::Disconnected { .. } | Kind::Started | Kind::Did { act: "connect" } = &entry.kind
+            && let Some(began) = self.live.get_mut(&entry.who)
         {
-            *began = record.step;
+            *began = entry.step;
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
-        let stray = self.strays.first(Why::NotYetThere).map(|(record, witness)| Violation {
+    fn finish(self: Box<Self>, run: &Run<'r>) -> Finding {
+        let stray = self.strays.first(Why::NotYetThere, run).map(|(record, witness)| Violation {
             anomaly: Anomaly::PreJoinLeak,
             says: format!("{} {}, from before it joined", record.host, record.kind),
             step: record.step,
@@ -84,8 +81,8 @@ impl Checker for PreJoinLeak {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::judge;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held, with_receive};
+    use crate::check::{Ending, judge};
 
     /// Alice talks in the attic; then Bob joins.
     fn joined(since: Option<u64>) -> Planted {

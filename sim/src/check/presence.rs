@@ -1,17 +1,19 @@
 //! When each client was connected, and whether a fault touched that connection.
 //!
 //! A fault touches each connection once for the history, be it while it is made. So what touches a client that is not
-//! connected belongs to the connection that it gets next; an attempt that failed in between is taken for that one.
+//! connected belongs to the connection that it gets next; an attempt that failed in between is taken for that one. But one
+//! that its user has ended may still be carrying what was sent: until the next one is there, either may be meant.
 
 use std::collections::BTreeMap;
 
-use crate::history::{Kind, Record};
-use crate::plan::{Name, Plan};
+use super::roll::{Entry, Host, Roll};
+use crate::history::Kind;
+use crate::plan::Plan;
 
 /// Every client's connections.
 #[derive(Debug, Clone)]
 pub(super) struct Presences {
-    clients: BTreeMap<Name, Presence>,
+    clients: BTreeMap<Host, Presence>,
 }
 
 /// A client's connections.
@@ -23,60 +25,77 @@ pub(super) struct Presence {
     pub(super) connections: u64,
     /// Whether it is connected, as far as its user can see.
     pub(super) connected: bool,
+    /// Whether its user has ended the last one.
+    parting: bool,
     /// Whether its user wants to be disconnected.
     pub(super) leaving: bool,
-    /// The first fault that touched the connection that it has, or had last.
-    pub(super) touched: Option<Record>,
-    /// The first fault that touched the connection that it will have next.
-    touched_next: Option<Record>,
+    /// With which step a fault first touched the connection that it has, or had last.
+    pub(super) touched: Option<u64>,
+    /// With which step a fault first touched the connection that it will have next.
+    touched_next: Option<u64>,
 }
 
 impl Presence {
-    /// The first fault that touched the connection over which goes what is sent now: the one that it has, or the next.
-    pub(super) fn touch_of_the_bearer(&self) -> Option<&Record> {
-        if self.connected { self.touched.as_ref() } else { self.touched_next.as_ref() }
+    /// When a fault first touched the connection over which goes what is sent now: the one that it has, or the next.
+    pub(super) fn touch_of_the_bearer(&self) -> Option<u64> {
+        if self.connected { self.touched } else { self.touched_next }
     }
 
     /// Whether what touches the client now touches the connection with this number, among all that it has had and will.
     pub(super) fn concerns(&self, connection: u64) -> bool {
-        if self.connected { connection >= self.connections } else { connection > self.connections }
+        let first = self.connections + u64::from(!self.connected && !self.parting);
+        connection >= first
     }
 }
 
 impl Presences {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let presence = |name: &Name| (name.clone(), Presence { process: 1, ..Presence::default() });
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
+        let presence = |name| (roll.host(name), Presence { process: 1, ..Presence::default() });
         Self { clients: plan.clients.keys().map(presence).collect() }
     }
 
-    pub(super) fn of(&self, client: &str) -> Option<&Presence> {
-        self.clients.get(client)
+    pub(super) fn of(&self, client: Host) -> Option<&Presence> {
+        self.clients.get(&client)
     }
 
     /// Takes the next record.
-    pub(super) fn observe(&mut self, record: &Record) {
-        if let Kind::Touched { processes, .. } = &record.kind {
-            for name in processes {
-                if let Some(presence) = self.clients.get_mut(name) {
+    pub(super) fn observe(&mut self, entry: &Entry<'_>) {
+        if let Kind::Touched { .. } = &entry.kind {
+            for client in &entry.named {
+                if let Some(presence) = self.clients.get_mut(client) {
                     let touched =
                         if presence.connected { &mut presence.touched } else { &mut presence.touched_next };
-                    touched.get_or_insert_with(|| record.clone());
+                    touched.get_or_insert(entry.step);
                 }
             }
-            return;
+        } else if let Kind::Started
+        | Kind::Connected { .. }
+        | Kind::Disconnected { .. }
+        | Kind::Exited { .. }
+        | Kind::Did { .. } = &entry.kind
+            && let Some(presence) = self.clients.get_mut(&entry.who)
+        {
+            presence.change(entry);
         }
-        let Some(presence) = self.clients.get_mut(&record.host) else { return };
-        if let Kind::Started = &record.kind {
-            presence.process = record.process;
-        } else if let Kind::Connected { .. } = &record.kind {
-            presence.connections += 1;
-            presence.connected = true;
-            presence.leaving = false;
-            presence.touched = presence.touched_next.take();
-        } else if let Kind::Disconnected { .. } | Kind::Exited { .. } = &record.kind {
-            presence.connected = false;
-        } else if let Kind::Did { act } = &record.kind {
-            presence.leaving = *act == "disconnect";
+    }
+}
+
+impl Presence {
+    /// It came, or went.
+    fn change(&mut self, entry: &Entry<'_>) {
+        if let Kind::Started = &entry.kind {
+            self.process = entry.process;
+        } else if let Kind::Connected { .. } = &entry.kind {
+            self.connections += 1;
+            self.connected = true;
+            self.parting = false;
+            self.leaving = false;
+            self.touched = self.touched_next.take();
+        } else if let Kind::Disconnected { .. } | Kind::Exited { .. } = &entry.kind {
+            self.connected = false;
+            self.parting = matches!(entry.kind, Kind::Disconnected { reason: "io client disconnect" });
+        } else if let Kind::Did { act } = &entry.kind {
+            self.leaving = *act == "disconnect";
         }
     }
 }

@@ -4,35 +4,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squall::store::MessageId;
-
+use super::roll::{Entry, Host, Message};
 use super::{Anomaly, Violation};
 use crate::history::{Kind, Record};
-use crate::plan::Name;
 
 /// A message: what it is called, and what it says; two may be called the same.
-type Said = (MessageId, u64);
+type Said = (Message, u64);
 
 /// The refusals of a run.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Refused {
+pub(super) struct Refused<'r> {
     /// What each client sent under an id, the last time that it gave it to a message.
-    sent: BTreeMap<(Name, MessageId), (u64, Record)>,
+    sent: BTreeMap<(Host, Message), (u64, &'r Record)>,
     committed: BTreeSet<Said>,
-    refused: Vec<(Said, [Record; 2])>,
+    refused: Vec<(Said, [&'r Record; 2])>,
 }
 
-impl Refused {
+impl<'r> Refused<'r> {
     /// Takes the next record.
-    pub(super) fn observe(&mut self, record: &Record) {
-        if let Kind::Sent { id, content, .. } = &record.kind {
-            self.sent.insert((record.host.clone(), id.clone()), (*content, record.clone()));
-        } else if let Kind::Committed { id: Some(id), content, .. } = &record.kind {
-            self.committed.insert((id.clone(), *content));
-        } else if let Kind::Failed { id, .. } = &record.kind
-            && let Some((content, sent)) = self.sent.get(&(record.host.clone(), id.clone()))
+    pub(super) fn observe(&mut self, entry: &Entry<'r>) {
+        let message = entry.message;
+        if let Kind::Sent { content, .. } = &entry.kind {
+            self.sent.insert((entry.who, message), (*content, entry.record));
+        } else if let Kind::Committed { id: Some(_), content, .. } = &entry.kind {
+            self.committed.insert((message, *content));
+        } else if let Kind::Failed { .. } = &entry.kind
+            && let Some((content, sent)) = self.sent.get(&(entry.who, message))
         {
-            self.refused.push(((id.clone(), *content), [sent.clone(), record.clone()]));
+            self.refused.push(((message, *content), [sent, entry.record]));
         }
     }
 
@@ -43,7 +42,7 @@ impl Refused {
             anomaly: Anomaly::Lost,
             says: format!("{} {}", refused.host, refused.kind),
             step: refused.step,
-            witness: vec![sent.clone(), refused.clone()],
+            witness: vec![Record::clone(sent), Record::clone(refused)],
         })
     }
 }

@@ -9,29 +9,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squall::store::MessageId;
-
+use super::roll::{Entry, Message, Roll, Room};
 use super::strays::{Strays, Why};
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::{Name, Plan};
 
 /// Looks for [`Anomaly::RoomLeak`].
-pub(super) struct RoomLeak {
-    strays: Strays,
-    sent: BTreeMap<MessageId, (Name, Record)>,
+pub(super) struct RoomLeak<'r> {
+    strays: Strays<'r>,
+    sent: BTreeMap<Message, (Room, &'r Record)>,
     /// Sightings whose message had not been sent yet.
-    early: BTreeMap<MessageId, Vec<Record>>,
+    early: BTreeMap<Message, Vec<(Room, &'r Record)>>,
     /// Who was to hear an event or must not.
-    concerned: BTreeMap<MessageId, (BTreeSet<Name>, Record)>,
+    concerned: BTreeMap<Message, (BTreeSet<&'r Name>, &'r Record)>,
     examined: u64,
     found: Option<Violation>,
 }
 
-impl RoomLeak {
-    pub(super) fn new(plan: &Plan) -> Self {
+impl<'r> RoomLeak<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         Self {
-            strays: Strays::new(plan),
+            strays: Strays::new(plan, roll),
             sent: BTreeMap::new(),
             early: BTreeMap::new(),
             concerned: BTreeMap::new(),
@@ -41,43 +40,43 @@ impl RoomLeak {
     }
 
     /// A message is in the room to which it was sent.
-    fn on_sighting(&mut self, record: &Record, id: &MessageId, room: &Name) {
-        let Some((sent, evidence)) = self.sent.get(id) else {
-            self.early.entry(id.clone()).or_default().push(record.clone());
+    fn on_sighting(&mut self, message: Message, room: Room, record: &'r Record) {
+        let Some((sent, evidence)) = self.sent.get(&message).copied() else {
+            self.early.entry(message).or_default().push((room, record));
             return;
         };
-        if sent != room {
-            let says = format!("{} {}, but {} sent it to {sent}", record.host, record.kind, evidence.host);
-            let evidence = evidence.clone();
+        if let Kind::Sent { room: to, .. } = &evidence.kind
+            && sent != room
+        {
+            let says = format!("{} {}, but {} sent it to {to}", record.host, record.kind, evidence.host);
             self.find(record, evidence, says);
         }
     }
 
-    fn on_heard(&mut self, record: &Record, id: &MessageId) {
+    fn on_heard(&mut self, entry: &Entry<'r>) {
         self.examined += 1;
-        if let Some((concerned, relayed)) = self.concerned.get(id)
-            && !concerned.contains(&record.host)
+        if let Some((concerned, relayed)) = self.concerned.get(&entry.message)
+            && !concerned.contains(&entry.host)
         {
-            let says = format!("{} {}, but the server {}", record.host, record.kind, relayed.kind);
-            let relayed = relayed.clone();
-            self.find(record, relayed, says);
+            let says = format!("{} {}, but the server {}", entry.host, entry.kind, relayed.kind);
+            self.find(entry.record, relayed, says);
         }
     }
 
-    fn find(&mut self, record: &Record, evidence: Record, says: String) {
+    fn find(&mut self, record: &Record, evidence: &Record, says: String) {
         // Of two that were seen before they were sent, the one that came first leads.
         if self.found.as_ref().is_none_or(|found| found.step > record.step) {
             self.found = Some(Violation {
                 anomaly: Anomaly::RoomLeak,
                 says,
                 step: record.step,
-                witness: vec![evidence, record.clone()],
+                witness: vec![evidence.clone(), record.clone()],
             });
         }
     }
 
-    fn stranger(&self) -> Option<Violation> {
-        let (record, witness) = self.strays.first(Why::NeverThere)?;
+    fn stranger(&self, run: &Run<'r>) -> Option<Violation> {
+        let (record, witness) = self.strays.first(Why::NeverThere, run)?;
         Some(Violation {
             anomaly: Anomaly::RoomLeak,
             says: format!("{} {}, a room in which it never was", record.host, record.kind),
@@ -87,49 +86,41 @@ impl RoomLeak {
     }
 }
 
-impl Checker for RoomLeak {
+impl<'r> Checker<'r> for RoomLeak<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::RoomLeak
     }
 
-    fn observe(&mut self, record: &Record) {
-        self.strays.observe(record);
-        if let Kind::Sent { id, room, .. } = &record.kind {
-            self.sent.entry(id.clone()).or_insert_with(|| (room.clone(), record.clone()));
-            for early in self.early.remove(id).unwrap_or_default() {
-                self.observe_sighting(&early);
+    fn observe(&mut self, entry: &Entry<'r>) {
+        self.strays.observe(entry);
+        let message = entry.message;
+        if let Kind::Sent { .. } = &entry.kind {
+            self.sent.entry(message).or_insert((entry.room, entry.record));
+            for (room, early) in self.early.remove(&message).unwrap_or_default() {
+                self.on_sighting(message, room, early);
             }
-        } else if let Kind::Relayed { id, audience, excluded, .. } = &record.kind {
-            let (concerned, _) =
-                self.concerned.entry(id.clone()).or_insert_with(|| (BTreeSet::new(), record.clone()));
-            concerned.extend(audience.iter().map(|listener| &listener.client).chain(excluded).cloned());
-        } else if let Kind::Heard { id, .. } = &record.kind {
-            self.on_heard(record, id);
-        } else {
-            self.observe_sighting(record);
-        }
-    }
-
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
-        let examined = self.examined + self.strays.examined();
-        let found = self.stranger().into_iter().chain(self.found).min_by_key(|violation| violation.step);
-        verdict(found, examined).into()
-    }
-}
-
-impl RoomLeak {
-    fn observe_sighting(&mut self, record: &Record) {
-        if let Kind::Committed { id: Some(id), room, .. } | Kind::Delivered { id: Some(id), room, .. } =
-            &record.kind
+        } else if let Kind::Relayed { audience, excluded, .. } = &entry.record.kind {
+            let (concerned, _) = self.concerned.entry(message).or_insert((BTreeSet::new(), entry.record));
+            concerned.extend(audience.iter().map(|listener| &listener.client).chain(excluded));
+        } else if let Kind::Heard { .. } = &entry.kind {
+            self.on_heard(entry);
+        } else if let Kind::Committed { id: Some(_), .. } | Kind::Delivered { id: Some(_), .. } = &entry.kind
         {
-            self.on_sighting(record, id, room);
+            self.on_sighting(message, entry.room, entry.record);
         }
+    }
+
+    fn finish(self: Box<Self>, run: &Run<'r>) -> Finding {
+        let examined = self.examined + self.strays.examined();
+        let found = self.stranger(run).into_iter().chain(self.found).min_by_key(|violation| violation.step);
+        verdict(found, examined).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, CAROL, Planted, broken, held};
 
     #[test]

@@ -4,89 +4,110 @@
 //! lives and, within a life, of the numbers it gave; what was said offline and flushed after a reconnection included. Only
 //! the first time a message is shown counts; who joins a room from an earlier offset on begins anew.
 //!
-//! *Not checked, because:* messages that nobody sent, because they have no sender; that they are shown is a phantom.
+//! *Not checked, because:* messages that nobody sent, because they have no sender; that they are shown is a phantom. Messages
+//! whose sender was told that sending failed: the next one does not wait for them any more, and a copy may still come, out of
+//! a connection that the server has not given up.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use squall::store::MessageId;
 
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{self, Entry, Host, Message, Room};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::Name;
 
 /// A message's place among what its sender said: life and number.
 type Place = (u32, u64);
 
 /// Looks for [`Anomaly::SenderReorder`].
 #[derive(Default)]
-pub(super) struct SenderReorder {
-    sent: BTreeMap<MessageId, (Name, Place)>,
-    lives: BTreeMap<(Name, u32), Life>,
+pub(super) struct SenderReorder<'r> {
+    sent: BTreeMap<Message, Sent<'r>>,
+    given_up: BTreeSet<Message>,
+    lives: BTreeMap<roll::Life, Life<'r>>,
     examined: u64,
     found: Option<Violation>,
 }
 
-/// What one life of a client was shown.
-#[derive(Default)]
-struct Life {
-    /// In which room.
-    shown: BTreeMap<MessageId, Arc<str>>,
-    /// The latest of each sender in each room.
-    latest: BTreeMap<(Arc<str>, Name), (Place, MessageId, Record)>,
+/// Who sent a message, and when.
+#[derive(Clone, Copy)]
+struct Sent<'r> {
+    sender: Host,
+    record: &'r Record,
+    place: Place,
 }
 
-impl Checker for SenderReorder {
+/// What one life of a client was shown.
+#[derive(Default)]
+struct Life<'r> {
+    /// In which room.
+    shown: BTreeMap<Message, Room>,
+    /// The latest of each sender in each room.
+    latest: BTreeMap<(Room, Host), (Place, &'r MessageId, &'r Record)>,
+}
+
+impl<'r> Checker<'r> for SenderReorder<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::SenderReorder
     }
 
-    fn observe(&mut self, record: &Record) {
-        if let Kind::Sent { id, n, .. } = &record.kind {
-            let place = (record.process, *n);
-            self.sent.entry(id.clone()).or_insert_with(|| (Name::clone(&record.host), place));
-        } else if let Kind::Delivered { id: Some(id), room, .. } = &record.kind {
-            self.on_delivered(record, id, room);
-        } else if let Kind::Joined { room, since: Some(_), .. } = &record.kind {
-            let life = self.lives.entry((Name::clone(&record.host), record.process)).or_default();
-            life.shown.retain(|_, shown_in| shown_in != room);
-            life.latest.retain(|(shown_in, _), _| shown_in != room);
+    fn observe(&mut self, entry: &Entry<'r>) {
+        if let Kind::Sent { n, .. } = &entry.kind {
+            let sent = Sent { sender: entry.who, record: entry.record, place: (entry.process, *n) };
+            self.sent.entry(entry.message).or_insert(sent);
+        } else if let Kind::SendFailed { .. } = &entry.kind {
+            self.given_up.insert(entry.message);
+        } else if let Kind::Delivered { id: Some(id), .. } = &entry.record.kind {
+            self.on_delivered(entry, id);
+        } else if let Kind::Joined { since: Some(_), .. } = &entry.kind {
+            let life = self.lives.entry(entry.life()).or_default();
+            life.shown.retain(|_, shown_in| *shown_in != entry.room);
+            life.latest.retain(|(shown_in, _), _| *shown_in != entry.room);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.examined).into()
     }
 }
 
-impl SenderReorder {
-    fn on_delivered(&mut self, record: &Record, id: &MessageId, room: &Arc<str>) {
-        let Some((sender, place)) = self.sent.get(id) else { return };
-        let life = self.lives.entry((Name::clone(&record.host), record.process)).or_default();
-        if life.shown.contains_key(id) {
+impl<'r> SenderReorder<'r> {
+    fn on_delivered(&mut self, entry: &Entry<'r>, id: &'r MessageId) {
+        if self.given_up.contains(&entry.message) {
             return;
         }
-        life.shown.insert(id.clone(), Arc::clone(room));
+        let Some(Sent { sender, record: sent, place }) = self.sent.get(&entry.message).copied() else {
+            return;
+        };
+        let life = self.lives.entry(entry.life()).or_default();
+        if life.shown.contains_key(&entry.message) {
+            return;
+        }
+        life.shown.insert(entry.message, entry.room);
         self.examined += 1;
-        let key = (Arc::clone(room), Name::clone(sender));
+        let key = (entry.room, sender);
         if let Some((latest, before, evidence)) = life.latest.get(&key)
-            && latest >= place
+            && *latest >= place
         {
             self.found.get_or_insert_with(|| Violation {
                 anomaly: Anomaly::SenderReorder,
-                says: format!("{} was shown {before} before {id}, which {sender} sent first", record.host),
-                step: record.step,
-                witness: vec![evidence.clone(), record.clone()],
+                says: format!(
+                    "{} was shown {before} before {id}, which {} sent first",
+                    entry.host, sent.host
+                ),
+                step: entry.step,
+                witness: vec![Record::clone(evidence), entry.record.clone()],
             });
             return;
         }
-        life.latest.insert(key, (*place, id.clone(), record.clone()));
+        life.latest.insert(key, (place, id, entry.record));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::Verdict;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
@@ -102,6 +123,15 @@ mod tests {
         let violation = broken(Anomaly::SenderReorder, planted, &Ending::Settled);
 
         assert_eq!(violation.says, "alice was shown alice-2 before alice-1, which alice sent first");
+    }
+
+    #[test]
+    fn what_its_sender_has_given_up_may_come_late() {
+        let failed = Kind::SendFailed { id: MessageId("alice-1".into()), reason: "timed out".to_owned() };
+        let planted = Planted::new().say(ALICE).record(ALICE, failed).say(ALICE);
+        let planted = planted.commit("alice-2", 1).commit("alice-1", 2).ack(ALICE, "alice-2", 1);
+        let planted = planted.show(BOB, "alice-2", 1).show(BOB, "alice-1", 2);
+        held(Anomaly::SenderReorder, planted.show(ALICE, "alice-2", 1).show(ALICE, "alice-1", 2));
     }
 
     #[test]

@@ -2,37 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use squall::store::MessageId;
-
-use super::message::Message;
-use crate::history::{Kind, Record};
-use crate::plan::{Name, Plan, Send};
+use super::roll::{Entry, Host, Message, Roll};
+use crate::history::Kind;
+use crate::plan::{Plan, Send};
 
 /// The senders of messages and events.
 #[derive(Debug, Clone)]
 pub(super) struct Senders {
-    sends: BTreeMap<Name, Send>,
-    sent: BTreeMap<MessageId, Send>,
+    sends: BTreeMap<Host, Send>,
+    sent: BTreeMap<Message, Send>,
 }
 
 impl Senders {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let sends = plan.clients.iter().map(|(name, client)| (name.clone(), client.send)).collect();
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
+        let sends = plan.clients.iter().map(|(name, client)| (roll.host(name), client.send)).collect();
         Self { sends, sent: BTreeMap::new() }
     }
 
     /// Takes the next record.
-    pub(super) fn observe(&mut self, record: &Record) {
-        if let Kind::Sent { id, .. } | Kind::Emitted { id, .. } = &record.kind
-            && let Some(send) = self.sends.get(&record.host)
+    pub(super) fn observe(&mut self, entry: &Entry<'_>) {
+        if let Kind::Sent { .. } | Kind::Emitted { .. } = &entry.kind
+            && let Some(send) = self.sends.get(&entry.who)
         {
-            self.sent.entry(id.clone()).or_insert(*send);
+            self.sent.entry(entry.message).or_insert(*send);
         }
     }
 
     /// Whether its sender sends it again without an id, so that the server cannot but take it for another.
-    pub(super) fn repeats(&self, message: &Message) -> bool {
-        let Message::Id(id) = message else { return false };
-        matches!(self.sent.get(id), Some(Send::Retry | Send::Manual))
+    pub(super) fn repeats(&self, message: Message) -> bool {
+        matches!(self.sent.get(&message), Some(Send::Retry | Send::Manual))
     }
 }

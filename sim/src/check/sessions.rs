@@ -3,12 +3,14 @@
 //!
 //! A fault touches a connection once for the history, be it while it is made; and a client makes a connection only when the
 //! one before is over for it. So what touched a client since it was last disconnected speaks for the death of a session. So
-//! does the end of the client's own side: who is gone answers no ping.
+//! does the end of the client's own side: who is gone answers no ping. A client has one connection: of the sessions that
+//! are open for it when it is connected, all but the last are of attempts that it has given up, or of a life before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::history::{Kind, Record};
+use super::roll::{Entry, Host, Roll};
+use crate::history::Kind;
 use crate::plan::{Name, Plan, SERVER};
 
 /// One end of a connection, at the server: which life of the process, and which of its sessions.
@@ -18,7 +20,7 @@ pub(super) type SessionId = (u32, u32);
 #[derive(Debug, Clone)]
 pub(super) struct Sessions {
     open: BTreeMap<SessionId, Session>,
-    clients: BTreeMap<Name, Client>,
+    clients: BTreeMap<Host, Client>,
 }
 
 /// What there is of a client whatever its sessions.
@@ -33,65 +35,73 @@ struct Client {
 /// One that is open.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
-    /// Whose.
+    who: Host,
+    /// Whose, by name.
     pub(super) client: Name,
     /// Whether it may die of its heartbeat.
     pub(super) excused: bool,
 }
 
 impl Sessions {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let clients = plan.clients.keys().map(|name| (name.clone(), Client::default())).collect();
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
+        let clients = plan.clients.keys().map(|name| (roll.host(name), Client::default())).collect();
         Self { open: BTreeMap::new(), clients }
     }
 
     /// The sessions of a client.
-    pub(super) fn of<'a>(&'a self, client: &'a Name) -> impl Iterator<Item = SessionId> + 'a {
-        self.open.iter().filter(move |(_, session)| session.client == *client).map(|(id, _)| *id)
+    pub(super) fn of(&self, client: Host) -> impl Iterator<Item = SessionId> {
+        self.open.iter().filter(move |(_, session)| session.who == client).map(|(id, _)| *id)
     }
 
     /// Takes the next record. Gives the session that it ends, if it ends one by itself.
-    pub(super) fn observe(&mut self, record: &Record) -> Option<Session> {
-        if *record.host == *SERVER {
-            return self.on_server(record);
-        }
-        if let Kind::Touched { processes, .. } = &record.kind {
-            processes.iter().for_each(|client| self.on_touched(client, record.at));
-        } else if let Kind::Disconnected { .. } | Kind::Exited { .. } = &record.kind {
-            self.excuse(&record.host);
-            self.clients.entry(record.host.clone()).or_default().ended = record.at;
+    pub(super) fn observe(&mut self, entry: &Entry<'_>) -> Option<Session> {
+        if let Kind::Touched { .. } = &entry.kind {
+            entry.named.iter().for_each(|client| self.on_touched(*client, entry.at));
+        } else if let Kind::Connected { peer: Some(client) } = &entry.kind {
+            entry.named.iter().for_each(|who| self.on_connected(entry, *who, client));
+        } else if let Kind::Connected { peer: None } = &entry.kind {
+            self.excuse_all_but_the_last(entry.who);
+        } else if let Kind::Disconnected { .. } | Kind::Exited { .. } = &entry.kind {
+            if *entry.host == *SERVER {
+                return self.on_server_ended(entry);
+            }
+            self.excuse(entry.who);
+            self.clients.entry(entry.who).or_default().ended = entry.at;
         }
         None
     }
 
-    fn on_server(&mut self, record: &Record) -> Option<Session> {
-        let id = (record.process, record.session);
-        if let Kind::Connected { peer: Some(client) } = &record.kind {
-            // What was recorded at the same time may have come after it.
-            let touched = |state: &Client| state.touched.is_some_and(|touched| touched >= state.ended);
-            let excused = self.clients.get(client).is_some_and(touched);
-            let session = Session { client: client.clone(), excused };
-            self.open.insert(id, session);
-            None
-        } else if let Kind::Disconnected { .. } = &record.kind {
-            self.open.remove(&id)
-        } else {
-            if let Kind::Exited { .. } = &record.kind {
-                self.open.retain(|(process, _), _| *process != record.process);
-            }
-            None
-        }
+    fn on_connected(&mut self, entry: &Entry<'_>, who: Host, client: &Name) {
+        // What was recorded at the same time may have come after it.
+        let touched = |state: &Client| state.touched.is_some_and(|touched| touched >= state.ended);
+        let excused = self.clients.get(&who).is_some_and(touched);
+        self.open.insert((entry.process, entry.session), Session { who, client: client.clone(), excused });
     }
 
-    fn on_touched(&mut self, client: &Name, at: Duration) {
-        if let Some(state) = self.clients.get_mut(client) {
+    fn excuse_all_but_the_last(&mut self, client: Host) {
+        let last = self.of(client).max();
+        let given_up =
+            |(id, session): &(&SessionId, &mut Session)| session.who == client && Some(**id) != last;
+        self.open.iter_mut().filter(given_up).for_each(|(_, session)| session.excused = true);
+    }
+
+    fn on_server_ended(&mut self, entry: &Entry<'_>) -> Option<Session> {
+        if let Kind::Exited { .. } = &entry.kind {
+            self.open.retain(|(process, _), _| *process != entry.process);
+            return None;
+        }
+        self.open.remove(&(entry.process, entry.session))
+    }
+
+    fn on_touched(&mut self, client: Host, at: Duration) {
+        if let Some(state) = self.clients.get_mut(&client) {
             state.touched = Some(at);
             self.excuse(client);
         }
     }
 
-    fn excuse(&mut self, client: &Name) {
-        let of_client = self.open.values_mut().filter(|session| session.client == *client);
+    fn excuse(&mut self, client: Host) {
+        let of_client = self.open.values_mut().filter(|session| session.who == client);
         of_client.for_each(|session| session.excused = true);
     }
 }

@@ -11,31 +11,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use squall::store::LogOffset;
 
 use super::ledger::Ledger;
-use super::message::Message;
-use super::rooms::{Life, Rooms};
+use super::roll::{Entry, Host, Life, Message, Roll, Room};
+use super::rooms::Rooms;
 use super::view::View;
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
-use crate::history::{Kind, Record};
-use crate::plan::{Name, Plan, Receive};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
+use crate::history::Kind;
+use crate::plan::{Plan, Receive};
 
 /// Looks for [`Anomaly::Skip`].
-pub(super) struct Skip {
+pub(super) struct Skip<'r> {
     /// The life that each client lives now.
-    lives: BTreeMap<Name, u32>,
+    lives: BTreeMap<Host, u32>,
     rooms: Rooms,
     ledger: Ledger,
-    views: BTreeMap<Life, BTreeMap<Name, View>>,
+    views: BTreeMap<Life, BTreeMap<Room, View<'r>>>,
     /// What each life was shown.
     shown: BTreeMap<Life, BTreeSet<Message>>,
     examined: u64,
 }
 
-impl Skip {
-    pub(super) fn new(plan: &Plan) -> Self {
+impl<'r> Skip<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         let resuming = plan.clients.iter().filter(|(_, client)| client.receive == Receive::Resume);
         Self {
-            lives: resuming.map(|(name, _)| (name.clone(), 1)).collect(),
-            rooms: Rooms::new(plan),
+            lives: resuming.map(|(name, _)| (roll.host(name), 1)).collect(),
+            rooms: Rooms::new(plan, roll),
             ledger: Ledger::default(),
             views: BTreeMap::new(),
             shown: BTreeMap::new(),
@@ -43,91 +43,93 @@ impl Skip {
         }
     }
 
-    fn on_committed(&mut self, record: &Record, message: &Message, room: &Name, offset: LogOffset) {
+    fn on_committed(&mut self, entry: &Entry<'r>, offset: LogOffset) {
+        let (message, room) = (entry.message, entry.room);
         if !self.ledger.enter(message, room, offset) {
             return;
         }
         for (client, process) in &self.lives {
-            let life = (client.clone(), *process);
-            let is_shown = self.shown.get(&life).is_some_and(|shown| shown.contains(message));
-            if !is_shown && self.rooms.owes(client, *process, room, offset) {
-                let view = self.views.entry(life).or_default().entry(room.clone()).or_default();
-                view.entitle(record, message, offset);
+            let life = (*client, *process);
+            let is_shown = self.shown.get(&life).is_some_and(|shown| shown.contains(&message));
+            if !is_shown && self.rooms.owes(life, room, offset) {
+                let view = self.views.entry(life).or_default().entry(room).or_default();
+                view.entitle(entry.record, (offset, message));
             }
         }
     }
 
-    fn on_delivered(&mut self, record: &Record, message: Message, room: &Name, offset: LogOffset) {
-        if self.lives.get(&record.host) != Some(&record.process) {
+    fn on_delivered(&mut self, entry: &Entry<'r>, offset: LogOffset) {
+        if self.lives.get(&entry.who) != Some(&entry.process) {
             return;
         }
         self.examined += 1;
-        let life = (record.host.clone(), record.process);
-        let views = self.views.entry(life.clone()).or_default();
-        if let Some((entered, place)) = self.ledger.place(&message) {
-            views.entry(entered.clone()).or_default().show(&(*place, message.clone()));
+        let views = self.views.entry(entry.life()).or_default();
+        if let Some((entered, place)) = self.ledger.place(entry.message) {
+            views.entry(entered).or_default().show((place, entry.message));
         }
-        views.entry(room.clone()).or_default().reach(record, offset);
-        self.shown.entry(life).or_default().insert(message);
+        views.entry(entry.room).or_default().reach(entry.record, offset);
+        self.shown.entry(entry.life()).or_default().insert(entry.message);
     }
 
     /// What a client is entitled to has changed.
-    fn look_again(&mut self, record: &Record) {
-        let Some(process) = self.lives.get_mut(&record.host) else { return };
-        *process = record.process;
-        let life = (record.host.clone(), record.process);
-        let (views, shown) = (self.views.entry(life.clone()).or_default(), self.shown.get(&life));
-        if let Kind::Joined { room, since: Some(_), .. } = &record.kind {
-            views.entry(room.clone()).or_default().rewind();
+    fn look_again(&mut self, entry: &Entry<'r>) {
+        let Some(process) = self.lives.get_mut(&entry.who) else { return };
+        *process = entry.process;
+        let life = entry.life();
+        let (views, shown) = (self.views.entry(life).or_default(), self.shown.get(&life));
+        if let Kind::Joined { since: Some(_), .. } = &entry.kind {
+            views.entry(entry.room).or_default().rewind();
         }
-        for (room, (offset, message)) in self.ledger.iter() {
-            let view = views.entry(room.clone()).or_default();
-            let is_shown = shown.is_some_and(|shown| shown.contains(message));
-            let place = (*offset, message.clone());
-            if !is_shown && self.rooms.owes(&record.host, record.process, room, *offset) {
-                view.entitle(record, message, *offset);
-            } else if !is_shown && self.rooms.entitles(&record.host, record.process, room, *offset) {
-                view.give_up(&place);
+        for (room, offset, message) in self.ledger.iter() {
+            let view = views.entry(room).or_default();
+            let is_shown = shown.is_some_and(|shown| shown.contains(&message));
+            let place = (offset, message);
+            if !is_shown && self.rooms.owes(life, room, offset) {
+                view.entitle(entry.record, place);
+            } else if !is_shown && self.rooms.entitles(life, room, offset) {
+                view.give_up(place);
             } else {
-                view.show(&place);
+                view.show(place);
             }
         }
     }
 }
 
-impl Checker for Skip {
+impl<'r> Checker<'r> for Skip<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::Skip
     }
 
-    fn observe(&mut self, record: &Record) {
-        self.rooms.observe(record);
-        if let Kind::Committed { id, room, offset, .. } = &record.kind {
-            self.on_committed(record, &Message::seen(id.as_ref(), *offset), room, *offset);
-        } else if let Kind::Delivered { id, room, offset, .. } = &record.kind {
-            self.on_delivered(record, Message::seen(id.as_ref(), *offset), room, *offset);
-        } else if let Kind::Started | Kind::Joined { .. } | Kind::Left { .. } = &record.kind {
-            self.look_again(record);
+    fn observe(&mut self, entry: &Entry<'r>) {
+        self.rooms.observe(entry);
+        if let Kind::Committed { offset, .. } = &entry.kind {
+            self.on_committed(entry, *offset);
+        } else if let Kind::Delivered { offset, .. } = &entry.kind {
+            self.on_delivered(entry, *offset);
+        } else if let Kind::Started | Kind::Joined { .. } | Kind::Left { .. } = &entry.kind {
+            self.look_again(entry);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
-        let by_another = |client: &Name, message: &Message| {
-            self.shown.iter().any(|((name, _), shown)| name == client && shown.contains(message))
+    fn finish(self: Box<Self>, run: &Run<'r>) -> Finding {
+        let by_another = |client: Host, message: &Message| {
+            self.shown.iter().any(|((name, _), shown)| *name == client && shown.contains(message))
         };
         let skipped = self.views.iter().flat_map(|((client, _), views)| {
-            views.values().flat_map(move |view| view.skipped.iter()).map(move |skipped| (client, skipped))
+            views.values().flat_map(move |view| view.skipped.iter()).map(move |skipped| (*client, skipped))
         });
         let first = skipped
-            .filter(|(client, ((_, message), _))| by_another(client, message))
+            .filter(|(client, ((_, message), _))| by_another(*client, message))
             .min_by_key(|(_, (_, (step, _)))| *step);
         let found = first.map(|(client, ((offset, message), (step, by)))| Violation {
             anomaly: Anomaly::Skip,
             says: format!(
-                "{client} passed over {message} at offset {offset}, which only another life of it was shown"
+                "{} passed over {} at offset {offset}, which only another life of it was shown",
+                run.roll.host_name(client),
+                run.roll.message_name(*message),
             ),
             step: *step,
-            witness: vec![by.clone()],
+            witness: run.witness([by.step]),
         });
         verdict(found, self.examined).into()
     }
@@ -136,6 +138,7 @@ impl Checker for Skip {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
     /// Bob's first life is shown the first and the third of three messages.

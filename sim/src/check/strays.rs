@@ -5,6 +5,8 @@
 
 use squall::store::LogOffset;
 
+use super::Run;
+use super::roll::{Entry, Life, Roll, Room};
 use super::rooms::Rooms;
 use crate::history::{Kind, Record};
 use crate::plan::Plan;
@@ -22,46 +24,50 @@ pub(super) enum Why {
 
 /// What was shown to someone who was not entitled to it at that time.
 #[derive(Debug, Clone)]
-pub(super) struct Strays {
+pub(super) struct Strays<'r> {
     rooms: Rooms,
-    suspects: Vec<Suspect>,
+    suspects: Vec<Suspect<'r>>,
     examined: u64,
 }
 
 #[derive(Debug, Clone)]
-struct Suspect {
+struct Suspect<'r> {
     why: Why,
-    record: Record,
-    /// What shows when it joined or left.
-    evidence: Option<Record>,
+    record: &'r Record,
+    life: Life,
+    room: Room,
+    offset: LogOffset,
+    /// The step that shows when it joined or left.
+    evidence: Option<u64>,
 }
 
-impl Strays {
-    pub(super) fn new(plan: &Plan) -> Self {
-        Self { rooms: Rooms::new(plan), suspects: Vec::new(), examined: 0 }
+impl<'r> Strays<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
+        Self { rooms: Rooms::new(plan, roll), suspects: Vec::new(), examined: 0 }
     }
 
     /// Takes the next record.
-    pub(super) fn observe(&mut self, record: &Record) {
-        self.rooms.observe(record);
-        let Kind::Delivered { room, offset, .. } = &record.kind else { return };
+    pub(super) fn observe(&mut self, entry: &Entry<'r>) {
+        self.rooms.observe(entry);
+        let Kind::Delivered { offset, .. } = entry.kind else { return };
         self.examined += 1;
-        if !self.rooms.entitles(&record.host, record.process, room, *offset) {
-            let (why, evidence) = self.why(record, room, *offset);
-            self.suspects.push(Suspect { why, record: record.clone(), evidence });
+        let (record, life, room) = (entry.record, entry.life(), entry.room);
+        if !self.rooms.entitles(life, room, offset) {
+            let (why, evidence) = self.why(life, room, offset);
+            self.suspects.push(Suspect { why, record, life, room, offset, evidence });
         }
     }
 
-    /// Why an offset is in no stay.
-    fn why(&self, record: &Record, room: &str, offset: LogOffset) -> (Why, Option<Record>) {
-        let stays = self.rooms.stays(&record.host, record.process, room);
+    /// Why an offset is in no stay, and the step that shows it.
+    fn why(&self, life: Life, room: Room, offset: LogOffset) -> (Why, Option<u64>) {
+        let stays = self.rooms.stays(life, room);
         let Some(last) = stays.iter().find(|stay| stay.until.is_none()).or(stays.last()) else {
             return (Why::NeverThere, None);
         };
         if last.until.is_some_and(|until| offset > until) {
-            (Why::Left, last.left.clone())
+            (Why::Left, last.left)
         } else {
-            (Why::NotYetThere, last.joined.clone())
+            (Why::NotYetThere, last.joined)
         }
     }
 
@@ -71,21 +77,16 @@ impl Strays {
     }
 
     /// The first message that strayed for this reason, after what shows it.
-    pub(super) fn first(&self, why: Why) -> Option<(&Record, Vec<Record>)> {
+    pub(super) fn first(&self, why: Why, run: &Run<'r>) -> Option<(&'r Record, Vec<Record>)> {
         self.suspects.iter().find_map(|suspect| {
-            let Suspect { record, evidence, .. } = suspect;
-            let Kind::Delivered { room, offset, .. } = &record.kind else { return None };
-            let covered = self.rooms.entitles(&record.host, record.process, room, *offset);
-            let (now, since) = self.why(record, room, *offset);
+            let Suspect { record, life, room, offset, .. } = *suspect;
+            let covered = self.rooms.entitles(life, room, offset);
+            let (now, since) = self.why(life, room, offset);
             let (is, evidence) = match suspect.why {
-                Why::NeverThere => (now, since.as_ref()),
-                Why::Left | Why::NotYetThere => (suspect.why, evidence.as_ref()),
+                Why::NeverThere => (now, since),
+                Why::Left | Why::NotYetThere => (suspect.why, suspect.evidence),
             };
-            (!covered && is == why).then(|| {
-                let mut witness: Vec<Record> = evidence.into_iter().chain([record]).cloned().collect();
-                witness.sort_by_key(|record| record.step);
-                (record, witness)
-            })
+            (!covered && is == why).then(|| (record, run.witness(evidence.into_iter().chain([record.step]))))
         })
     }
 }

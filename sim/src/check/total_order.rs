@@ -13,84 +13,84 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use squall::store::LogOffset;
 
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{Entry, Life, Room};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::Name;
 
 /// Looks for [`Anomaly::TotalOrderDivergence`].
 #[derive(Default)]
-pub(super) struct TotalOrder {
-    committed: BTreeMap<LogOffset, Record>,
-    views: BTreeMap<(Observer, Name), View>,
+pub(super) struct TotalOrder<'r> {
+    committed: BTreeMap<LogOffset, &'r Record>,
+    views: BTreeMap<(Observer, Room), View<'r>>,
     examined: u64,
     found: Option<Violation>,
 }
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Observer {
     /// Outlives the server's process.
     Log,
     /// One life of a client.
-    Client(Name, u32),
+    Client(Life),
 }
 
 /// What one observer has seen of one room.
 #[derive(Default)]
-struct View {
+struct View<'r> {
     seen: BTreeSet<LogOffset>,
-    highest: Option<Record>,
+    highest: Option<&'r Record>,
     /// The highest that each connection has brought.
     connections: BTreeMap<u32, LogOffset>,
 }
 
-impl Checker for TotalOrder {
+impl<'r> Checker<'r> for TotalOrder<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::TotalOrderDivergence
     }
 
-    fn observe(&mut self, record: &Record) {
-        let client = || Observer::Client(record.host.clone(), record.process);
-        if let Kind::Committed { room, offset, .. } = &record.kind {
-            self.sees(record, Observer::Log, room, *offset);
-            self.committed.entry(*offset).or_insert_with(|| record.clone());
-        } else if let Kind::Delivered { room, offset, .. } = &record.kind {
-            self.sees(record, client(), room, *offset);
-        } else if let Kind::Joined { room, since: Some(_), .. } = &record.kind {
-            self.views.remove(&(client(), room.clone()));
+    fn observe(&mut self, entry: &Entry<'r>) {
+        let client = Observer::Client(entry.life());
+        if let Kind::Committed { offset, .. } = &entry.kind {
+            self.sees(entry, Observer::Log, *offset);
+            self.committed.entry(*offset).or_insert(entry.record);
+        } else if let Kind::Delivered { offset, .. } = &entry.kind {
+            self.sees(entry, client, *offset);
+        } else if let Kind::Joined { since: Some(_), .. } = &entry.kind {
+            self.views.remove(&(client, entry.room));
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.examined).into()
     }
 }
 
-impl TotalOrder {
+impl<'r> TotalOrder<'r> {
     /// New offsets rise.
-    fn sees(&mut self, record: &Record, observer: Observer, room: &Name, offset: LogOffset) {
+    fn sees(&mut self, entry: &Entry<'r>, observer: Observer, offset: LogOffset) {
         self.examined += 1;
         let within_a_connection = observer != Observer::Log;
-        let view = self.views.entry((observer, room.clone())).or_default();
+        let view = self.views.entry((observer, entry.room)).or_default();
         if !view.seen.insert(offset) {
             return;
         }
-        let on_this = view.connections.entry(record.session).or_insert(offset);
+        let on_this = view.connections.entry(entry.session).or_insert(offset);
         let is_step_back = within_a_connection && *on_this > offset;
         *on_this = offset.max(*on_this);
         // The set has the new offset, so its last is no smaller, and `highest` is of the last one before.
         if view.seen.last() == Some(&offset) {
-            view.highest = Some(record.clone());
-        } else if let Some(highest) = view.highest.clone().filter(|_| !is_step_back) {
-            self.find(record, highest);
+            view.highest = Some(entry.record);
+        } else if let Some(highest) = view.highest.filter(|_| !is_step_back) {
+            self.find(entry.record, highest);
         }
     }
 
-    fn find(&mut self, record: &Record, highest: Record) {
+    fn find(&mut self, record: &'r Record, highest: &'r Record) {
         if self.found.is_some() {
             return;
         }
-        let commits = [&highest, record].into_iter().filter_map(|seen| self.commit_of(seen));
-        let mut witness: Vec<Record> = commits.chain([highest.clone(), record.clone()]).collect();
+        let commits = [highest, record].into_iter().filter_map(|seen| self.commit_of(seen));
+        let mut witness: Vec<Record> = commits.chain([highest, record]).cloned().collect();
         witness.sort_by_key(|record| record.step);
         witness.dedup();
         self.found = Some(Violation {
@@ -102,17 +102,18 @@ impl TotalOrder {
     }
 
     /// The record that put what was seen in its place.
-    fn commit_of(&self, seen: &Record) -> Option<Record> {
+    fn commit_of(&self, seen: &Record) -> Option<&'r Record> {
         let (Kind::Delivered { offset, .. } | Kind::Committed { offset, .. }) = &seen.kind else {
             return None;
         };
-        self.committed.get(offset).cloned()
+        self.committed.get(offset).copied()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
     #[test]

@@ -5,45 +5,51 @@
 //! to it, or it was away for too long.
 //!
 //! *Not checked, because:* plans with so many bytes of events that the server need not keep all of them. That something
-//! kept is missing, which is *lost*. The last of the time for which a server keeps a socket: it counts from when the server
-//! noticed, which may have been a heartbeat before the client did; and what it keeps is older by another.
+//! kept is missing, which is *lost*. The last of the time for which a server keeps a socket: what it keeps is older than the
+//! moment in which it or the client noticed, by a heartbeat. Who is told of two sockets over one connection, for a client
+//! that was held up is told late of the one that it had before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use squall::socket::Recovery;
 
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
+use super::roll::{Entry, Host, Roll};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::{Act, FaultKind, Name, Plan, SERVER};
+use crate::plan::{Act, FaultAct, FaultKind, Plan, SERVER};
 
 /// More than travels with an event besides its text and its bytes, and than it costs to keep.
 const OVERHEAD: usize = 512;
 
 /// Looks for [`Anomaly::Unrecovered`].
-pub(super) struct Unrecovered {
+pub(super) struct Unrecovered<'r> {
     /// For how long a client may be away; `None` where it cannot be told.
     window: Option<Duration>,
     /// Whether sockets outlive the server's process.
     stores: bool,
     /// The socket that each client could take up.
-    sockets: BTreeMap<Name, Socket>,
-    clients: BTreeSet<Name>,
+    sockets: BTreeMap<Host, Socket<'r>>,
+    clients: BTreeSet<Host>,
     /// Whom the server's process does not serve yet: what they are told of a socket comes from a process that is gone.
-    unserved: BTreeSet<Name>,
+    unserved: BTreeSet<Host>,
+    /// The server's connections, by process and session: whose they are.
+    connections: BTreeMap<(u32, u32), Host>,
+    /// The last one of each client.
+    latest: BTreeMap<Host, (u32, u32)>,
     examined: u64,
     found: Option<Violation>,
 }
 
-struct Socket {
+struct Socket<'r> {
     /// With what it began.
-    connected: Record,
-    /// With what the client lost its connection.
-    lost: Option<Record>,
+    connected: &'r Record,
+    /// With what its connection was lost, as the first of the two noticed.
+    lost: Option<&'r Record>,
 }
 
-impl Unrecovered {
-    pub(super) fn new(plan: &Plan) -> Self {
+impl<'r> Unrecovered<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         let bytes = |act: &Act| match act {
             Act::Emit(emit) => emit.content.len() + emit.binary.unwrap_or_default() as usize + OVERHEAD,
             Act::Broadcast(event) => {
@@ -63,30 +69,35 @@ impl Unrecovered {
         let window = recovery.and_then(|recovery| recovery.0.checked_sub(heartbeat));
         Self {
             window,
-            stores: plan.server.store_sessions && !may_fail(plan),
+            stores: plan.server.store_sessions && !may_fail(plan) && !may_leap(plan),
             sockets: BTreeMap::new(),
-            clients: plan.clients.keys().cloned().collect(),
+            clients: plan.clients.keys().map(|name| roll.host(name)).collect(),
             unserved: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            latest: BTreeMap::new(),
             examined: 0,
             found: None,
         }
     }
 
-    fn on_resumed(&mut self, record: &Record, recovered: bool) {
-        let socket = Socket { connected: record.clone(), lost: None };
-        let before = if self.unserved.contains(&record.host) {
-            self.sockets.remove(&record.host)
+    fn on_resumed(&mut self, entry: &Entry<'r>, recovered: bool) {
+        let record = entry.record;
+        let before = if self.unserved.contains(&entry.who) {
+            self.sockets.remove(&entry.who)
         } else {
-            self.sockets.insert(record.host.clone(), socket)
+            self.sockets.insert(entry.who, Socket { connected: record, lost: None })
         };
         let Some(before) = before else { return };
-        let away_since = before.lost.as_ref().unwrap_or(&before.connected).at;
+        if (before.connected.process, before.connected.session) == (record.process, record.session) {
+            return;
+        }
+        let away_since = before.lost.unwrap_or(before.connected).at;
         if self.window.is_none_or(|window| record.at - away_since >= window) {
             return;
         }
         self.examined += 1;
         if !recovered {
-            let witness = [Some(before.connected), before.lost, Some(record.clone())];
+            let witness = [Some(before.connected), before.lost, Some(record)];
             self.found.get_or_insert_with(|| Violation {
                 anomaly: Anomaly::Unrecovered,
                 says: format!(
@@ -94,17 +105,37 @@ impl Unrecovered {
                     record.host, record.kind
                 ),
                 step: record.step,
-                witness: witness.into_iter().flatten().collect(),
+                witness: witness.into_iter().flatten().cloned().collect(),
             });
         }
     }
 
-    fn on_disconnected(&mut self, record: &Record, reason: &str) {
+    fn on_served(&mut self, entry: &Entry<'r>) {
+        let connection = (entry.process, entry.session);
+        for client in &entry.named {
+            self.unserved.remove(client);
+            self.connections.insert(connection, *client);
+            self.latest.insert(*client, connection);
+        }
+    }
+
+    /// Only the last connection of a client bears its socket.
+    fn on_dropped(&mut self, entry: &Entry<'r>) {
+        let connection = (entry.process, entry.session);
+        if let Some(client) = self.connections.remove(&connection)
+            && self.latest.get(&client) == Some(&connection)
+            && let Some(socket) = self.sockets.get_mut(&client)
+        {
+            socket.lost.get_or_insert(entry.record);
+        }
+    }
+
+    fn on_disconnected(&mut self, entry: &Entry<'r>, reason: &str) {
         // The reference documentation's list of what ends a session, as the client calls it.
         if matches!(reason, "io server disconnect" | "io client disconnect" | "parse error") {
-            self.sockets.remove(&record.host);
-        } else if let Some(socket) = self.sockets.get_mut(&record.host) {
-            socket.lost.get_or_insert_with(|| record.clone());
+            self.sockets.remove(&entry.who);
+        } else if let Some(socket) = self.sockets.get_mut(&entry.who) {
+            socket.lost.get_or_insert(entry.record);
         }
     }
 }
@@ -114,29 +145,40 @@ fn may_fail(plan: &Plan) -> bool {
     plan.faults.iter().any(|fault| matches!(fault.what.kind(), FaultKind::DiskFull | FaultKind::DiskError))
 }
 
-impl Checker for Unrecovered {
+/// Whether the server's wall clock may leap: after a restart only that tells for how long a client was away.
+fn may_leap(plan: &Plan) -> bool {
+    plan.faults.iter().any(|fault| matches!(&fault.what, FaultAct::ClockJump(jump) if *jump.of == *SERVER))
+}
+
+impl<'r> Checker<'r> for Unrecovered<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::Unrecovered
     }
 
-    fn observe(&mut self, record: &Record) {
-        if *record.host == *SERVER {
-            if let (Kind::Exited { .. }, false) = (&record.kind, self.stores) {
+    fn observe(&mut self, entry: &Entry<'r>) {
+        if let Kind::Resumed { recovered, .. } = &entry.kind {
+            self.on_resumed(entry, *recovered);
+        } else if let Kind::Connected { peer: Some(_) } = &entry.kind {
+            self.on_served(entry);
+        } else if let Kind::Disconnected { reason } = &entry.kind {
+            if *entry.host == *SERVER {
+                self.on_dropped(entry);
+            } else {
+                self.on_disconnected(entry, reason);
+            }
+        } else if let Kind::Exited { .. } = &entry.kind
+            && *entry.host == *SERVER
+        {
+            if !self.stores {
                 self.sockets.clear();
                 self.unserved.clone_from(&self.clients);
-            } else if let Kind::Connected { peer: Some(client) } = &record.kind {
-                self.unserved.remove(client);
             }
-        } else if let Kind::Resumed { recovered, .. } = &record.kind {
-            self.on_resumed(record, *recovered);
-        } else if let Kind::Disconnected { reason } = &record.kind {
-            self.on_disconnected(record, reason);
-        } else if let Kind::Did { act: "disconnect" } | Kind::Exited { .. } = &record.kind {
-            self.sockets.remove(&record.host);
+        } else if let Kind::Did { act: "disconnect" } | Kind::Exited { .. } = &entry.kind {
+            self.sockets.remove(&entry.who);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.examined).into()
     }
 }
@@ -145,7 +187,7 @@ impl Checker for Unrecovered {
 mod tests {
     use super::*;
     use crate::check::planted::{BOB, Planted, plan, seconds};
-    use crate::check::{Verdict, judge};
+    use crate::check::{Ending, Verdict, judge};
     use crate::units::Span;
 
     /// Bob has a socket of events, of which a server keeps what was missed for 2 min.
@@ -159,6 +201,10 @@ mod tests {
 
     fn again_where(store_sessions: bool, planted: Planted, recovered: bool) -> Verdict {
         let planted = planted.connect(BOB).record(BOB, Kind::Resumed { recovered, socket: "another".into() });
+        verdict_of(store_sessions, planted)
+    }
+
+    fn verdict_of(store_sessions: bool, planted: Planted) -> Verdict {
         let mut plan = plan();
         plan.server.recovery = Some(Span(seconds(120)));
         plan.server.store_sessions = store_sessions;
@@ -202,6 +248,25 @@ mod tests {
         };
         assert_eq!(again(told(false), false), Verdict::Idle);
         assert!(matches!(again(told(true), false), Verdict::Broken(_)));
+    }
+
+    #[test]
+    fn the_time_counts_from_when_the_server_noticed_if_it_was_first() {
+        let frozen = |session| {
+            let served = Planted::unconnected().serve(BOB).serve(BOB).hold(BOB, "his");
+            served.hang_up(session, "ping timeout").pass(seconds(200)).disconnect(BOB).pass(seconds(5))
+        };
+        assert_eq!(again(frozen(2), false), Verdict::Idle);
+        assert!(matches!(again(frozen(1), false), Verdict::Broken(_)), "the end of an earlier connection");
+    }
+
+    #[test]
+    fn who_is_told_late_of_the_socket_before_has_lost_nothing() {
+        let told =
+            Planted::good().disconnect(BOB).connect(BOB).hold(BOB, "the second").hold(BOB, "the third");
+        assert!(matches!(verdict_of(false, told), Verdict::Broken(_)), "the second is not the first");
+        let late = Planted::unconnected().connect(BOB).hold(BOB, "the first").hold(BOB, "the second");
+        assert_eq!(verdict_of(false, late), Verdict::Idle);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use squall::store::LogOffset;
 
-use super::message::Message;
+use super::roll::Message;
 use crate::history::Record;
 
 /// A message and its place.
@@ -12,21 +12,20 @@ pub(super) type Place = (LogOffset, Message);
 
 /// What a reader has of a room.
 #[derive(Debug, Clone, Default)]
-pub(super) struct View {
-    highest: Option<(LogOffset, Record)>,
+pub(super) struct View<'r> {
+    highest: Option<(LogOffset, &'r Record)>,
     /// Not shown, and nothing after it either.
     pub(super) waiting: BTreeSet<Place>,
     /// Not shown though a later one was: since which step, and the record that shows the later one.
-    pub(super) skipped: BTreeMap<Place, (u64, Record)>,
+    pub(super) skipped: BTreeMap<Place, (u64, &'r Record)>,
 }
 
-impl View {
+impl<'r> View<'r> {
     /// The reader is entitled to a message from now on.
-    pub(super) fn entitle(&mut self, record: &Record, message: &Message, offset: LogOffset) {
-        let place = (offset, message.clone());
-        match &self.highest {
-            Some((highest, by)) if *highest > offset => {
-                self.skipped.entry(place).or_insert_with(|| (record.step, by.clone()));
+    pub(super) fn entitle(&mut self, record: &'r Record, place: Place) {
+        match self.highest {
+            Some((highest, by)) if highest > place.0 => {
+                self.skipped.entry(place).or_insert((record.step, by));
             }
             Some(_) | None => {
                 if !self.skipped.contains_key(&place) {
@@ -37,26 +36,25 @@ impl View {
     }
 
     /// The reader has a message, or is not entitled to it any more.
-    pub(super) fn show(&mut self, place: &Place) {
-        self.waiting.remove(place);
-        self.skipped.remove(place);
+    pub(super) fn show(&mut self, place: Place) {
+        self.waiting.remove(&place);
+        self.skipped.remove(&place);
     }
 
     /// The reader does not wait for a message any more; where it has passed it over, that stays so.
-    pub(super) fn give_up(&mut self, place: &Place) {
-        self.waiting.remove(place);
+    pub(super) fn give_up(&mut self, place: Place) {
+        self.waiting.remove(&place);
     }
 
     /// The reader is shown `offset`; what it was not shown before it is skipped.
-    pub(super) fn reach(&mut self, record: &Record, offset: LogOffset) {
-        if self.highest.as_ref().is_some_and(|(highest, _)| *highest >= offset) {
+    pub(super) fn reach(&mut self, record: &'r Record, offset: LogOffset) {
+        if self.highest.is_some_and(|(highest, _)| highest >= offset) {
             return;
         }
-        self.highest = Some((offset, record.clone()));
-        while self.waiting.first().is_some_and(|(waiting, _)| *waiting < offset)
-            && let Some(place) = self.waiting.pop_first()
-        {
-            self.skipped.insert(place, (record.step, record.clone()));
+        self.highest = Some((offset, record));
+        while let Some(place) = self.waiting.first().copied().filter(|(waiting, _)| *waiting < offset) {
+            self.waiting.remove(&place);
+            self.skipped.insert(place, (record.step, record));
         }
     }
 

@@ -13,30 +13,32 @@ use std::time::Duration;
 use squall::store::MessageId;
 
 use super::presence::Presences;
-use super::{Anomaly, Checker, Ending, Finding, Violation, verdict};
-use crate::history::{Kind, Listener, Record};
-use crate::plan::{Name, Plan};
+use super::roll::{Entry, Host, Life, Message, Roll};
+use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
+use crate::history::{Kind, Record};
+use crate::plan::Plan;
 
 /// Looks for [`Anomaly::VolatileMisuse`].
-pub(super) struct VolatileMisuse {
+pub(super) struct VolatileMisuse<'r> {
     presences: Presences,
     /// When each client was last connected.
-    connected: BTreeMap<Name, Duration>,
+    connected: BTreeMap<Host, Duration>,
     /// Emitted by someone who was not connected.
-    offline: BTreeMap<MessageId, Record>,
+    offline: BTreeMap<Message, &'r Record>,
     /// Relayed to someone over the connection with this number.
-    relayed: BTreeMap<(MessageId, Name), (u64, Record)>,
+    relayed: BTreeMap<(Message, Host), (u64, &'r Record)>,
     /// Heard by this life of someone.
-    heard: BTreeMap<(MessageId, Name, u32), Record>,
-    volatile: BTreeMap<MessageId, Name>,
+    heard: BTreeMap<(Message, Life), &'r Record>,
+    /// Whose emit or relay showed first that an event is volatile.
+    volatile: BTreeMap<Message, (Host, &'r Record)>,
     examined: u64,
     found: Option<Violation>,
 }
 
-impl VolatileMisuse {
-    pub(super) fn new(plan: &Plan) -> Self {
+impl<'r> VolatileMisuse<'r> {
+    pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         Self {
-            presences: Presences::new(plan),
+            presences: Presences::new(plan, roll),
             connected: BTreeMap::new(),
             offline: BTreeMap::new(),
             relayed: BTreeMap::new(),
@@ -47,87 +49,83 @@ impl VolatileMisuse {
         }
     }
 
-    fn on_emitted(&mut self, record: &Record, id: &MessageId) {
+    fn on_emitted(&mut self, entry: &Entry<'r>) {
         self.examined += 1;
-        self.volatile.insert(id.clone(), record.host.clone());
-        if self.presences.of(&record.host).is_some_and(|presence| !presence.connected) {
-            self.offline.insert(id.clone(), record.clone());
+        self.volatile.insert(entry.message, (entry.who, entry.record));
+        if self.presences.of(entry.who).is_some_and(|presence| !presence.connected) {
+            self.offline.insert(entry.message, entry.record);
         }
     }
 
     /// What connects in the moment of the emit may carry it: its record may come later than its connection.
-    fn on_arrived(&mut self, record: &Record, id: &MessageId) {
-        let (Some(emitted), Some(sender)) = (self.offline.get(id), self.volatile.get(id)) else { return };
-        if self.connected.get(sender).is_some_and(|connected| *connected > emitted.at) {
-            let (says, emitted) = (
-                format!("{sender} emitted {id} while it was not connected, and it arrived"),
-                emitted.clone(),
-            );
-            self.find(record, emitted, says);
+    fn on_arrived(&mut self, entry: &Entry<'r>, id: &MessageId) {
+        let Some(emitted) = self.offline.get(&entry.message).copied() else { return };
+        let Some((sender, first)) = self.volatile.get(&entry.message).copied() else { return };
+        if self.connected.get(&sender).is_some_and(|connected| *connected > emitted.at) {
+            let says = format!("{} emitted {id} while it was not connected, and it arrived", first.host);
+            self.find(entry, emitted, says);
         }
     }
 
-    fn on_relayed(&mut self, record: &Record, id: &MessageId, audience: &[Listener]) {
-        self.volatile.entry(id.clone()).or_insert_with(|| record.host.clone());
-        for Listener { client: name, .. } in audience {
+    fn on_relayed(&mut self, entry: &Entry<'r>) {
+        self.volatile.entry(entry.message).or_insert((entry.who, entry.record));
+        for client in &entry.named {
             self.examined += 1;
-            if let Some(presence) = self.presences.of(name).filter(|presence| presence.connected) {
-                let over = (presence.connections, record.clone());
-                self.relayed.entry((id.clone(), name.clone())).or_insert(over);
+            if let Some(presence) = self.presences.of(*client).filter(|presence| presence.connected) {
+                let over = (presence.connections, entry.record);
+                self.relayed.entry((entry.message, *client)).or_insert(over);
             }
         }
     }
 
-    fn on_heard(&mut self, record: &Record, id: &MessageId) {
-        if !self.volatile.contains_key(id) {
+    fn on_heard(&mut self, entry: &Entry<'r>, id: &MessageId) {
+        if !self.volatile.contains_key(&entry.message) {
             return;
         }
-        let key = (id.clone(), record.host.clone(), record.process);
-        if let Some(first) = self.heard.get(&key).cloned() {
-            return self.find(record, first, format!("{} heard {id}, which is volatile, twice", record.host));
+        let first = *self.heard.entry((entry.message, entry.life())).or_insert(entry.record);
+        if first.step != entry.step {
+            return self.find(entry, first, format!("{} heard {id}, which is volatile, twice", entry.host));
         }
-        self.heard.insert(key, record.clone());
-        let connections = self.presences.of(&record.host).map_or(0, |presence| presence.connections);
-        if let Some((over, relayed)) = self.relayed.get(&(id.clone(), record.host.clone()))
-            && *over < connections
+        let connections = self.presences.of(entry.who).map_or(0, |presence| presence.connections);
+        if let Some((over, relayed)) = self.relayed.get(&(entry.message, entry.who)).copied()
+            && over < connections
         {
-            let relayed = relayed.clone();
-            let says = format!("{} heard {id}, which is volatile, over a later connection", record.host);
-            self.find(record, relayed, says);
+            let says = format!("{} heard {id}, which is volatile, over a later connection", entry.host);
+            self.find(entry, relayed, says);
         }
     }
 
-    fn find(&mut self, record: &Record, evidence: Record, says: String) {
+    fn find(&mut self, entry: &Entry<'r>, evidence: &Record, says: String) {
         self.found.get_or_insert_with(|| Violation {
             anomaly: Anomaly::VolatileMisuse,
             says,
-            step: record.step,
-            witness: vec![evidence, record.clone()],
+            step: entry.step,
+            witness: vec![evidence.clone(), entry.record.clone()],
         });
     }
 }
 
-impl Checker for VolatileMisuse {
+impl<'r> Checker<'r> for VolatileMisuse<'r> {
     fn anomaly(&self) -> Anomaly {
         Anomaly::VolatileMisuse
     }
 
-    fn observe(&mut self, record: &Record) {
-        self.presences.observe(record);
-        if let Kind::Connected { .. } = &record.kind {
-            self.connected.insert(record.host.clone(), record.at);
-        } else if let Kind::Emitted { id, volatile: true, .. } = &record.kind {
-            self.on_emitted(record, id);
-        } else if let Kind::Arrived { id, .. } = &record.kind {
-            self.on_arrived(record, id);
-        } else if let Kind::Relayed { id, audience, volatile: true, .. } = &record.kind {
-            self.on_relayed(record, id, audience);
-        } else if let Kind::Heard { id, .. } = &record.kind {
-            self.on_heard(record, id);
+    fn observe(&mut self, entry: &Entry<'r>) {
+        self.presences.observe(entry);
+        if let Kind::Connected { .. } = &entry.kind {
+            self.connected.insert(entry.who, entry.at);
+        } else if let Kind::Emitted { volatile: true, .. } = &entry.kind {
+            self.on_emitted(entry);
+        } else if let Kind::Arrived { id, .. } = &entry.kind {
+            self.on_arrived(entry, id);
+        } else if let Kind::Relayed { volatile: true, .. } = &entry.kind {
+            self.on_relayed(entry);
+        } else if let Kind::Heard { id, .. } = &entry.kind {
+            self.on_heard(entry, id);
         }
     }
 
-    fn finish(self: Box<Self>, _: &Ending) -> Finding {
+    fn finish(self: Box<Self>, _: &Run<'r>) -> Finding {
         verdict(self.found, self.examined).into()
     }
 }
@@ -135,6 +133,7 @@ impl Checker for VolatileMisuse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Ending;
     use crate::check::planted::{ALICE, BOB, Planted, broken, held};
 
     const ID: &str = "alice broadcast 1";

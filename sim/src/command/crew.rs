@@ -8,9 +8,11 @@ use crate::hunt::PATIENCE;
 use crate::hunt::workers::{Interrupter, Stop, Workers};
 use crate::report::ExitCode;
 
-/// Tells glibc to keep what a seed gives back for the next one. By default each of their threads gets memory of its own from
-/// the system, page by page, and returns it: a fifth of the time that a seed of the reference load takes.
-const MEMORY: [(&str, &str); 4] = [
+/// Has what a seed gives back kept for the next one, by the allocator of this program and by glibc's, which SQLite uses. By
+/// default both give it to the system, to get it again page by page: a fifth of the time that a seed of the reference load
+/// takes.
+const MEMORY: [(&str, &str); 5] = [
+    ("MIMALLOC_PURGE_DELAY", "-1"),
     ("MALLOC_ARENA_MAX", "1"),
     ("MALLOC_TOP_PAD_", "8388608"),
     ("MALLOC_TRIM_THRESHOLD_", "268435456"),

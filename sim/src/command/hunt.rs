@@ -19,7 +19,7 @@ use crate::hunt::tally::is_find;
 use crate::hunt::workers::{Stop, Workers};
 use crate::hunt::{Fate, Lost, Tally, Tried, Wrong};
 use crate::plan::Backend;
-use crate::report::{ExitCode, ScenarioLine, Summary, replay_command};
+use crate::report::{Coverage, ExitCode, ScenarioLine, Summary, replay_command};
 use crate::subject::Subject;
 
 use super::stopwatch::Stopwatch;
@@ -33,6 +33,7 @@ use super::{crew, load_or_say, run};
   cargo sim hunt --for 8h --from 1000000 --out finds.jsonl
                                                    other seeds than last night; a line of JSON for each find
 
+At the end stand what faults led to, which of them met which states of the protocol, and what was never reached.
 A find is said at once, with the command that replays it; `cargo sim shrink FILE --seed N` makes it small.
 Exit codes are those of `run`.")]
 pub(super) struct Hunt {
@@ -238,11 +239,14 @@ fn report(searched: &[Searched<'_>], finds: &mut Finds, real: Duration) -> ExitC
         }
     }
     let exit = ran().map(|one| one.tally.exit(&one.expectations)).max().unwrap_or(ExitCode::NothingProven);
+    let mut coverage = Coverage::default();
+    ran().for_each(|one| one.tally.cover(&mut coverage));
     let summary = Summary::of(&lines, real);
-    anstream::println!("\n{}\n{} found", summary.render(true), finds.number);
+    anstream::println!("\n{}\n\n{}\n{} found", coverage.render(), summary.render(true), finds.number);
     finds.write(&json!({
         "seeds": summary.seeds, "messages": summary.messages, "found": finds.number,
         "simulated_seconds": summary.simulated.as_secs(), "real_seconds": real.as_secs(), "exit_code": exit.code(),
+        "weather": summary.weather, "coverage": coverage.to_json(),
     }));
     exit
 }

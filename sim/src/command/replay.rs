@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::app::chat::Chat;
 use crate::hunt::{Judged, PATIENCE, Watch, judged_or_stuck};
-use crate::plan::{Backend, Plan};
+use crate::plan::{Backend, Plan, SettleBound};
 use crate::report::ExitCode;
 use crate::subject::{Subject, load};
 use crate::world::{self, RunOptions};
@@ -59,6 +59,7 @@ impl Replay {
         let plan = subject.plan(seed);
         if self.plan {
             anstream::print!("{}", plan.to_yaml());
+            anstream::println!("# The protocol's own timers: {}", SettleBound::of(&plan));
             return ExitCode::Held;
         }
         let options = RunOptions { log: self.log.clone(), ..RunOptions::default() };

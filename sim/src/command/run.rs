@@ -12,7 +12,7 @@ use crate::hunt::Tally;
 use crate::hunt::crossing::shown_on_turmoil;
 use crate::hunt::workers::{Stop, Workers};
 use crate::plan::Backend;
-use crate::report::{ExitCode, ScenarioLine, Status, Summary};
+use crate::report::{Coverage, ExitCode, ScenarioLine, Status, Summary};
 use crate::shrink::CANDIDATES_MAX;
 use crate::subject::Subject;
 
@@ -47,6 +47,9 @@ pub(super) struct Run {
     /// Print `scenario seed digest` for each seed instead of a report: two builds must print the same
     #[arg(long)]
     digests: bool,
+    /// Print at the end which faults met which states of the protocol, and which places no seed reached
+    #[arg(long, conflicts_with = "digests")]
+    reach: bool,
 }
 
 impl Run {
@@ -76,7 +79,7 @@ impl Run {
             }
         };
         let clock = Stopwatch::start();
-        let mut lines = Vec::new();
+        let (mut lines, mut coverage) = (Vec::new(), Coverage::default());
         let mut exit = ExitCode::Held;
         for subject in subjects {
             let started = clock.elapsed();
@@ -88,7 +91,11 @@ impl Run {
             let line = line(subject, &tally, clock.elapsed() - started);
             self.print(subject, &tally, &line);
             exit = exit.max(tally.exit(&subject.expectations())).max(self.explain(subject, &tally));
+            tally.cover(&mut coverage);
             lines.push(line);
+        }
+        if self.reach {
+            anstream::println!("\n{}", coverage.render());
         }
         if !self.digests {
             anstream::println!("\n{}", Summary::of(&lines, clock.elapsed()).render(true));

@@ -31,22 +31,33 @@ pub(super) enum Work {
 #[derive(Default)]
 pub(super) struct Faults {
     once: BTreeMap<u64, Trouble>,
-    /// And how many operations each has touched.
-    lasting: BTreeMap<usize, (Trouble, u64)>,
+    lasting: BTreeMap<usize, Lasting>,
 }
+
+/// Trouble until it ends.
+struct Lasting {
+    trouble: Trouble,
+    /// How many operations it has touched.
+    touched: u64,
+    /// Told of each, within it.
+    hears: Hears,
+}
+
+/// Who hears that an operation is touched. The disk is in use meanwhile.
+pub(super) type Hears = Box<dyn FnMut() + Send>;
 
 impl Faults {
     pub(super) fn at(&mut self, operation: u64, trouble: Trouble) {
         self.once.insert(operation, trouble);
     }
 
-    pub(super) fn begin(&mut self, fault: usize, trouble: Trouble) {
-        self.lasting.insert(fault, (trouble, 0));
+    pub(super) fn begin(&mut self, fault: usize, trouble: Trouble, hears: Hears) {
+        self.lasting.insert(fault, Lasting { trouble, touched: 0, hears });
     }
 
     /// Says how many operations it has touched.
     pub(super) fn end(&mut self, fault: usize) -> u64 {
-        self.lasting.remove(&fault).map_or(0, |(_, touched)| touched)
+        self.lasting.remove(&fault).map_or(0, |lasting| lasting.touched)
     }
 
     /// What becomes of the operation of that number: it fails, or takes longer by each of these.
@@ -57,9 +68,12 @@ impl Faults {
         {
             slower.extend(trouble.befall(work)?);
         }
-        for (trouble, touched) in self.lasting.values_mut() {
-            let befallen = trouble.befall(work);
-            *touched += u64::from(befallen != Ok(None));
+        for lasting in self.lasting.values_mut() {
+            let befallen = lasting.trouble.befall(work);
+            if befallen != Ok(None) {
+                lasting.touched += 1;
+                (lasting.hears)();
+            }
             slower.extend(befallen?);
         }
         Ok(slower)

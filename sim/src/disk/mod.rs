@@ -82,9 +82,10 @@ impl Disk {
         self.lock().faults.at(operation, trouble);
     }
 
-    /// From now on every operation is in trouble, by the fault of that number.
-    pub fn begin(&self, fault: usize, trouble: Trouble) {
-        self.lock().faults.begin(fault, trouble);
+    /// From now on every operation is in trouble, by the fault of that number. `hears` is told of each that this touches,
+    /// within it, and does not use the disk.
+    pub fn begin(&self, fault: usize, trouble: Trouble, hears: impl FnMut() + Send + 'static) {
+        self.lock().faults.begin(fault, trouble, Box::new(hears));
     }
 
     /// A fault is over. Says how many operations it has touched.

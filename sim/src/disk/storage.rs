@@ -270,16 +270,14 @@ impl Storage {
     }
 
     pub(super) fn sync(&mut self, handle: HandleId) -> Result<(), Failure> {
-        let synced = self.begin(self.mount_of(handle)?, Work::Sync);
-        let dice = self.dice();
-        let file = &mut self.stored(handle)?.file;
-        if let Err(failure) = synced {
+        if let Err(failure) = self.begin(self.mount_of(handle)?, Work::Sync) {
             if failure != Failure::HeldBack {
-                file.fail_to_sync(dice);
+                let dice = self.dice();
+                self.stored(handle)?.file.fail_to_sync(dice);
             }
             return Err(failure);
         }
-        file.sync();
+        self.stored(handle)?.file.sync();
         let open = self.open.get_mut(&handle).ok_or(Failure::Error)?;
         if std::mem::take(&mut open.syncs_directory) { self.sync_directory() } else { Ok(()) }
     }

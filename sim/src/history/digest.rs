@@ -262,7 +262,7 @@ mod tests {
     use crate::history::Recorder;
 
     fn sent(id: &str) -> Kind {
-        Kind::Sent { id: MessageId(id.to_owned()), room: "general".into(), n: 1, content: 2 }
+        Kind::Sent { id: MessageId(id.into()), room: "general".into(), n: 1, content: 2 }
     }
 
     fn digest(write: impl FnOnce(&Recorder)) -> Digest {
@@ -280,7 +280,7 @@ mod tests {
             let alice = "alice".into();
             recorder.record(MOMENT, &alice, 1, 1, sent("alice-1"));
             recorder.chunk(MOMENT, 4, b"42[\"chat message\"]");
-            let id = Some(MessageId("alice-1".to_owned()));
+            let id = Some(MessageId("alice-1".into()));
             let offset = LogOffset(1);
             recorder.record(
                 MOMENT,

@@ -227,7 +227,7 @@ mod tests {
 
     /// One record of each kind.
     fn every_kind() -> History {
-        let id = || MessageId("alice-\"1\"".to_owned());
+        let id = || MessageId("alice-\"1\"".into());
         let room: Arc<str> = "general".into();
         let offset = LogOffset(17);
         let (some, content) = (Some(id()), u64::MAX);

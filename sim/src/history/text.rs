@@ -75,7 +75,7 @@ impl fmt::Display for Kind {
 }
 
 fn or_nameless(id: Option<&MessageId>) -> &str {
-    id.map_or("a message without id", |id| id.0.as_str())
+    id.map_or("a message without id", |id| &*id.0)
 }
 
 fn volatility(volatile: bool) -> &'static str {

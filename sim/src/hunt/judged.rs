@@ -59,7 +59,8 @@ impl Judged {
                 Failure::panicked(place, seed, &[failure], history).on(subject.backend).render(colour)
             }
             (None, Some(violation)) => {
-                Failure::broken(place, seed, violation, history, ending).on(subject.backend).render(colour)
+                let failure = Failure::broken(place, seed, violation, history, ending).of(&self.plan);
+                failure.on(subject.backend).render(colour)
             }
             (None, None) => format!("{} seed {seed}: {:?}", place.0, self.judgement.worst()),
         }

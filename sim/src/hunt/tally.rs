@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::app::App;
 use crate::check::{Anomaly, Expectations, Observed, Unmet};
 use crate::history::Digest;
-use crate::report::{ExitCode, Failure, Touched, Weather};
+use crate::reach::Matrix;
+use crate::report::{Coverage, ExitCode, Failure, Touched, Weather};
 use crate::subject::Subject;
 use crate::world::RunOptions;
 
@@ -23,6 +24,8 @@ pub struct Tally {
     pub touched: Touched,
     /// What they led to.
     pub weather: Weather,
+    /// In which states of the protocol they touched connections.
+    pub matrix: Matrix,
     /// Virtual time over all seeds.
     pub elapsed: Duration,
     /// What was broken, counted and reached, over all of them.
@@ -58,12 +61,13 @@ pub enum Lost {
 impl Tally {
     /// Adds a seed.
     pub fn add(&mut self, tried: Tried) {
-        let Tried { seed, digest, messages, elapsed, touched, counted, reached, weather, wrong, diverged } =
-            tried;
+        let Tried { seed, digest, messages, elapsed, touched, counted, reached, matrix, .. } = tried;
+        let Tried { weather, wrong, diverged, .. } = tried;
         self.seeds += 1;
         self.messages += messages;
         self.elapsed += elapsed;
-        self.observed.reached.extend(reached);
+        self.observed.reached.add(&reached);
+        self.matrix.add(&matrix);
         for (anomaly, count) in counted {
             *self.observed.counted.entry(anomaly).or_default() += count;
         }
@@ -83,6 +87,11 @@ impl Tally {
             Fate::Tried(tried) => self.add(tried),
             Fate::Lost(seed, why) => drop(self.lost.insert(seed, why)),
         }
+    }
+
+    /// Adds what they covered to what others did.
+    pub fn cover(&self, coverage: &mut Coverage) {
+        coverage.add(&self.observed.reached, &self.matrix);
     }
 
     /// What it means for who asked, the worst first: a harness that failed proves nothing about the program.

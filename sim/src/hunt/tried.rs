@@ -2,7 +2,7 @@
 //!
 //! Its history is not kept: whoever wants it runs the seed again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::{Anomaly, Verdict};
 use crate::history::{Digest, History};
 use crate::plan::Plan;
+use crate::reach::{Matrix, Reached};
 use crate::report::{Touched, Weather};
 use crate::world::Outcome;
 
@@ -30,8 +31,10 @@ pub struct Tried {
     pub touched: Touched,
     /// How often each anomaly came up, broken or excused.
     pub counted: BTreeMap<Anomaly, u64>,
-    /// The states that were reached.
-    pub reached: BTreeSet<String>,
+    /// The places that were reached.
+    pub reached: Reached,
+    /// In which states of the protocol its faults touched connections.
+    pub matrix: Box<Matrix>,
     /// What its faults led to.
     pub weather: Box<Weather>,
     /// What is wrong, where not every promise held.
@@ -63,7 +66,8 @@ impl Tried {
             messages: judged.judgement.messages,
             elapsed: outcome.elapsed,
             counted: judged.judgement.counts(),
-            reached: outcome.reached.keys().cloned().collect(),
+            reached: outcome.reached.clone(),
+            matrix: Box::new(Matrix::of(&judged.plan, &outcome.history, &outcome.steps)),
             weather: Box::new(Weather::of(&outcome.reached, &outcome.history, &touched)),
             touched,
             wrong: wrong(judged),
@@ -114,6 +118,8 @@ fn divergence(first: &History, second: &History) -> Option<String> {
 mod tests {
     use super::*;
     use crate::check::planted::{ALICE, Planted};
+    use crate::plan::FaultKind;
+    use crate::reach::state::State;
 
     #[test]
     fn two_histories_differ_in_the_record_that_is_named() {
@@ -132,7 +138,8 @@ mod tests {
             elapsed: Duration::from_nanos(1_000_000_001),
             touched: [("reset", 2), ("stall", 0)].into_iter().collect(),
             counted: BTreeMap::from([(Anomaly::TotalOrderDivergence, 1)]),
-            reached: BTreeSet::from(["chat.repeat".to_owned()]),
+            reached: [("chat.repeat", 2)].into_iter().collect(),
+            matrix: Box::new([(FaultKind::Reset, State::Idle, 1)].into_iter().collect()),
             weather: Box::new(Weather { granted: 2, ..Weather::default() }),
             wrong: Some(Wrong::Broken(Anomaly::Lost)),
             diverged: Some("a\nb".to_owned()),

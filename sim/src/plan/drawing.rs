@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::draw::{Stream, draw_duration};
-use crate::scenario::{FaultStep, Name, Pace, Scenario, Step, StepAct};
+use crate::scenario::{self, FaultStep, Name, Pace, Scenario, Step, StepAct};
 use crate::units::Span;
 
 use super::{
-    Act, AppKind, Backend, Broadcast, Emit, Fault, Join, Op, Plan, Say, VERSION, settle_bound, swarm,
+    Act, AppKind, Backend, Broadcast, Emit, Fault, Join, Op, Plan, Say, SettleBound, VERSION, core, swarm,
 };
 
 /// Draws the plan of one seed. Pure: the same scenario and seed give the same plan, in any process and version.
@@ -28,12 +28,18 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
         network: scenario.network.clone(),
         ops: ops(scenario, seed),
         faults: faults(&scenario.faults, seed),
+        core: None,
         settle: Span::default(),
     };
     if let Some(swarm) = &scenario.swarm {
         swarm::fill(&mut plan, swarm);
     }
-    plan.settle = scenario.settle.unwrap_or_else(|| settle_bound(&plan));
+    match &scenario.core {
+        Some(scenario::Core::Of(names)) => plan.core = Some(names.clone()),
+        Some(scenario::Core::Drawn) => plan.core = core::draw(&plan),
+        None => {}
+    }
+    plan.settle = scenario.settle.unwrap_or_else(|| SettleBound::of(&plan).total());
     plan
 }
 

@@ -4,13 +4,14 @@
 //! valid ([`Plan::validate`]) before the world takes it, also when someone wrote it by hand. Nothing runs here.
 
 mod act;
+mod core;
 mod drawing;
 mod settle;
 mod swarm;
 mod text;
 mod validate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub use crate::scenario::{
 };
 pub use act::{Act, Broadcast, Emit, Join, Say, attachment};
 pub use drawing::draw;
-pub use settle::settle_bound;
+pub use settle::SettleBound;
 pub use swarm::random;
 pub use validate::{Part, PlanError};
 
@@ -61,6 +62,10 @@ pub struct Plan {
     /// What breaks, by when it can begin.
     #[serde(serialize_with = "text::one_a_line")]
     pub faults: Vec<Fault>,
+    /// The clients for whom the world heals; absent for all of them. Of the others, each is left with the last of what
+    /// breaks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub core: Option<BTreeSet<Name>>,
     /// How long after the last fault and the last op everything owed may take to arrive.
     pub settle: Span,
 }

@@ -1,12 +1,13 @@
 //! How long a well world may take to give everyone what they are owed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use crate::scenario::limits::{connect_timeout, round_trip};
 use crate::units::Span;
 
-use super::{Act, ClientPlan, FaultAct, FaultKind, Plan, Send};
+use super::{Act, ClientPlan, FaultAct, FaultKind, Name, Plan, Send};
 
 /// The protocol's own bound on what a healed world still takes, summed from its timers. The worst client
 ///
@@ -19,17 +20,66 @@ use super::{Act, ClientPlan, FaultAct, FaultKind, Plan, Send};
 /// 7. sends all that is left to send, and asks to be let in and out of rooms, one after the other, each a round trip;
 /// 8. while the server makes everybody's messages durable, one commit each.
 ///
-/// It is a bound, not an estimate: a run ends as soon as nothing is owed.
-pub fn settle_bound(plan: &Plan) -> Span {
-    let server = &plan.server;
-    let noticing = server.ping_interval.0 + server.ping_timeout.0;
-    let backoff =
-        plan.clients.values().map(|client| client.reconnection_delay_max.0).max().unwrap_or_default();
-    let connecting = connect_timeout() + backoff;
-    let round_trip = round_trip(&plan.network);
-    let acknowledged = plan.clients.values().map(longest_acknowledgement).max().unwrap_or_default();
+/// A retransmission of TCP that is still to come, of bytes or of a SYN, is no term of its own: who waits for it longer than
+/// the heartbeat, or the connect timeout, allows gives the connection up.
+///
+/// Only clients for whom the world heals count, but everybody's messages. It is a bound, not an estimate: a run ends as soon
+/// as nothing is owed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettleBound {
+    terms: Vec<(String, Duration)>,
+}
 
-    let mut asked: BTreeMap<&str, u32> = BTreeMap::new();
+impl SettleBound {
+    /// Of what a plan says.
+    pub fn of(plan: &Plan) -> Self {
+        let server = &plan.server;
+        let (backoff, acknowledged) = worst_client(plan);
+        let round_trip = round_trip(&plan.network);
+        let (sent, committed) = left_to_do(plan);
+        let mut terms = vec![
+            ("heartbeat".to_owned(), server.ping_interval.0 + server.ping_timeout.0),
+            ("connect timeout".to_owned(), connect_timeout()),
+            ("backoff".to_owned(), backoff),
+            ("6 round trips to connect".to_owned(), round_trip * 6),
+            ("lost acknowledgements".to_owned(), acknowledged),
+            (format!("{sent} round trips to send"), round_trip * sent),
+            (format!("{committed} commits"), server.fsync.high * committed),
+        ];
+        if plan.faults.iter().any(|fault| refuses(&fault.what)) {
+            terms.push(("told to try again later".to_owned(), REFUSED_DELAY));
+        }
+        Self { terms }
+    }
+
+    /// All terms together, rounded up to a second: it is read by people.
+    pub fn total(&self) -> Span {
+        Span(whole_seconds(self.terms.iter().map(|(_, term)| *term).sum()))
+    }
+}
+
+impl fmt::Display for SettleBound {
+    /// `1m 22s = heartbeat 45s + connect timeout 20s + …`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let terms: Vec<String> =
+            self.terms.iter().map(|(what, term)| format!("{what} {}", Span(*term))).collect();
+        write!(f, "{} = {}", self.total(), terms.join(" + "))
+    }
+}
+
+/// The longest backoff, and the longest wait for acknowledgements, of the clients for whom the world heals.
+fn worst_client(plan: &Plan) -> (Duration, Duration) {
+    let healed =
+        || plan.clients.iter().filter(|(name, _)| !plan.is_left_broken(name)).map(|(_, client)| client);
+    (
+        healed().map(|client| client.reconnection_delay_max.0).max().unwrap_or_default(),
+        healed().map(longest_acknowledgement).max().unwrap_or_default(),
+    )
+}
+
+/// How much a client for whom the world heals sends at most, and how much all do together.
+fn left_to_do(plan: &Plan) -> (u32, u32) {
+    let mut asked: BTreeMap<&Name, u32> = BTreeMap::new();
     for op in &plan.ops {
         match op.act {
             Act::Say(_) | Act::Emit(_) | Act::Broadcast(_) | Act::Join(_) | Act::Leave(_) => {
@@ -38,14 +88,8 @@ pub fn settle_bound(plan: &Plan) -> Span {
             Act::Connect | Act::Disconnect | Act::Reload | Act::Wait => {}
         }
     }
-    let longest_outbox = asked.values().copied().max().unwrap_or_default();
-    let all: u32 = asked.values().sum();
-
-    let sending = round_trip * longest_outbox + server.fsync.high * all;
-    let refused =
-        if plan.faults.iter().any(|fault| refuses(&fault.what)) { REFUSED_DELAY } else { Duration::ZERO };
-    let bound = noticing + connecting + round_trip * 6 + acknowledged + refused + sending;
-    Span(whole_seconds(bound))
+    let healed = asked.iter().filter(|(name, _)| !plan.is_left_broken(name));
+    (healed.map(|(_, count)| *count).max().unwrap_or_default(), asked.values().sum())
 }
 
 /// The longest that an outbox waits which was told to try again later: half a second, doubled six times.
@@ -63,7 +107,6 @@ fn longest_acknowledgement(client: &ClientPlan) -> Duration {
     }
 }
 
-/// Rounded up: it is read by people.
 fn whole_seconds(duration: Duration) -> Duration {
     let seconds = Duration::from_secs(duration.as_secs());
     if seconds < duration { seconds + Duration::from_secs(1) } else { seconds }
@@ -74,25 +117,29 @@ mod tests {
     use super::*;
     use crate::plan::random;
 
+    fn bound_of(plan: &Plan) -> Span {
+        SettleBound::of(plan).total()
+    }
+
     #[test]
     fn a_slower_heartbeat_and_a_longer_outbox_take_longer_to_settle() {
         let plan = random(1);
-        let bound = settle_bound(&plan);
+        let bound = bound_of(&plan);
 
         let mut slower = plan.clone();
         slower.server.ping_timeout.0 += Duration::from_secs(7);
-        assert_eq!(settle_bound(&slower).0, bound.0 + Duration::from_secs(7));
+        assert_eq!(bound_of(&slower).0, bound.0 + Duration::from_secs(7));
 
         let mut patient = plan.clone();
         for client in patient.clients.values_mut() {
             (client.send, client.retries, client.ack_timeout) =
                 (Send::Retry, 2, Span(Duration::from_secs(30)));
         }
-        assert!(settle_bound(&patient).0 > bound.0 + Duration::from_secs(75));
+        assert!(bound_of(&patient).0 > bound.0 + Duration::from_secs(75));
 
         let mut longer = plan.clone();
         let say = plan.ops.iter().find(|op| matches!(op.act, Act::Say(_))).unwrap();
         longer.ops.extend(std::iter::repeat_n(say.clone(), 100));
-        assert!(settle_bound(&longer) > bound);
+        assert!(bound_of(&longer) > bound);
     }
 }

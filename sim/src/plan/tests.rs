@@ -120,7 +120,7 @@ fn an_attachment_has_its_length_and_depends_on_the_text() {
     let one = attachment("alice emit 1", 700);
     assert_eq!(one.len(), 700);
     assert_ne!(one, attachment("alice emit 2", 700));
-    let values: std::collections::BTreeSet<u8> = one.into_iter().collect();
+    let values: BTreeSet<u8> = one.into_iter().collect();
     assert_eq!(values.len(), 256, "bytes of every value");
 }
 
@@ -173,7 +173,7 @@ fn after_how_many_bytes_a_cut_comes_is_drawn() {
             .filter_map(|fault| if let FaultAct::Cut(cut) = &fault.what { Some(cut.after) } else { None });
         cuts.next().unwrap()
     };
-    let drawn: std::collections::BTreeSet<u64> = (0..20).map(|seed| after(seed).low).collect();
+    let drawn: BTreeSet<u64> = (0..20).map(|seed| after(seed).low).collect();
 
     assert!(drawn.len() > 10 && drawn.iter().all(|after| (100..=5000).contains(after)), "{drawn:?}");
     assert_eq!(after(7).low, after(7).high);

@@ -72,7 +72,17 @@ impl Plan {
         self.validate_options()?;
         self.validate_ops()?;
         self.validate_presence()?;
-        self.validate_faults()
+        self.validate_faults()?;
+        self.validate_core()
+    }
+
+    fn validate_core(&self) -> Result<(), PlanError> {
+        let Some(core) = &self.core else { return Ok(()) };
+        Part::Plan.must(!core.is_empty(), || "the world heals for nobody: `core` is empty".to_owned())?;
+        let unknown = core.iter().find(|name| !self.clients.contains_key(*name));
+        Part::Plan.must(unknown.is_none(), || {
+            format!("unknown client `{}` in `core`", unknown.map_or("", |name| name))
+        })
     }
 
     fn validate_clients(&self) -> Result<(), PlanError> {

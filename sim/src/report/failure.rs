@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::style::{BAD, FAINT, STRONG, paint};
 use crate::check::{Ending, Violation};
 use crate::history::{History, Record};
-use crate::plan::Backend;
+use crate::plan::{Backend, Plan, SettleBound};
 
 /// How many records of context are shown around a step.
 const CONTEXT: usize = 10;
@@ -28,6 +28,8 @@ pub struct Failure {
     step: Option<u64>,
     context: Vec<Record>,
     wait_chain: Vec<String>,
+    /// How long everything owed could take to arrive, where something did not.
+    bound: Vec<String>,
 }
 
 impl Failure {
@@ -84,7 +86,19 @@ impl Failure {
             step: None,
             context: Vec::new(),
             wait_chain: Vec::new(),
+            bound: Vec::new(),
         }
+    }
+
+    /// Of a run of this plan: what was still owed had so much time.
+    pub fn of(mut self, plan: &Plan) -> Self {
+        if !self.wait_chain.is_empty() {
+            let bound = SettleBound::of(plan);
+            let given = plan.settle;
+            let differs = (given != bound.total()).then(|| format!("{given}, as the plan says"));
+            self.bound = differs.into_iter().chain([format!("the protocol's own timers: {bound}")]).collect();
+        }
+        self
     }
 
     /// It was run on a backend that the file does not name.
@@ -123,6 +137,7 @@ impl Failure {
             self.context.iter().map(|record| self.around(record, colour)).collect(),
         );
         section("who waits for what", self.wait_chain.iter().map(|waiter| format!("    {waiter}")).collect());
+        section("time to settle", self.bound.iter().map(|line| format!("    {line}")).collect());
         section("repeat it with", vec![format!("    {}", self.command())]);
         lines.join("\n")
     }
@@ -187,6 +202,13 @@ mod tests {
     #[test]
     fn a_failure_shows_what_was_broken_and_how_to_repeat_it() {
         insta::assert_snapshot!(failure().to_string());
+    }
+
+    #[test]
+    fn what_is_still_owed_is_shown_with_the_time_that_it_had() {
+        let failure = failure().of(&plan()).to_string();
+        let section = failure.split_once("time to settle").unwrap().1.split_once("repeat it with").unwrap().0;
+        insta::assert_snapshot!(section);
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `scenario_line` | one line a scenario: what was run and what came of it |
 //! | `summary` | what all scenarios came to |
+//! | `coverage` | which faults met which states of the protocol, and what was never reached |
 //! | `weather` | how rough it was: what faults led to |
 //! | `failure` | a broken promise, with what shows it and the one command that repeats it |
 //! | `exit_code` | what the program says to its caller |
 //!
 //! Text has colours only where the caller says so. Knows no terminal, file or clock: what took how long is an argument.
 
+mod coverage;
 mod exit_code;
 mod failure;
 mod scenario_line;
@@ -19,6 +21,7 @@ mod touched;
 mod weather;
 mod words;
 
+pub use coverage::Coverage;
 pub use exit_code::ExitCode;
 pub use failure::{Failure, replay_command};
 pub use scenario_line::{ScenarioLine, Status};

@@ -35,9 +35,9 @@ impl Touched {
         }
     }
 
-    /// The kinds that touched traffic.
-    pub fn busy(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|(_, count)| **count > 0).map(|(kind, _)| &**kind)
+    /// The kinds that were planned, and whether they touched traffic.
+    pub fn kinds(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.0.iter().map(|(kind, count)| (&**kind, *count > 0))
     }
 
     /// The kinds that were planned and touched nothing: they prove nothing.

@@ -8,6 +8,7 @@ use squall::store::MessageId;
 
 use crate::history::{History, Kind};
 use crate::plan::{Name, SERVER};
+use crate::reach::Reached;
 
 use super::touched::Touched;
 
@@ -26,16 +27,16 @@ pub struct Weather {
     pub restarts: u64,
     /// Repeats that were recognised and not stored again.
     pub repeats: u64,
-    /// In how many runs each kind of fault touched traffic.
+    /// In how many runs each kind of fault touched traffic; of each that was planned.
     pub runs: BTreeMap<String, u64>,
     /// How many runs there were.
     pub all: u64,
 }
 
 impl Weather {
-    /// Of one run: by the marks it reached, by its records, and by what touched traffic.
-    pub fn of(reached: &BTreeMap<String, u64>, history: &History, touched: &Touched) -> Self {
-        let times = |mark: &str| reached.get(mark).copied().unwrap_or_default();
+    /// Of one run: by the places it reached, by its records, and by what touched traffic.
+    pub fn of(reached: &Reached, history: &History, touched: &Touched) -> Self {
+        let times = |place: &str| reached.times(place);
         let suppressed = |kind: &Kind| matches!(kind, Kind::Suppressed { .. });
         Self {
             noticed_by_clients: times("engine.ping_timeout.client"),
@@ -44,7 +45,7 @@ impl Weather {
             refused: times("recovery.refused"),
             restarts: restarts_with_unacknowledged_sends(history),
             repeats: history.records.iter().filter(|record| suppressed(&record.kind)).count() as u64,
-            runs: touched.busy().map(|kind| (kind.to_owned(), 1)).collect(),
+            runs: touched.kinds().map(|(kind, busy)| (kind.to_owned(), u64::from(busy))).collect(),
             all: 1,
         }
     }
@@ -122,12 +123,12 @@ mod tests {
 
     #[test]
     fn runs_add_up_and_kinds_are_shares_of_them() {
-        let reached = BTreeMap::from([("recovery.granted".to_owned(), 3)]);
+        let reached = [("recovery.granted", 3)].into_iter().collect();
         let touched: Touched = [("kill", 2), ("stall", 0)].into_iter().collect();
         let history = Planted::good().finish();
         let mut weather = Weather::of(&reached, &history, &touched);
-        weather.add(&Weather::of(&BTreeMap::new(), &history, &Touched::default()));
+        weather.add(&Weather::of(&Reached::default(), &history, &Touched::default()));
         assert_eq!((weather.granted, weather.all), (3, 2));
-        assert!(weather.to_string().ends_with("touched traffic: kill 50 %"), "{weather}");
+        assert!(weather.to_string().ends_with("touched traffic: kill 50 %, stall 0 %"), "{weather}");
     }
 }

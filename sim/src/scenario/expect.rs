@@ -13,8 +13,8 @@ pub struct Expect {
     pub broken: Option<Anomaly>,
     /// How often each of these must come up over all seeds, broken or excused.
     pub counted: BTreeMap<Anomaly, Count>,
-    /// States that the program must reach with at least one seed.
-    pub reached: Vec<String>,
+    /// Places of [`squall::reached::SITES`] that the program must reach, each with at least one seed.
+    pub reached: Vec<&'static str>,
 }
 
 /// A number that is compared with a limit, as in `>0` or `==3`.

@@ -34,7 +34,7 @@ pub use expect::{Comparison, Count, Expect};
 pub use faults::{ClockJump, ClockSkew, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Slow};
 pub use paths::{Connections, Pair, Path, Ways, Which};
 pub use swarm::{Intensity, Open, Swarm};
-pub use terms::{Name, NetworkPlan, SERVER, ServerPlan, WORLD};
+pub use terms::{Core, Name, NetworkPlan, SERVER, ServerPlan, WORLD};
 pub use trigger::{ByteTrigger, DiskOpTrigger, EventTrigger, Trigger};
 pub use work::{BroadcastStep, EmitStep, JoinStep, Pace, Say, Step, StepAct};
 
@@ -59,6 +59,8 @@ pub struct Scenario {
     pub faults: Vec<FaultStep>,
     /// What draws all that is left open; `None` where the file says everything.
     pub swarm: Option<Swarm>,
+    /// For whom the world heals; `None` for everyone, or, where a swarm draws what breaks, whoever that draws.
+    pub core: Option<Core>,
     /// How long everything owed may take once all is well; `None` for the protocol's own bound.
     pub settle: Option<Span>,
     /// What the seeds must show.

@@ -2,6 +2,7 @@
 //!
 //! Judges what is drawn in ranges by the worst of it: a scenario that passes has no seed whose plan does not.
 
+mod core;
 mod rooms;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::client::{ClientPlan, Guarantee, Send};
 use super::limits::{self, CONTENT_BYTES_TOTAL_MAX, OPS_MAX, TIME_MAX};
 use super::resolve::Resolver;
 use super::schema::{ScenarioText, StepActText};
-use super::terms::{Name, NetworkPlan, ServerPlan};
+use super::terms::{Core, Name, NetworkPlan, ServerPlan};
 use super::{FaultStep, Step, StepAct};
 
 /// What is written, and what of it is understood, part by part.
@@ -23,6 +24,7 @@ pub(super) struct Told<'a> {
     pub(super) clients: &'a [(Name, Option<ClientPlan>)],
     pub(super) work: &'a [Option<Step>],
     pub(super) faults: &'a [Option<FaultStep>],
+    pub(super) core: Option<&'a Core>,
 }
 
 /// Adds what is wrong to the findings.
@@ -35,6 +37,7 @@ pub(super) fn judge(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     rooms::someone_is_there(told, resolver);
     everyone_ends_connected(told, resolver);
     the_server_stops_once_at_a_time(told, resolver);
+    core::who_is_left_is_broken(told, resolver);
 }
 
 /// A guarantee is kept by options, not by wishing.

@@ -41,6 +41,8 @@ pub(super) struct ScenarioText {
     #[serde(default)]
     pub(super) faults: FaultsText,
     #[serde(default)]
+    pub(super) core: Option<Spanned<Who>>,
+    #[serde(default)]
     pub(super) settle: Option<TimeText>,
     #[serde(default)]
     pub(super) expect: ExpectText,

@@ -3,6 +3,7 @@
 //! They read and print the same in both files. Limits are in [`super::limits`], clients in [`super::client`], what
 //! can break in [`super::faults`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -42,4 +43,13 @@ pub struct ServerPlan {
 pub struct NetworkPlan {
     /// One way; drawn for each chunk. Never less than 10 ms, the backend's tick.
     pub latency: SpanRange,
+}
+
+/// For whom the world heals in the end; the server is always of the core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Core {
+    /// For clients that each seed draws: not for all, where something breaks one that it could leave behind.
+    Drawn,
+    /// For these clients, and for no others.
+    Of(BTreeSet<Name>),
 }

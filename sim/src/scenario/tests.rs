@@ -56,6 +56,21 @@ faults:
 settle: 60s
 expect: { reached: [chat.repeat] }
 seeds: 7
+core: [alice]
+";
+
+/// Bob is left behind, and nothing breaks him.
+const LEFT_UNBROKEN: &str = "\
+name: bad
+about: Somebody is left behind for no reason.
+guarantee: exactly_once
+clients: { alice: {}, bob: {} }
+work:
+  - { at: 1s, who: [alice, bob], do: { say: { count: 1 } } }
+faults:
+  - { at: 1s, what: { reset: { between: [bob, server] } } }
+  - { at: 2s, lasts: 1s, what: { kill: server } }
+core: alice
 ";
 
 /// What is said of a text under the name `bad.yaml`.
@@ -109,6 +124,7 @@ fn a_good_story_is_understood() {
         triggers.collect::<Vec<_>>(),
         ["disk operation 1..300 of server since 12s", "step 120", "byte 4096 of bob -> server"]
     );
+    assert_eq!(scenario.core, Some(Core::Of(["alice".into()].into())));
     assert_eq!(scenario.settle.unwrap().to_string(), "1m");
     assert_eq!((scenario.seeds, scenario.expect.reached.len()), (7, 1));
 }
@@ -183,6 +199,12 @@ tells! {
     a_number_where_a_name_or_a_list_is_due: spoilt("who: [alice, bob]", "who: { alice: 1 }");
     an_unknown_client_is_guessed: spoilt("who: alice", "who: alcie");
     an_unknown_client_on_a_link_is_guessed: spoilt("from: alice", "from: alic");
+    an_unknown_client_of_the_core_is_guessed: spoilt("core: [alice]", "core: [alcie]");
+    a_server_in_the_core_is_refused: spoilt("core: [alice]", "core: [alice, server]");
+    a_core_of_nobody_is_refused: spoilt("core: [alice]", "core: []");
+    a_core_of_everyone_is_refused: spoilt("core: [alice]", "core: [alice, bob]");
+    who_is_left_must_be_broken: errors(LEFT_UNBROKEN);
+    a_core_that_cannot_be_drawn_is_refused: errors(&LEFT_UNBROKEN.replace("core: alice", "core: drawn"));
     a_duration_without_unit_is_refused: spoilt("lasts: 4s", "lasts: 4");
     a_wrong_unit_is_refused: spoilt("every: 100ms", "every: 100 parsecs");
     a_range_the_wrong_way_round_is_refused: spoilt("1s..8s", "8s..1s");
@@ -261,7 +283,7 @@ tells! {
     a_client_that_stays_away: spoilt("  - { at: 9s, who: bob, do: connect }\n", "");
     a_client_that_may_stay_away: spoilt("at: 9s, who: bob", "at: 2500ms..9s, who: bob");
     the_server_may_be_down_already: spoilt("at: 5s, lasts: 2s", "at: 3s..5s, lasts: 2s");
-    a_state_with_a_wrong_name: spoilt("[chat.repeat]", "[chat.repeat, Chat Repeat, chat.repeat]");
+    a_place_with_a_wrong_name: spoilt("[chat.repeat]", "[chat.repeat, chat.repaet, Chat, chat.repeat]");
     no_seeds: spoilt("seeds: 7", "seeds: 0");
     about_nothing: spoilt("Two clients, and the network between them stalls.", "' '");
     a_story_without_work_and_without_a_swarm: errors("\

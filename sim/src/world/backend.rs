@@ -34,17 +34,18 @@ pub(super) trait Backend {
     fn run(&mut self, until: Duration, bell: &Bell) -> Result<(), String>;
 }
 
-/// Starts the hosts and connects them. The run's time begins when this returns.
+/// Starts the hosts and connects them. The run's time begins when this returns. The seed decides what tokio leaves to
+/// chance.
 ///
 /// # Errors
 /// When the backend fails.
-pub(super) fn start(kind: plan::Backend) -> Result<(Box<dyn Backend>, Vec<Carrier>), String> {
+pub(super) fn start(kind: plan::Backend, seed: u64) -> Result<(Box<dyn Backend>, Vec<Carrier>), String> {
     match kind {
         plan::Backend::Turmoil => {
-            let (turmoil, carriers) = Turmoil::start()?;
+            let (turmoil, carriers) = Turmoil::start(seed)?;
             Ok((Box::new(turmoil), carriers))
         }
         // Machines of one host need no carrier between them.
-        plan::Backend::Event => Ok((Box::new(Event::start()?), Vec::new())),
+        plan::Backend::Event => Ok((Box::new(Event::start(seed)?), Vec::new())),
     }
 }

@@ -17,11 +17,13 @@ use super::kernel::{Network, Observers};
 use super::roster::{self, Roster};
 use super::seen::{Seen, Witness};
 use super::triggers::Triggers;
+use super::wait_chain::wait_chain;
 use super::{RunOptions, moment, panics};
 use crate::app::App;
 use crate::check::{Ending, Owed};
 use crate::history::{Kind, Recorder};
 use crate::plan::{self, FaultAct, Plan, SERVER};
+use crate::reach::Trail;
 use crate::scenario::limits::TICK;
 
 /// How long nothing must have been owed before the run is over: time for a late duplicate to show itself.
@@ -78,10 +80,10 @@ impl<'a> Drive<'a> {
         plan: &'a Plan,
         app: &'a (dyn App + Sync),
         options: &RunOptions,
-        recorder: &Recorder,
+        (recorder, trail): (&Recorder, &Trail),
         progress: &'a AtomicU64,
     ) -> Result<Self, String> {
-        let (backend, carriers) = backend::start(plan.backend)?;
+        let (backend, carriers) = backend::start(plan.backend, plan.seed)?;
         moment::set(backend.now());
         let bell = Bell::default();
         let witness = if options.seen { Witness::attentive() } else { Witness::default() };
@@ -95,7 +97,7 @@ impl<'a> Drive<'a> {
             machines.collect(),
             backend.hosts(),
             carriers,
-            Observers { recorder: recorder.clone(), bell: bell.clone(), witness },
+            Observers { recorder: recorder.clone(), trail: trail.clone(), bell: bell.clone(), witness },
         );
         let mut roster = Roster::new(plan, app, &network, recorder)?;
         let triggers = Triggers::new(
@@ -145,6 +147,7 @@ impl<'a> Drive<'a> {
             self.look();
             self.play(now);
             if let Some(ending) = self.ending(now) {
+                self.charge_disks();
                 return Ok(ending);
             }
             let until = self.sleeps_until(now);
@@ -192,6 +195,9 @@ impl<'a> Drive<'a> {
                 Event::Op(op) => self.roster.act(&self.plan.ops[op].who, self.plan.ops[op].act.clone()),
                 Event::Begins(place) => self.triggers.begin(place, at),
                 Event::Arms(place) => self.triggers.arm(place),
+                Event::Ends(place) if self.plan.stays(place) => {
+                    tracing::debug!(fault = place, "fault stays for good");
+                }
                 Event::Ends(place) => self.triggers.end(place),
                 Event::Insists(place) => {
                     self.triggers.insist(place);
@@ -216,6 +222,16 @@ impl<'a> Drive<'a> {
             self.schedule.extend(asks_to_stop(&fault.what).then_some(insists));
             let last = end.map_or(at, |(end, _)| end).max(last_of(&fault.what, at));
             self.last_change = self.last_change.max(last);
+        }
+    }
+
+    /// What a disk suffers is charged when it ends; what stays for good has not been.
+    fn charge_disks(&self) {
+        for (place, fault) in self.plan.faults.iter().enumerate().filter(|(place, _)| self.plan.stays(*place))
+        {
+            if let FaultAct::DiskFull(_) | FaultAct::DiskError(_) | FaultAct::DiskSlow(_) = &fault.what {
+                self.triggers.charge(place);
+            }
         }
     }
 
@@ -265,7 +281,9 @@ impl<'a> Drive<'a> {
         }
         self.settled_since = None;
         let out_of_time = now >= calm_since + self.plan.settle.0;
-        out_of_time.then(|| Ending::Unsettled { wait_chain: self.wait_chain() })
+        out_of_time.then(|| Ending::Unsettled {
+            wait_chain: wait_chain(self.plan, &self.owed, &self.roster, &self.recorder),
+        })
     }
 
     /// When the loop must look again, if no bell rings before.
@@ -288,18 +306,6 @@ impl<'a> Drive<'a> {
     /// When the world was changed for the last time, as far as is known.
     fn calm_since(&self) -> Duration {
         self.last_change.max(self.ended_at)
-    }
-
-    /// Who waits for what: from what users miss, through what processes wait for, to the links that are blocked.
-    fn wait_chain(&self) -> Vec<String> {
-        let mut chain = self.owed.describe();
-        chain.extend(self.roster.waits());
-        for (from, to, faults) in self.network.links.blocked() {
-            let (from, to) = (self.network.name(from), self.network.name(to));
-            let by: Vec<String> = faults.iter().map(|fault| format!("#{fault}")).collect();
-            chain.push(format!("{from} -> {to}: blocked by fault {}", by.join(", ")));
-        }
-        chain
     }
 }
 

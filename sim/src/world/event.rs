@@ -19,15 +19,16 @@ pub(super) struct Event {
 }
 
 impl Event {
+    /// The seed decides what tokio leaves to chance: what `select!` takes first, whom a `watch` wakes first.
+    ///
     /// # Errors
     /// When tokio fails to build a runtime.
-    pub(super) fn start() -> Result<Self, String> {
+    pub(super) fn start(seed: u64) -> Result<Self, String> {
         let mut builder = Builder::new_current_thread();
         builder.enable_time().start_paused(true);
         #[cfg(tokio_unstable)]
         builder
-            // Of `select!`, in the code of users. Which numbers it draws matters to nobody, only that they repeat.
-            .rng_seed(tokio::runtime::RngSeed::from_bytes(b"squall"))
+            .rng_seed(tokio::runtime::RngSeed::from_bytes(&seed.to_le_bytes()))
             .unhandled_panic(tokio::runtime::UnhandledPanic::ShutdownRuntime);
         let runtime = builder.build().map_err(|error| format!("tokio failed to build a runtime: {error}"))?;
         let hosts = [Host::new(runtime.handle().clone())];

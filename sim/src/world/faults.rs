@@ -95,13 +95,13 @@ pub(super) fn apply(machines: &Machines, network: &Network, fault: &Fault, place
         (FaultAct::PowerOff(name), Moment::Ends) => on(name, &|machine| machine.restore_power(place)),
 
         (FaultAct::DiskFull(name), Moment::Begins) => {
-            on(name, &|machine| machine.disk.begin(place, Trouble::Full));
+            on(name, &|machine| machine.trouble_disk(place, Trouble::Full));
         }
         (FaultAct::DiskError(name), Moment::Begins) => {
-            on(name, &|machine| machine.disk.begin(place, Trouble::Error));
+            on(name, &|machine| machine.trouble_disk(place, Trouble::Error));
         }
         (FaultAct::DiskSlow(slow), Moment::Begins) => {
-            on(&slow.of, &|machine| machine.disk.begin(place, Trouble::Slow(slow.by)));
+            on(&slow.of, &|machine| machine.trouble_disk(place, Trouble::Slow(slow.by)));
         }
         (
             FaultAct::DiskFull(name)
@@ -109,9 +109,10 @@ pub(super) fn apply(machines: &Machines, network: &Network, fault: &Fault, place
             | FaultAct::DiskSlow(DiskSlow { of: name, .. }),
             Moment::Ends,
         ) => on(name, &|machine| {
+            // Each was counted as it came.
             let touched = machine.disk.end(place);
             if touched > 0 {
-                links.touch_process(place, machine.machine, touched);
+                links.tell_touched(place, machine.machine);
             }
         }),
 

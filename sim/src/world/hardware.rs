@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use super::kernel::{Impairment, MachineId, Network, Route};
 use super::process::Process;
 use super::timepiece::Timepiece;
-use crate::disk::Disk;
+use crate::disk::{Disk, Trouble};
 use crate::plan::Name;
 
 /// Every machine of a run, by its process's name.
@@ -172,6 +172,12 @@ impl Hardware {
     /// This fault holds the process no more.
     pub(super) fn thaw(&self, fault: usize) {
         self.alive().into_iter().for_each(|process| process.thaw(fault));
+    }
+
+    /// From now on the disk is in trouble.
+    pub(super) fn trouble_disk(&self, fault: usize, trouble: Trouble) {
+        let (network, machine) = (Arc::clone(&self.network), self.machine);
+        self.disk.begin(fault, trouble, move || network.links.count(fault, machine, 1));
     }
 
     fn alive(&self) -> Option<Arc<Process>> {

@@ -1,10 +1,23 @@
 //! Randomness and time of the operating system, as the code of a run gets them.
 //!
 //! This program's `getrandom` and `clock_gettime` stand before libc's. In a thread that has called [`enable`] they answer
-//! with keyed bytes and the virtual time of the process whose code is running; in every other thread they pass the call on. So even code that takes no `Env`, such
-//! as `HashMap`, `Instant::now` or a WebSocket's masks, repeats bit for bit, and nobody outside of a run notices.
+//! with keyed bytes and the virtual time of the process whose code is running; in every other thread they pass the call on.
+//! So even code that takes no `Env` repeats bit for bit (`HashMap`, `SystemTime::now`, `Instant::now`, rand's generators,
+//! a WebSocket's masks), and nobody outside of a run notices. `sim/tests/naive.rs` holds both.
 //!
 //! Each run needs a fresh thread: std and rand keep what they drew for as long as their thread lives.
+//!
+//! # What does not repeat
+//!
+//! | code that | because |
+//! |---|---|
+//! | starts a thread, or blocks in `spawn_blocking` | another thread has the system's time and chance, and an order of its own |
+//! | looks at an address (hashbrown's own hasher does), or at the id of a thread (fastrand does), task or process | they are given out per process, to all runs in it |
+//! | asks the system without libc: a bare system call (getrandom 0.2), a file such as `/dev/urandom`, an instruction of the processor | nothing stands before it |
+//! | asks libc for the time otherwise, by `gettimeofday` or `time` | C code does; SQLite's is kept from it by `sim/src/disk/` |
+//! | keeps state in a `static` or a `OnceLock` | it outlives the run, and runs share it |
+//!
+//! Nothing of that is in Squall. `cargo sim run` runs the first seed of each scenario twice to find it: exit code 3.
 #![expect(
     unsafe_code,
     reason = "to stand before functions of libc is to define and to call foreign functions"

@@ -1,14 +1,13 @@
-//! What the code under test says through `tracing`: marks it has reached, always; lines of a log, when asked for.
+//! What the code under test says through `tracing`: the places it has reached, always; lines of a log, when asked for.
 //!
-//! A mark is an event with a field `reached`, such as `trace!(reached = "catch_up.replayed")`. Only places in the code that
-//! have that field cost anything.
+//! A place is an event of [`squall::reached`], and its name is the event's. Nothing is formatted, and no other event costs
+//! anything.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing::field::{Field, Visit};
+use squall::reached::TARGET;
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
@@ -19,10 +18,11 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::{LogLine, RunOptions, moment};
 use crate::history::Recorder;
+use crate::reach::{Reached, Trail};
 
 /// Listens to this thread until it is dropped.
 pub(super) struct Listening {
-    reached: Arc<Mutex<BTreeMap<String, u64>>>,
+    reached: Arc<Mutex<Reached>>,
     lines: Arc<Mutex<Vec<LogLine>>>,
     _guard: DefaultGuard,
 }
@@ -30,12 +30,12 @@ pub(super) struct Listening {
 impl Listening {
     /// # Errors
     /// When the directives of the log are none.
-    pub(super) fn start(options: &RunOptions, recorder: &Recorder) -> Result<Self, String> {
-        let reached: Arc<Mutex<BTreeMap<String, u64>>> = Arc::default();
+    pub(super) fn start(options: &RunOptions, recorder: &Recorder, trail: &Trail) -> Result<Self, String> {
+        let reached: Arc<Mutex<Reached>> = Arc::default();
         let lines: Arc<Mutex<Vec<LogLine>>> = Arc::default();
-        let marks = Marks(Arc::clone(&reached))
-            .with_filter(filter_fn(|metadata| metadata.fields().field(REACHED).is_some()));
-        let registry = Registry::default().with(marks);
+        let places = Places { reached: Arc::clone(&reached), trail: trail.clone() };
+        let registry =
+            Registry::default().with(places.with_filter(filter_fn(|metadata| metadata.target() == TARGET)));
         // Not an optional layer: one that is absent would enable every span and event there is.
         let guard = match &options.log {
             None => tracing::subscriber::set_default(registry),
@@ -57,8 +57,8 @@ impl Listening {
         std::mem::take(&mut self.lines.lock().expect("no one panics while holding it"))
     }
 
-    /// Every mark that was reached, and how often.
-    pub(super) fn reached(&self) -> BTreeMap<String, u64> {
+    /// Every place that was reached, and how often.
+    pub(super) fn reached(&self) -> Reached {
         self.reached.lock().expect("no one panics while holding it").clone()
     }
 }
@@ -76,37 +76,21 @@ pub(super) fn filter(directives: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(&directives).map_err(|error| format!("{directives:?} says not what to log: {error}"))
 }
 
-const REACHED: &str = "reached";
+/// Counts the places that are reached, and leaves a trail.
+struct Places {
+    reached: Arc<Mutex<Reached>>,
+    trail: Trail,
+}
 
-struct Marks(Arc<Mutex<BTreeMap<String, u64>>>);
-
-impl<S: Subscriber> Layer<S> for Marks {
+impl<S: Subscriber> Layer<S> for Places {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        event.record(&mut Mark(&self.0));
-    }
-}
-
-struct Mark<'a>(&'a Mutex<BTreeMap<String, u64>>);
-
-impl Mark<'_> {
-    fn reach(&self, field: &Field, mark: &str) {
-        if field.name() == REACHED {
-            let mut reached = self.0.lock().expect("no one panics while holding it");
-            match reached.get_mut(mark) {
-                Some(times) => *times += 1,
-                None => drop(reached.insert(mark.to_owned(), 1)),
-            }
+        let place = event.metadata().name();
+        self.reached.lock().expect("no one panics while holding it").count(place);
+        if let Some(label) = moment::label()
+            && let Some((process, life)) = moment::who(&label)
+        {
+            self.trail.reached(moment::now(), process, life, place);
         }
-    }
-}
-
-impl Visit for Mark<'_> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.reach(field, value);
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.reach(field, &format!("{value:?}"));
     }
 }
 

@@ -21,6 +21,7 @@
 //! | `bell` | wakes the loop before its time |
 //! | `moment` | the virtual time, and whose code runs, for everything in the thread |
 //! | `interposer` | `getrandom` and `clock_gettime`, for code that takes no `Env` |
+//! | `wait_chain` | why a run has not settled |
 //! | `panics`, `log` | what is said past the history |
 
 mod backend;
@@ -47,6 +48,7 @@ mod tests;
 mod timepiece;
 mod triggers;
 mod turmoil;
+mod wait_chain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,6 +60,8 @@ use crate::check::Ending;
 use crate::disk;
 use crate::history::{History, Recorder};
 use crate::plan::{Name, Plan};
+use crate::reach::trail::Step;
+use crate::reach::{Reached, Trail};
 use crate::scenario::limits::TICK;
 use drive::Drive;
 
@@ -82,8 +86,10 @@ pub struct Outcome {
     /// How many handles to its world were held when that was gone: more than zero is a defect of what was put to the test,
     /// for it keeps itself alive, and with it all the memory that it has.
     pub leaked: usize,
-    /// Every value of a tracing field `reached`, and how often it came up.
-    pub reached: BTreeMap<String, u64>,
+    /// Every place of [`squall::reached::SITES`] that was reached, and how often.
+    pub reached: Reached,
+    /// What else is to be known of it to tell in which states of the protocol faults touched connections, in order.
+    pub steps: Vec<Step>,
     /// What processes saw at their ends of connections, in order; empty where nobody asked for it.
     pub seen: Vec<Seen>,
     /// What was logged, in order; empty where nothing was asked for.
@@ -164,7 +170,8 @@ impl Outcome {
             panics: vec![why],
             stray_tasks: 0,
             leaked: 0,
-            reached: BTreeMap::new(),
+            reached: Reached::default(),
+            steps: Vec::new(),
             seen: Vec::new(),
             log: Vec::new(),
         }
@@ -200,14 +207,16 @@ fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions, progress: &At
     disk::set_wall_clock(moment::wall);
     panics::keep();
     let recorder = Recorder::new();
-    let listening = match log::Listening::start(options, &recorder) {
+    let trail = Trail::new(&recorder);
+    let listening = match log::Listening::start(options, &recorder, &trail) {
         Ok(listening) => listening,
         Err(why) => return Outcome::none(why),
     };
     let outside = recorder.holders();
+    let written = (&recorder, &trail);
     let mut outcome =
-        match catch_unwind(AssertUnwindSafe(|| Drive::start(plan, app, options, &recorder, progress))) {
-            Ok(Ok(drive)) => to_the_end(drive, &recorder),
+        match catch_unwind(AssertUnwindSafe(|| Drive::start(plan, app, options, written, progress))) {
+            Ok(Ok(drive)) => to_the_end(drive, written),
             Ok(Err(why)) => Outcome::none(why),
             Err(_) => Outcome::none("the world failed to start".to_owned()),
         };
@@ -219,7 +228,7 @@ fn live(plan: &Plan, app: &(dyn App + Sync), options: &RunOptions, progress: &At
 }
 
 /// Runs, takes what came of it, and only then takes the world apart: what its parts do as they fall is no history.
-fn to_the_end(mut drive: Drive<'_>, recorder: &Recorder) -> Outcome {
+fn to_the_end(mut drive: Drive<'_>, (recorder, trail): (&Recorder, &Trail)) -> Outcome {
     let mut failures = Vec::new();
     let ending = match catch_unwind(AssertUnwindSafe(|| drive.finish())) {
         Ok(Ok(ending)) => ending,
@@ -237,7 +246,8 @@ fn to_the_end(mut drive: Drive<'_>, recorder: &Recorder) -> Outcome {
         panics: failures,
         stray_tasks: drive.stray_tasks,
         leaked: 0,
-        reached: BTreeMap::new(),
+        reached: Reached::default(),
+        steps: trail.take(),
         seen: drive.seen(),
         log: Vec::new(),
     };

@@ -53,6 +53,12 @@ pub(super) fn label() -> Option<Arc<str>> {
     INSIDE.try_with(|inside| inside.borrow().as_ref().map(|inside| Arc::clone(&inside.label))).ok().flatten()
 }
 
+/// The process that a label names, and which life of it.
+pub(super) fn who(label: &str) -> Option<(&str, u32)> {
+    let (process, life) = label.split_once('#')?;
+    Some((process, life.parse().ok()?))
+}
+
 /// Says that a process's code runs until what is returned is dropped.
 pub(super) fn enter(label: &Arc<str>, clock: &Arc<Timepiece>) -> Entered {
     Entered { before: INSIDE.replace(Some(Inside { label: Arc::clone(label), clock: Arc::clone(clock) })) }

@@ -98,7 +98,13 @@ impl Process {
 
     fn gate(self: &Arc<Self>, future: BoxFuture<()>, is_main: bool) {
         let task = self.spawned.fetch_add(1, Ordering::Relaxed);
-        self.host().spawn(Gate { process: Arc::clone(self), task, is_main, future: Some(future) });
+        self.host().spawn(Gate {
+            process: Arc::clone(self),
+            task,
+            is_main,
+            future: Some(future),
+            waker: None,
+        });
     }
 
     /// Asks it to stop, so that its end is no surprise.
@@ -169,6 +175,8 @@ struct Gate {
     is_main: bool,
     /// None when it has ended.
     future: Option<BoxFuture<()>>,
+    /// The one that the process has for it.
+    waker: Option<Waker>,
 }
 
 impl Future for Gate {
@@ -193,14 +201,8 @@ impl Future for Gate {
 impl Gate {
     /// Polls the task. True when it has ended, in whatever way.
     fn poll_alive(&mut self, context: &mut Context<'_>) -> bool {
+        self.keep(context.waker());
         let Some(future) = &mut self.future else { return true };
-        self.process
-            .wakers
-            .lock()
-            .expect("no one panics while holding it")
-            .entry(self.task)
-            .and_modify(|waker| waker.clone_from(context.waker()))
-            .or_insert_with(|| context.waker().clone());
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(Poll::Pending) => false,
             Ok(Poll::Ready(())) => {
@@ -215,6 +217,15 @@ impl Gate {
                 self.process.end("panicked");
                 true
             }
+        }
+    }
+
+    /// Has the process wake the task when it dies.
+    fn keep(&mut self, waker: &Waker) {
+        if self.waker.as_ref().is_none_or(|kept| !kept.will_wake(waker)) {
+            let mut wakers = self.process.wakers.lock().expect("no one panics while holding it");
+            wakers.insert(self.task, waker.clone());
+            self.waker = Some(waker.clone());
         }
     }
 

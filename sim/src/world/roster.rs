@@ -69,7 +69,7 @@ impl<'a> Roster<'a> {
             let machine = network.find(&name).ok_or_else(|| format!("the network has no machine {name}"))?;
             let disk = Disk::new(&name, plan.seed, plan.server.fsync);
             let skews = |fault: &Fault| matches!(&fault.what, FaultAct::ClockSkew(skew) if skew.of == name);
-            let clock = Timepiece::new(network, !plan.faults.iter().any(skews));
+            let clock = Timepiece::new(network, machine, !plan.faults.iter().any(skews));
             let place = Place {
                 hardware: Arc::new(Hardware::new(network, machine, disk, clock)),
                 lives: 0,
@@ -197,19 +197,16 @@ impl<'a> Roster<'a> {
         }
     }
 
-    /// What every process waits for, or how it comes that it waits for nothing.
-    pub(super) fn waits(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for (name, place) in &self.places {
-            match place.alive() {
-                Some(running) => {
-                    let label = &running.process.label;
-                    lines.extend(running.probe.ask().into_iter().map(|line| format!("{label}: {line}")));
-                }
-                None => lines.push(format!("{name}: is not running")),
+    /// What each process waits for, or how it comes that it waits for nothing.
+    pub(super) fn waits(&self) -> BTreeMap<Name, Vec<String>> {
+        let waits = |name: &Name, place: &Place| match place.alive() {
+            Some(running) => {
+                let label = &running.process.label;
+                running.probe.ask().into_iter().map(|line| format!("{label}: {line}")).collect()
             }
-        }
-        lines
+            None => vec![format!("{name}: is not running")],
+        };
+        self.places.iter().map(|(name, place)| (name.clone(), waits(name, place))).collect()
     }
 
     /// The run is over: no process does anything more.

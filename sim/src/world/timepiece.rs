@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 
 use super::host::Host;
-use super::kernel::Network;
+use super::kernel::{MachineId, Network};
 use super::moment;
 use crate::scenario::limits::CLOCK_PERCENT;
 
@@ -20,8 +20,9 @@ use crate::scenario::limits::CLOCK_PERCENT;
 pub(super) struct Timepiece {
     /// No fault of the plan makes it run wrong: then its monotonic clock needs no looking after.
     runs_true: bool,
-    /// What a fault did is counted here.
+    /// What a fault did is counted here, and is one of this machine.
     network: Arc<Network>,
+    machine: MachineId,
     dials: Mutex<Dials>,
     /// Told when the pace changes: who sleeps looks again for how long.
     changed: Notify,
@@ -46,8 +47,9 @@ struct Leap {
 
 impl Timepiece {
     /// Clocks that show true time. `runs_true` promises that [`Timepiece::skew`] is never called.
-    pub(super) fn new(network: &Arc<Network>, runs_true: bool) -> Self {
-        Self { runs_true, network: Arc::clone(network), dials: Mutex::default(), changed: Notify::new() }
+    pub(super) fn new(network: &Arc<Network>, machine: MachineId, runs_true: bool) -> Self {
+        let (network, dials) = (Arc::clone(network), Mutex::default());
+        Self { runs_true, network, machine, dials, changed: Notify::new() }
     }
 
     /// From now on both clocks run at so many percent of true time, and at what other faults say.
@@ -92,7 +94,7 @@ impl Timepiece {
         let mut wall = SystemTime::UNIX_EPOCH + moment::EPOCH + monotonic;
         for leap in &dials.leaps {
             wall = if leap.back { wall - leap.by } else { wall + leap.by };
-            self.network.links.count(leap.fault, 1);
+            self.network.links.count(leap.fault, self.machine, 1);
         }
         wall
     }
@@ -118,7 +120,7 @@ impl Timepiece {
             }
             // It took another time than it would have.
             for (fault, _) in &clock.dials().paces {
-                clock.network.links.count(*fault, 1);
+                clock.network.links.count(*fault, clock.machine, 1);
             }
         }
     }

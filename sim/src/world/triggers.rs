@@ -98,6 +98,11 @@ impl Triggers {
         self.record(Kind::FaultEnded { fault: place });
     }
 
+    /// The run is over before the fault is: what it has touched is written all the same.
+    pub(super) fn charge(&self, place: usize) {
+        self.play(place, Moment::Ends);
+    }
+
     /// The process that the fault asked to stop has had its time.
     pub(super) fn insist(&self, place: usize) {
         self.play(place, Moment::Insists);

@@ -44,11 +44,12 @@ struct Started {
 }
 
 impl Turmoil {
-    /// Starts the hosts and connects them. The run's time begins when this returns.
+    /// Starts the hosts and connects them. The run's time begins when this returns. The seed decides what tokio leaves to
+    /// chance: what `select!` takes first, whom a `watch` wakes first.
     ///
     /// # Errors
     /// When turmoil fails.
-    pub(super) fn start() -> Result<(Self, Vec<Carrier>), String> {
+    pub(super) fn start(seed: u64) -> Result<(Self, Vec<Carrier>), String> {
         let mut sim = Builder::new()
             .tick_duration(TICK)
             .min_message_latency(TICK)
@@ -57,9 +58,9 @@ impl Turmoil {
             .tcp_capacity(1024)
             .epoch(SystemTime::UNIX_EPOCH + moment::EPOCH)
             .simulation_duration(Duration::from_secs(365 * 24 * 3600))
-            // Nothing is drawn from it that could matter: latency has no width and there are no failures. It seeds
-            // tokio's `select!`, for the code of users.
-            .rng_seed(0)
+            // For what tokio leaves to chance; of the network nothing is drawn, for latency has no width and there are no
+            // failures.
+            .rng_seed(seed)
             .build();
         let started = Arc::new(Mutex::new(Started::default()));
         for host in [SERVER_HOST, CLIENTS_HOST] {

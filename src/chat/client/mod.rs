@@ -182,13 +182,18 @@ impl ChatClient {
         let outbox = Outbox::new(env, outbox);
         let left = outbox.run(OutboxStorage::pending).await?;
         let rooms = Rooms::new(options.receive, options.rooms);
-        let auth = Some(rooms.auth());
-        let client_options = ClientOptions { auth, retries: None, ack_timeout: None, ..options.client };
+        let client_options = ClientOptions { auth: None, retries: None, ack_timeout: None, ..options.client };
         let (client, events) = Client::new(env, connector, url, client_options)
             .expect("without retries, all options go together");
         let (commands, commanded) = mpsc::unbounded_channel();
         let (user, shown) = mpsc::unbounded_channel();
         let progress = Arc::new(Mutex::new(Progress { outgoing: Outgoing::new(options.send, left), rooms }));
+        let known = Arc::clone(&progress);
+        // Asked at each CONNECT, rather than told at each message: nothing is asked for that was shown by then.
+        client.set_auth_with(move || {
+            let auth = known.lock().expect("no one panics while holding it").rooms.auth();
+            std::future::ready(Some(auth))
+        });
         let task = Task {
             env: env.clone(),
             client: client.clone(),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::SendMode;
 use crate::chat::wire::{ChatError, DEFAULT_ROOM, ErrorCode};
+use crate::reached::reached;
 use crate::socket::{AckError, Args};
 use crate::store::{LogOffset, MessageId, Pending};
 
@@ -67,6 +68,9 @@ pub(super) struct Settled {
 impl Outgoing {
     /// With what an earlier process left, oldest first.
     pub(super) fn new(mode: SendMode, left: Vec<Pending>) -> Self {
+        if !left.is_empty() {
+            reached!("chat.outbox_left");
+        }
         Self { mode, pending: left.into(), sends_of_oldest: 0, refusals_of_oldest: 0 }
     }
 
@@ -124,7 +128,8 @@ impl Outgoing {
         };
         self.sends_of_oldest = self.sends_of_oldest.saturating_add(1);
         if self.sends_of_oldest > 1 {
-            tracing::debug!(reached = "chat.resend", id = %oldest.id, sends = self.sends_of_oldest);
+            reached!("chat.resend");
+            tracing::debug!(id = %oldest.id, sends = self.sends_of_oldest, "a message is sent again");
         }
         Some(Attempt::Emit(args))
     }
@@ -144,12 +149,8 @@ impl Outgoing {
             Err(ChatError { code: ErrorCode::Unavailable, message }) if !self.is_given_up() => {
                 let delay = retry_delay(self.refusals_of_oldest);
                 self.refusals_of_oldest = self.refusals_of_oldest.saturating_add(1);
-                tracing::warn!(
-                    reached = "chat.unavailable",
-                    message,
-                    ?delay,
-                    "the server cannot take a message now; trying again"
-                );
+                reached!("chat.unavailable");
+                tracing::warn!(message, ?delay, "the server cannot take a message now; trying again");
                 Answered::AgainAfter(delay)
             }
             Err(ChatError {
@@ -221,7 +222,7 @@ mod tests {
 
     fn in_mode(mode: SendMode, contents: &[&str]) -> Outgoing {
         let pending = |content: &&str| Pending {
-            id: MessageId(format!("id of {content}")),
+            id: MessageId(format!("id of {content}").into()),
             room: DEFAULT_ROOM.to_owned(),
             content: (*content).to_owned(),
         };
@@ -241,7 +242,7 @@ mod tests {
 
     fn settled(content: &str, result: Result<u64, &str>) -> Answered {
         let result = result.map(LogOffset).map_err(str::to_owned);
-        Answered::Settled(Settled { id: MessageId(format!("id of {content}")), result })
+        Answered::Settled(Settled { id: MessageId(format!("id of {content}").into()), result })
     }
 
     fn refusal(code: &str) -> Result<Args, AckError> {
@@ -319,7 +320,7 @@ mod tests {
     #[test]
     fn another_room_than_the_first_is_named() {
         let in_lobby =
-            Pending { id: MessageId("1".to_owned()), room: "lobby".to_owned(), content: "a".to_owned() };
+            Pending { id: MessageId("1".into()), room: "lobby".to_owned(), content: "a".to_owned() };
         let sent_by = |mode| sent(&mut Outgoing::new(mode, vec![in_lobby.clone()]));
         assert_eq!(sent_by(SendMode::Outbox), json!(["a", "1", { "room": "lobby" }]));
         assert_eq!(sent_by(SendMode::Retry { retries: 1 }), json!(["a", null, { "room": "lobby" }]));

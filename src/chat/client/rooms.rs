@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::chat::ChatEvent;
 use crate::chat::wire::{ChatError, DEFAULT_ROOM, JoinedRoom, JoinedRooms};
+use crate::reached::reached;
 use crate::store::LogOffset;
 
 use super::ReceiveMode;
@@ -39,6 +40,8 @@ struct Room {
     /// Whether the user knows that it is joined.
     announced: bool,
     leaving: bool,
+    /// Whether messages of it went by while it was asked for: the server's answer was too late, and it is asked again.
+    went_by: bool,
     /// Joined again, before the server has answered that it is left.
     rejoin: Option<Since>,
 }
@@ -64,7 +67,14 @@ pub(in crate::chat) struct Granted {
 
 impl Room {
     fn new(since: Since) -> Self {
-        Self { position: since, on_server: false, announced: false, leaving: false, rejoin: None }
+        Self {
+            position: since,
+            on_server: false,
+            announced: false,
+            leaving: false,
+            went_by: false,
+            rejoin: None,
+        }
     }
 }
 
@@ -128,6 +138,7 @@ impl Rooms {
     pub(in crate::chat) fn connected(&mut self) {
         for room in self.rooms.values_mut() {
             room.on_server = !room.leaving;
+            room.went_by = false;
             if self.receive == ReceiveMode::Live {
                 room.position = None;
             }
@@ -218,9 +229,17 @@ impl Rooms {
             self.strays.insert(name.to_owned());
             return None;
         };
+        // The server's cursor is behind what went by: it comes once more when the room is joined anew.
+        if std::mem::take(&mut room.went_by) {
+            reached!("chat.went_by");
+            room.on_server = false;
+            self.strays.insert(name.to_owned());
+            return None;
+        }
         let position = *room.position.get_or_insert(offset);
         room.on_server = self.receive == ReceiveMode::Live || position == since;
         if !room.on_server {
+            reached!("chat.stray");
             self.strays.insert(name.to_owned());
         }
         let is_news = !room.announced && !room.leaving;

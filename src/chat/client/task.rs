@@ -19,6 +19,7 @@ use super::rooms::{Arrival, Rooms};
 use crate::chat::wire::{CHAT_ERROR, CHAT_MESSAGE, ChatError, JOINED};
 use crate::io::env::BoxFuture;
 use crate::io::{Client, Env, Event};
+use crate::reached::reached;
 use crate::socket::{AckError, Args, DisconnectReason};
 use crate::store::{LogOffset, MessageId, OutboxStorage, Pending, StoreError};
 
@@ -133,11 +134,10 @@ impl<O: OutboxStorage> Task<O> {
             Command::Say { room, content, answer } => drop(answer.send(self.say(room, content).await)),
             Command::Join { room, since } => {
                 self.with_progress(|progress| progress.rooms.join(room, since));
-                self.rooms_changed([]);
             }
             Command::Leave { room } => {
                 let left = self.with_progress(|progress| progress.rooms.leave(&room));
-                self.rooms_changed(left);
+                self.tell_all(left);
             }
         }
     }
@@ -208,11 +208,13 @@ impl<O: OutboxStorage> Task<O> {
         match self.with_progress(|progress| progress.rooms.receive(args)) {
             Ok(Arrival::Next(message)) => {
                 self.link.catch_ups = 0;
-                self.rooms_changed([ChatEvent::Message(message)]);
+                self.tell(ChatEvent::Message(message));
             }
-            Ok(Arrival::Known | Arrival::Elsewhere) => {}
+            Ok(Arrival::Known) => reached!("chat.known"),
+            Ok(Arrival::Elsewhere) => reached!("chat.elsewhere"),
             Ok(Arrival::Gap { prev }) => {
-                tracing::debug!(reached = "chat.catch_up.gap", %prev, "messages are missing");
+                reached!("chat.catch_up.gap");
+                tracing::debug!(%prev, "messages are missing");
                 self.link.catching_up = true;
                 self.link.catch_ups = self.link.catch_ups.saturating_add(1);
                 self.client.disconnect();
@@ -286,6 +288,7 @@ impl<O: OutboxStorage> Task<O> {
             Err(reason) => ChatEvent::Failed { id, reason },
         });
         if let Err(error) = self.outbox.run(move |outbox| outbox.remove(&removed)).await {
+            reached!("chat.outbox_broken");
             // Harmless for this message: a later process sends it again, and the server knows it.
             self.tell(ChatEvent::OutboxBroken(error));
         }

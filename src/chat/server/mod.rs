@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::log::ChatLog;
 use super::wire::{CHAT_ERROR, CHAT_MESSAGE, ChatError, ErrorCode, JOIN, JOINED, LEAVE};
 use crate::io::{Env, Incoming, Server, Socket};
+use crate::reached::reached;
 use crate::socket::Args;
 use crate::store::{Appended, Draft, LogOffset};
 use reader::{Reader, SharedRooms};
@@ -79,7 +80,7 @@ impl<L: ChatLog> Chat<L> {
             std::future::ready(())
         });
         let (env, log, page) = (self.env.clone(), self.log.clone(), self.config.page);
-        socket.spawn(Reader { env, log, socket: socket.clone(), rooms, page }.run());
+        socket.spawn(Reader { env, log, socket: socket.clone(), rooms, page, burst: None }.run());
     }
 
     /// The rooms with which a socket connects.
@@ -92,7 +93,8 @@ impl<L: ChatLog> Chat<L> {
             let since = replayed.behind(&room, since);
             rooms.join(&room, since, head)?;
             if let Some(cursor) = since.filter(|since| *since < head) {
-                tracing::debug!(reached = "chat.catch_up", room, %cursor, %head, "a socket is behind the log");
+                reached!("chat.catch_up");
+                tracing::debug!(room, %cursor, %head, "a socket is behind the log");
             }
         }
         if named {
@@ -129,7 +131,8 @@ impl<L: ChatLog> Chat<L> {
         match self.log.append(draft).await {
             Ok(Appended::New(offset)) => Ok(offset),
             Ok(Appended::Repeat(offset)) => {
-                tracing::debug!(reached = "chat.repeat", %offset, "a message was sent again");
+                reached!("chat.repeat");
+                tracing::debug!(%offset, "a message was sent again");
                 Ok(offset)
             }
             Ok(Appended::Conflict) => {
@@ -153,6 +156,7 @@ fn answer(incoming: Incoming, result: Result<Value, ChatError>) {
     let answer = match result {
         Ok(answer) => answer,
         Err(error) => {
+            reached!("chat.refused");
             let (event, code) = (&incoming.name, error.code);
             tracing::debug!(event, ?code, reason = error.message, "a client was refused what it asked");
             json!({ "error": Value::from(&error) })

@@ -13,14 +13,18 @@ use super::rooms::{Rooms, Turn};
 use crate::chat::log::ChatLog;
 use crate::chat::wire::{CHAT_MESSAGE, Meta};
 use crate::io::{Env, Socket};
+use crate::reached::reached;
 use crate::store::{LogOffset, StoreError, Stored};
 
 /// How long to wait before the log is read again after an error.
 const READ_RETRY: Duration = Duration::from_secs(1);
 
-/// How many bytes of content are sent before the socket is asked again whether it keeps up. As JSON they are up to six times
-/// as many, which is still less than may wait for a socket.
+/// How many bytes are sent before the socket is asked again whether it keeps up. As JSON they are up to six times as many,
+/// which is still less than may wait for a socket.
 const BURST_MAX: usize = 64 << 10;
+
+/// What a message counts for besides its content: more than its room and its id have.
+const MESSAGE_COST: usize = 256;
 
 /// The rooms of one socket, for its handlers and its reader. Whoever holds them sends in one go what belongs together: no
 /// message of a room comes before the answer to its join, none after the answer to its leave.
@@ -54,6 +58,8 @@ pub(super) struct Reader<L> {
     pub(super) rooms: SharedRooms,
     /// How many messages to read at once.
     pub(super) page: usize,
+    /// How many bytes were sent since the socket was last asked whether it keeps up; none where it never was.
+    pub(super) burst: Option<usize>,
 }
 
 impl<L: ChatLog> Reader<L> {
@@ -87,6 +93,7 @@ impl<L: ChatLog> Reader<L> {
             }
             Err(StoreError::Closed) => Err(StoreError::Closed),
             Err(error) => {
+                reached!("chat.read_again");
                 tracing::warn!(%error, room = turn.room, "the log cannot be read; trying again");
                 self.env.sleep(READ_RETRY).await;
                 Ok(())
@@ -94,18 +101,13 @@ impl<L: ChatLog> Reader<L> {
         }
     }
 
-    async fn send_page(&self, turn: &Turn, page: &[Arc<Stored>]) {
-        self.socket.writable().await;
-        let mut burst = 0;
+    async fn send_page(&mut self, turn: &Turn, page: &[Arc<Stored>]) {
         for message in page {
-            burst += message.content.len();
-            if burst > BURST_MAX {
-                self.socket.writable().await;
-                burst = message.content.len();
-            }
+            self.keep_pace(message.content.len() + MESSAGE_COST).await;
             let mut rooms = self.rooms.lock();
             let Some(prev) = rooms.send(turn, message.offset) else {
-                tracing::debug!(reached = "chat.left_in_page", room = turn.room, "the room was left");
+                reached!("chat.left_in_page");
+                tracing::debug!(room = turn.room, "the room was left");
                 return;
             };
             // Emitted under the lock: the answer to a leave comes behind it.
@@ -113,9 +115,19 @@ impl<L: ChatLog> Reader<L> {
         }
     }
 
+    /// Waits for the socket where so many bytes more might be too many.
+    async fn keep_pace(&mut self, bytes: usize) {
+        let burst = self.burst.map_or(usize::MAX, |burst| burst + bytes);
+        if burst > BURST_MAX {
+            self.socket.writable().await;
+            self.burst = Some(bytes);
+        } else {
+            self.burst = Some(burst);
+        }
+    }
+
     fn send(&self, message: &Stored, prev: LogOffset) {
-        let id = message.id.as_ref().map(|id| id.0.clone());
-        let meta = Meta { room: message.room.clone(), id, prev };
+        let meta = Meta { room: message.room.clone(), id: message.id.clone(), prev };
         let args: Vec<Value> = vec![json!(message.content), json!(message.offset), json!(meta)];
         // Not through a later connection of a socket that was recovered: that has a reader of its own.
         self.socket.emit_here(CHAT_MESSAGE, args);

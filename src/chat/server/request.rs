@@ -92,7 +92,7 @@ fn read_id(id: &Value) -> Result<Option<MessageId>, ChatError> {
             format!("the second argument, clientOffset, must have 1 to {ID_BYTES_MAX} bytes"),
         )),
         Value::String(id) if id.starts_with(NO_ID_PREFIX) => Ok(None),
-        Value::String(id) => Ok(Some(MessageId(id.clone()))),
+        Value::String(id) => Ok(Some(MessageId(id.as_str().into()))),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             Err(ChatError::bad_request("the second argument, clientOffset, must be a string or null"))
         }
@@ -143,14 +143,14 @@ mod tests {
     }
 
     fn id_of(sent: Value) -> Option<String> {
-        read(sent).unwrap().id.map(|id| id.0)
+        read(sent).unwrap().id.map(|id| id.to_string())
     }
 
     #[test]
     fn a_submission_may_have_an_id_and_a_room() {
         let expected = Submission {
             content: "hi".to_owned(),
-            id: Some(MessageId("a-1".to_owned())),
+            id: Some(MessageId("a-1".into())),
             room: "lobby".to_owned(),
         };
         assert_eq!(read(json!(["hi", "a-1", { "room": "lobby" }])), Ok(expected));

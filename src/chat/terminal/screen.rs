@@ -139,11 +139,11 @@ mod tests {
     use super::*;
 
     fn id(n: u32) -> MessageId {
-        MessageId(format!("me-{n}"))
+        MessageId(format!("me-{n}").into())
     }
 
     fn message(id: &str, content: &str) -> ChatEvent {
-        let id = Some(MessageId(id.to_owned()));
+        let id = Some(MessageId(id.into()));
         ChatEvent::Message(Shown {
             room: "general".to_owned(),
             offset: LogOffset(1),

@@ -18,6 +18,7 @@ use super::{
     PacketError, Time, Waiting,
 };
 
+use crate::reached::reached;
 use polling::Polling;
 
 /// A session as the client sees it.
@@ -132,7 +133,10 @@ impl ClientSession {
             (State::Transport | State::Closed, _) => {}
             (State::Handshake, Ok(Packet::Open(handshake))) => self.on_handshake(handshake, now),
             // Whoever is at the other end, it is no Engine.IO server.
-            (State::Handshake, _) => self.close(CloseReason::ParseError),
+            (State::Handshake, _) => {
+                reached!("engine.parse_error.client");
+                self.close(CloseReason::ParseError);
+            }
             // The reference implementation's client names this so; its server says "parse error".
             (State::Ping { .. }, Err(_)) => self.close(CloseReason::TransportError),
             (State::Ping { heartbeat, .. }, Ok(packet)) => self.on_packet_when_open(packet, heartbeat, now),
@@ -159,6 +163,7 @@ impl ClientSession {
             // Ignored on a WebSocket by the reference implementation, which then waits for the close frame. The server
             // has said that it is gone: nobody gains by waiting.
             Packet::Close => {
+                reached!("engine.dismissed");
                 self.outputs.push_back(Output::Close);
                 self.end(CloseReason::TransportClose);
             }
@@ -174,7 +179,8 @@ impl ClientSession {
     fn on_timed_out(&mut self, now: Time) {
         match self.state {
             State::Ping { until, .. } if now >= until => {
-                tracing::debug!(reached = "engine.ping_timeout.client", "server sent no ping in time");
+                reached!("engine.ping_timeout.client");
+                tracing::debug!("server sent no ping in time");
                 self.close(CloseReason::PingTimeout);
             }
             // The driver woke too early, or has nothing to wake for.
@@ -216,7 +222,8 @@ impl ClientSession {
         if let Carrier::Polling(polling) = &self.carrier
             && polling.is_upgrading()
         {
-            tracing::debug!(reached = "engine.closed_in_upgrade.client", %reason, "session is over");
+            reached!("engine.closed_in_upgrade.client");
+            tracing::debug!(%reason, "session is over");
         }
         self.state = State::Closed;
         self.outputs.push_back(Output::Event(Event::Closed(reason)));

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::{Carrier, ClientSession, CloseReason, Frame, Handshake, Output, Packet, State, Time};
 use crate::engine::{Answer, Ask, Sid, Transport, payload};
+use crate::reached::reached;
 
 /// What is under way, and what waits.
 #[derive(Debug)]
@@ -92,7 +93,10 @@ impl ClientSession {
             Answer::Posted => polling.posting = false,
             // A server that refused one request (413) would hold the session, and the other request, until its ping
             // timeout: it is told.
-            Answer::Failed => return self.close(CloseReason::TransportError),
+            Answer::Failed => {
+                reached!("engine.request_failed");
+                return self.close(CloseReason::TransportError);
+            }
         }
         self.go_on();
     }
@@ -116,6 +120,7 @@ impl ClientSession {
         }
         // Tried once: where the network lets no WebSocket through, polling does.
         if let Some(sid) = polling.sid.clone().filter(|_| std::mem::take(&mut polling.upgrade)) {
+            reached!("engine.upgrade_began");
             polling.probe = Probe::Opening;
             self.outputs.push_back(Output::Ask(Ask::WebSocket(sid)));
         }
@@ -178,13 +183,15 @@ impl ClientSession {
     /// The probe could not be opened, or it broke: polling goes on where it paused.
     pub(super) fn on_probe_failed(&mut self) {
         let Carrier::Polling(polling) = &mut self.carrier else { return };
-        tracing::debug!(reached = "engine.upgrade_failed", "session goes on polling");
+        reached!("engine.upgrade_failed");
+        tracing::debug!("session goes on polling");
         polling.probe = Probe::None;
         self.go_on();
     }
 
     fn upgrade(&mut self) {
-        tracing::debug!(reached = "engine.upgraded.client", "session is on a WebSocket");
+        reached!("engine.upgraded.client");
+        tracing::debug!("session is on a WebSocket");
         let Carrier::Polling(polling) = std::mem::replace(&mut self.carrier, Carrier::WebSocket) else {
             return;
         };

@@ -19,6 +19,7 @@ use super::{
     Waiting,
 };
 
+use crate::reached::reached;
 use polling::Polling;
 
 /// How long a session that was closed while no poll waits gives its client to poll once more, and hear of it.
@@ -175,7 +176,7 @@ impl ServerSession {
             Carrier::Polling(_) => self.on_probe_frame(frame, now),
             Carrier::WebSocket if self.is_open() => match Packet::decode(frame) {
                 Ok(packet) => self.on_packet(packet, now),
-                Err(_) => self.close(CloseReason::ParseError, EndedBy::Server),
+                Err(_) => self.close_as_garbage(),
             },
             Carrier::WebSocket => {}
         }
@@ -190,7 +191,10 @@ impl ServerSession {
             Packet::Ping(_) => self.close(CloseReason::TransportError, EndedBy::Server),
             // The reference implementation ignores this packet on a WebSocket and leaves the session to its ping
             // timeout. The client has said that it is gone: nobody gains by waiting.
-            Packet::Close => self.close(CloseReason::TransportClose, EndedBy::Client),
+            Packet::Close => {
+                reached!("engine.goodbye");
+                self.close(CloseReason::TransportClose, EndedBy::Client);
+            }
             // Nothing to do, and ignored by the reference implementation.
             Packet::Open(_) | Packet::Upgrade | Packet::Noop => {}
         }
@@ -207,14 +211,14 @@ impl ServerSession {
                 self.transmit(&Packet::Ping("".into()));
             }
             State::Pong { until } if now >= until => {
-                tracing::debug!(
-                    reached = "engine.ping_timeout.server",
-                    sid = %self.handshake.sid,
-                    "client sent no pong in time"
-                );
+                reached!("engine.ping_timeout.server");
+                tracing::debug!(sid = %self.handshake.sid, "client sent no pong in time");
                 self.close(CloseReason::PingTimeout, EndedBy::Server);
             }
-            State::Closing { until } if now >= until => self.close(CloseReason::ForcedClose, EndedBy::Server),
+            State::Closing { until } if now >= until => {
+                reached!("engine.last_poll_missed");
+                self.close(CloseReason::ForcedClose, EndedBy::Server);
+            }
             // The driver woke too early, or has nothing to wake for.
             State::Transport
             | State::NextPing { .. }
@@ -255,6 +259,12 @@ impl ServerSession {
         }
     }
 
+    /// What the client sent is not Engine.IO.
+    fn close_as_garbage(&mut self) {
+        reached!("engine.parse_error.server");
+        self.close(CloseReason::ParseError, EndedBy::Server);
+    }
+
     /// Ends the session from this side. On a WebSocket its own close frame says it, as in the reference implementation;
     /// a waiting poll is answered with a `close` packet.
     fn close(&mut self, reason: CloseReason, by: EndedBy) {
@@ -264,8 +274,8 @@ impl ServerSession {
 
     fn end(&mut self, reason: CloseReason, by: EndedBy) {
         if let Carrier::Polling(Polling { probe: Some(_), .. }) = &self.carrier {
-            let sid = &self.handshake.sid;
-            tracing::debug!(reached = "engine.closed_in_upgrade.server", %sid, %reason, "session is over");
+            reached!("engine.closed_in_upgrade.server");
+            tracing::debug!(sid = %self.handshake.sid, %reason, "session is over");
         }
         self.answer_last_requests(by);
         self.state = State::Closed;

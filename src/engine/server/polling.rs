@@ -9,6 +9,7 @@ use super::{
     Carrier, CloseReason, EndedBy, Frame, Output, Packet, Request, ServerSession, State, Time, Transport,
 };
 use crate::engine::{RequestId, Response, payload};
+use crate::reached::reached;
 
 /// What waits, either way.
 #[derive(Debug, Default)]
@@ -49,16 +50,19 @@ impl ServerSession {
             // What was answered already is over, whatever becomes of it.
             Request::Posted(body) if polling.post == Some(id) => self.on_posted(id, &body, now),
             Request::TooLarge if polling.post == Some(id) => {
+                reached!("engine.too_large");
                 polling.post = None;
                 // The session is its client's to end, as in the reference implementation: it learns by the 413 that what
                 // it sent was not heard.
                 self.respond(id, Response::TooLarge);
             }
             Request::Aborted if polling.poll == Some(id) => {
+                reached!("engine.poll_aborted");
                 polling.poll = None;
                 self.close(CloseReason::TransportError, EndedBy::Server);
             }
             Request::Aborted if polling.post == Some(id) => {
+                reached!("engine.post_aborted");
                 polling.post = None;
                 self.close(CloseReason::TransportError, EndedBy::Server);
             }
@@ -68,6 +72,7 @@ impl ServerSession {
 
     /// A client has one GET and one POST under way at most; with two, no one could say which packets come first.
     fn on_overlap(&mut self, second: RequestId) {
+        reached!("engine.overlap");
         tracing::debug!(sid = %self.handshake.sid, "requests of one session overlap");
         self.respond(second, Response::BadRequest);
         self.close(CloseReason::TransportError, EndedBy::Server);
@@ -79,7 +84,7 @@ impl ServerSession {
                 // Who was told to go is heard only when it goes.
                 Ok(packet) if self.is_open() || packet == Packet::Close => self.on_packet(packet, now),
                 Ok(_) => {}
-                Err(_) => self.close(CloseReason::ParseError, EndedBy::Server),
+                Err(_) => self.close_as_garbage(),
             }
             if self.state == State::Closed {
                 return;
@@ -102,6 +107,7 @@ impl ServerSession {
         }
         if polling.unsent.is_empty() {
             if closing {
+                reached!("engine.last_poll");
                 self.close(CloseReason::ForcedClose, EndedBy::Server);
             }
             return;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::polling::Polling;
 use super::{Carrier, CloseReason, EndedBy, Frame, Output, Packet, ServerSession, State, Time, Waiting};
 use crate::engine::Response;
+use crate::reached::reached;
 
 /// How often a poll that waits is freed while the client wants to pause.
 const NOOP_INTERVAL: Duration = Duration::from_millis(100);
@@ -34,6 +35,7 @@ impl ServerSession {
     /// A WebSocket names this session.
     pub(super) fn on_probe_opened(&mut self, now: Time) {
         if let (Carrier::Polling(polling), Some(timeout)) = (&mut self.carrier, self.upgrade_timeout) {
+            reached!("engine.probe_opened");
             polling.probe = Some(Probe { until: now + timeout, noop: None });
         }
     }
@@ -43,11 +45,15 @@ impl ServerSession {
         let Carrier::Polling(Polling { probe: Some(probe), .. }) = &mut self.carrier else { return };
         match Packet::decode(frame) {
             Ok(Packet::Ping(data)) if data == "probe" => {
+                reached!("engine.probe_answered");
                 probe.noop = Some(now + NOOP_INTERVAL);
                 self.outputs.push_back(Output::Transmit(Packet::Pong(data).encode()));
             }
             Ok(Packet::Upgrade) => self.upgrade(),
-            Ok(_) | Err(_) => self.close_probe(),
+            Ok(_) | Err(_) => {
+                reached!("engine.probe_refused");
+                self.close_probe();
+            }
         }
     }
 
@@ -55,9 +61,11 @@ impl ServerSession {
     pub(super) fn on_probe_timed_out(&mut self, now: Time) {
         let Carrier::Polling(Polling { probe: Some(probe), .. }) = &mut self.carrier else { return };
         if now >= probe.until {
-            tracing::debug!(reached = "engine.upgrade_timeout", sid = %self.handshake.sid, "upgrade took too long");
+            reached!("engine.upgrade_timeout");
+            tracing::debug!(sid = %self.handshake.sid, "upgrade took too long");
             self.close_probe();
         } else if probe.noop.is_some_and(|at| now >= at) {
+            reached!("engine.upgrade_noop");
             probe.noop = Some(now + NOOP_INTERVAL);
             self.answer_poll_with_noop();
         }
@@ -71,7 +79,8 @@ impl ServerSession {
     }
 
     fn upgrade(&mut self) {
-        tracing::debug!(reached = "engine.upgraded.server", sid = %self.handshake.sid, "session is on a WebSocket");
+        reached!("engine.upgraded.server");
+        tracing::debug!(sid = %self.handshake.sid, "session is on a WebSocket");
         // A client that has paused has no request under way; any other has itself to blame.
         self.answer_poll_with_noop();
         let Carrier::Polling(polling) = std::mem::replace(&mut self.carrier, Carrier::WebSocket) else {

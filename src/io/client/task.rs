@@ -16,6 +16,7 @@ use crate::io::Env;
 use crate::io::alarm::Alarm;
 use crate::io::link::Link;
 use crate::io::net::Connector;
+use crate::reached::reached;
 use crate::socket::{
     AckError, Args, Decoder, EmitId, Encoded, Manager, ManagerCommand, ManagerEvent, ManagerInput,
     ManagerOptions, ManagerOutput, Namespace, OptionsError,
@@ -296,7 +297,8 @@ impl<C: Connector> ClientTask<C> {
                 messages.iter().for_each(|message| link.send(message.clone()));
             }
             Connection::Open(..) | Connection::None => {
-                tracing::debug!(reached = "client.volatile_dropped", "the transport is not writable");
+                reached!("client.volatile_dropped");
+                tracing::debug!("the transport is not writable");
             }
         }
     }

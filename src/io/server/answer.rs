@@ -73,6 +73,7 @@ async fn of_endpoint<B: Readable>(host: Arc<dyn Host>, caller: &Caller, request:
     let mut answer = match accept(&host, caller, request).await {
         Ok(answer) => answer,
         Err(refusal) => {
+            refusal.note();
             tracing::debug!(%refusal, uri = %head.uri(), "request is refused");
             if is_upgrade(head.headers()) {
                 return refusal.of_upgrade();

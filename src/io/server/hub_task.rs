@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{CloseReason, Sid};
 use crate::io::alarm::Alarm;
+use crate::reached::reached;
 use crate::socket::stored::{BatchId, SessionBatch};
 use crate::socket::{
     AckError, Args, Audience, ConnectionId, EmitId, Encoded, Hub, HubCommand, HubEvent, HubInput, HubOutput,
@@ -279,7 +280,7 @@ impl HubTask {
     fn transmit(&mut self, connection: ConnectionId, messages: Encoded) {
         let Some(Open { outgoing, .. }) = self.connections.get(&connection) else { return };
         if outgoing.send(messages).is_err() {
-            tracing::debug!(reached = "hub.slow_reader", connection = connection.0);
+            reached!("hub.slow_reader");
             self.abort(connection, "its reader is slow: more than max_outgoing_bytes wait for it");
         }
     }
@@ -312,6 +313,7 @@ impl HubTask {
             HubEvent::Received { socket, name, args, ack } => {
                 let Some(member) = self.members.get_mut(&socket) else { return };
                 if member.events.send(incoming::Event { name, args, ack }).is_err() {
+                    reached!("hub.slow_handler");
                     let connection = member.socket.connection();
                     self.abort(
                         connection,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 
+use crate::reached::reached;
 use crate::socket::Encoded;
 
 /// What an entry costs besides its bytes, so that a flood of tiny messages is bounded too.
@@ -82,6 +83,8 @@ impl Sender {
         if self.meter.waiting.load(Ordering::Acquire) == 0 {
             // What is empty has room.
             drop(self.send(messages));
+        } else {
+            reached!("hub.volatile_dropped");
         }
     }
 

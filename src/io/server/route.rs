@@ -13,6 +13,7 @@ use thiserror::Error;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::engine::Transport;
+use crate::reached::reached;
 
 use super::answer::{Answer, response};
 
@@ -62,6 +63,19 @@ impl Refusal {
             Self::BadRequest => 3,
             Self::Forbidden(_) | Self::ShuttingDown => 4,
             Self::UnsupportedProtocolVersion => 5,
+        }
+    }
+
+    /// Says that a request is refused so.
+    pub(super) fn note(&self) {
+        match self {
+            Self::TransportUnknown => reached!("http.transport_unknown"),
+            Self::SessionUnknown => reached!("http.session_unknown"),
+            Self::BadMethod => reached!("http.bad_method"),
+            Self::BadRequest => reached!("http.bad_request"),
+            Self::Forbidden(_) => reached!("http.forbidden"),
+            Self::UnsupportedProtocolVersion => reached!("http.unsupported_version"),
+            Self::ShuttingDown => reached!("http.shutting_down"),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 
 use crate::engine::{Sid, Time};
+use crate::reached::reached;
 
 use super::super::{AckError, AckId, Args, DisconnectReason, EmitId, Kind, Packet, encode};
 use super::audiences::Question;
@@ -52,6 +53,8 @@ impl Hub {
             HubCommand::Ack { socket, id, args } => {
                 if self.members.get_mut(&socket).is_some_and(|member| member.unanswered.answer(id)) {
                     self.send(&socket, Kind::Ack { id, args });
+                } else {
+                    reached!("hub.answer_unheard");
                 }
             }
             HubCommand::Join { socket, room } => self.join_room(&socket, room),
@@ -162,6 +165,7 @@ impl Hub {
     /// No DISCONNECT packet, as in the reference implementation: a client that was sent one would not reconnect, and a
     /// server that shuts down is expected to come back.
     fn shut_down(&mut self) {
+        reached!("hub.shutdown");
         self.shutting_down = true;
         let mut connected: Vec<_> = self.namespaces.values().flat_map(|state| state.roster.iter()).collect();
         connected.sort_unstable();

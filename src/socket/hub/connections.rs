@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::{CloseReason, Time};
+use crate::reached::reached;
 
 use super::super::{AckError, DisconnectReason};
 use super::recovery::Sessions;
@@ -12,6 +13,7 @@ impl Hub {
     pub(super) fn on_opened(&mut self, connection: ConnectionId, now: Time) {
         assert!(!self.connections.contains_key(&connection), "a connection's number is never used twice");
         if self.shutting_down {
+            reached!("hub.opened_in_shutdown");
             self.connections.insert(connection, Connection::Closing);
             self.outputs.push_back(HubOutput::Close(connection));
         } else {
@@ -28,19 +30,20 @@ impl Hub {
 
     pub(super) fn on_timed_out(&mut self, now: Time) {
         for (_, emit) in self.waiters.expire(now) {
+            reached!("hub.ack_timeout");
             self.settle(emit, Err(AckError::TimedOut));
         }
         let over = self.sessions.as_mut().map(Sessions::expire);
-        over.into_iter().flatten().for_each(|socket| self.forget_session(&socket));
+        for socket in over.into_iter().flatten() {
+            reached!("recovery.expired");
+            self.forget_session(&socket);
+        }
         while let Some(&(until, connection)) = self.deadlines.first()
             && until <= now
         {
             self.deadlines.pop_first();
-            tracing::debug!(
-                reached = "hub.connect_timeout",
-                connection = connection.0,
-                "connection joined no namespace in time"
-            );
+            reached!("hub.connect_timeout");
+            tracing::debug!(connection = connection.0, "connection joined no namespace in time");
             self.close(connection, DisconnectReason::ForcedClose);
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::engine::{Sid, Time};
+use crate::reached::reached;
 
 use super::super::unanswered::Unanswered;
 use super::super::{AckError, AckId, Args, DisconnectReason, Kind, Namespace, Packet, encode};
@@ -157,6 +158,7 @@ impl Hub {
     pub(super) fn refuse(&mut self, socket: &Sid, error: Value) {
         let Some(member) = self.members.get(socket).filter(|member| member.is_asking()) else { return };
         let (connection, namespace) = (member.connection, member.namespace.clone());
+        reached!("hub.refused");
         self.transmit(connection, namespace.clone(), Kind::ConnectError(error));
         if let Some(Connection::Open { sockets, .. }) = self.connections.get_mut(&connection) {
             sockets.remove(&namespace);
@@ -190,6 +192,7 @@ impl Hub {
             }
         }
         for emit in self.waiters.settle_range((socket.clone(), AckId(0))..=(socket, AckId(u64::MAX))) {
+            reached!("hub.ack_lost");
             self.settle(emit, Err(AckError::Disconnected));
         }
     }

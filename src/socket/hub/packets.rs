@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::engine::{Sid, Time};
+use crate::reached::reached;
 
 use super::super::{DisconnectReason, Kind, Namespace, Packet};
 use super::{Connection, ConnectionId, Hub, HubEvent};
@@ -38,10 +39,12 @@ impl Hub {
                 self.ask(connection, namespace, auth.unwrap_or_else(|| json!({})));
             }
             Kind::Connect(_) => {
+                reached!("hub.namespace_unknown");
                 let error = json!({ "message": "Invalid namespace" });
                 self.transmit(connection, namespace, Kind::ConnectError(error));
             }
             Kind::Disconnect | Kind::Event { .. } | Kind::Ack { .. } | Kind::ConnectError(_) => {
+                reached!("hub.not_connected");
                 self.close(connection, DisconnectReason::ForcedClose);
             }
         }
@@ -68,8 +71,9 @@ impl Hub {
             }
             Kind::Ack { id, args } => {
                 // Late, repeated or invented answers have nobody who waits for them.
-                if let Some(emit) = self.waiters.settle(&(socket, id)) {
-                    self.settle(emit, Ok(args));
+                match self.waiters.settle(&(socket, id)) {
+                    Some(emit) => self.settle(emit, Ok(args)),
+                    None => reached!("hub.late_ack"),
                 }
             }
             Kind::Disconnect => {

@@ -1,6 +1,7 @@
 //! What the application asks.
 
 use crate::engine::Time;
+use crate::reached::reached;
 
 use super::super::{AckError, DisconnectReason, Kind, Namespace};
 use super::{Connection, Manager, ManagerCommand, ManagerOutput, Next, Standing};
@@ -34,7 +35,8 @@ impl Manager {
                 if socket.is_connected() {
                     self.flush(&namespace, now);
                 } else {
-                    tracing::debug!(reached = "client.buffered_emit", "emitted while not connected");
+                    reached!("client.buffered_emit");
+                    tracing::debug!("emitted while not connected");
                 }
             }
             ManagerCommand::Ack { id, args } => {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::engine::{CloseReason, Time};
+use crate::reached::reached;
 
 use super::super::{DisconnectReason, Kind, Namespace, Packet, encode};
 use super::{Connection, Manager, ManagerEvent, ManagerOutput, Next, Standing};
@@ -40,6 +41,7 @@ impl Manager {
     }
 
     pub(super) fn on_closed(&mut self, reason: CloseReason, now: Time) {
+        reached!("client.closed");
         match self.connection {
             Connection::Dialing { .. } | Connection::Open => {
                 self.lose_all(reason);
@@ -62,6 +64,7 @@ impl Manager {
         match self.connection {
             // No one is connected, nor has asked, before there is a session.
             Connection::Dialing { until } if now >= until => {
+                reached!("client.connect_timeout");
                 self.close(Next::Retry);
                 self.tell_wanted(|| ManagerEvent::ConnectTimedOut);
             }
@@ -79,12 +82,14 @@ impl Manager {
     }
 
     pub(super) fn dial(&mut self, now: Time) {
+        reached!("client.dialled");
         self.outputs.push_back(ManagerOutput::Dial);
         self.connection = Connection::Dialing { until: now + self.options.timeout };
     }
 
     /// Closes the session; `next` begins when it is over, so that there is never more than one.
     pub(super) fn close(&mut self, next: Next) {
+        reached!("client.closing");
         self.outputs.push_back(ManagerOutput::Close);
         self.connection = Connection::Closing { next };
         // Who was on its way out has arrived there.
@@ -135,7 +140,8 @@ impl Manager {
         } else if options.reconnection_attempts.is_some_and(|limit| self.backoff.attempts() >= limit) {
             self.backoff.reset();
             self.connection = Connection::Idle;
-            tracing::debug!(reached = "client.reconnect_failed", "all attempts failed");
+            reached!("client.reconnect_failed");
+            tracing::debug!("all attempts failed");
             self.tell_wanted(|| ManagerEvent::ReconnectFailed);
         } else {
             let at = now + self.backoff.next_delay(&*self.entropy);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 
 use crate::engine::Time;
+use crate::reached::reached;
 
 use super::super::waiters::Waiters;
 use super::super::{AckError, AckId, Args, EmitId, Encoded, Kind, Namespace, Packet, encode};
@@ -125,7 +126,8 @@ impl Emits {
         head.in_flight = true;
         head.tries = head.tries.saturating_add(1);
         if head.tries > 1 {
-            tracing::debug!(reached = "client.retry", tries = head.tries, "not acknowledged: sent again");
+            reached!("client.retry");
+            tracing::debug!(tries = head.tries, "not acknowledged: sent again");
         }
         Some(event(namespace, head.name.clone(), head.args.clone(), Some(id)))
     }
@@ -133,7 +135,10 @@ impl Emits {
     /// An answer came while connected, when whoever waits was sent.
     pub(super) fn answer(&mut self, id: AckId, args: Args) -> Option<Settled> {
         debug_assert!(self.buffer.is_empty(), "while connected, nothing stays in the send buffer");
-        let who = self.waiters.settle(&id)?;
+        let Some(who) = self.waiters.settle(&id) else {
+            reached!("client.late_ack");
+            return None;
+        };
         self.settle(who, Ok(args))
     }
 
@@ -141,6 +146,9 @@ impl Emits {
     pub(super) fn lose(&mut self) -> Vec<Settled> {
         debug_assert!(self.buffer.is_empty(), "while connected, nothing stays in the send buffer");
         let lost = self.waiters.settle_range(..);
+        if !lost.is_empty() {
+            reached!("client.ack_lost");
+        }
         lost.into_iter().filter_map(|who| self.settle(who, Err(AckError::Disconnected))).collect()
     }
 
@@ -150,7 +158,8 @@ impl Emits {
         if expired.is_empty() {
             return Vec::new();
         }
-        tracing::debug!(reached = "client.ack_timeout", count = expired.len(), "no acknowledgement in time");
+        reached!("client.ack_timeout");
+        tracing::debug!(count = expired.len(), "no acknowledgement in time");
         let ids: BTreeSet<AckId> = expired.iter().map(|&(id, _)| id).collect();
         self.buffer.retain(|(ack, _)| ack.is_none_or(|id| !ids.contains(&id)));
         expired.into_iter().filter_map(|(_, who)| self.settle(who, Err(AckError::TimedOut))).collect()
@@ -172,13 +181,8 @@ impl Emits {
         }
         let head = self.queue.pop_front()?;
         if let Err(error) = &result {
-            tracing::warn!(
-                reached = "client.retries_exhausted",
-                event = %head.name,
-                tries = head.tries,
-                %error,
-                "an event is given up"
-            );
+            reached!("client.retries_exhausted");
+            tracing::warn!(event = %head.name, tries = head.tries, %error, "an event is given up");
         }
         head.emit.map(|emit| (emit, result))
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::engine::{CloseReason, Sid, Time};
+use crate::reached::reached;
 
 use super::super::{DisconnectReason, Kind, Namespace, Packet};
 use super::{Connection, Manager, ManagerEvent, Standing};
@@ -17,6 +18,7 @@ impl Manager {
             Standing::Away | Standing::Asking => {}
             Standing::Joining { early } => {
                 if matches!(packet.kind, Kind::Event { .. }) {
+                    reached!("client.early_event");
                     early.push(packet);
                 } else {
                     self.on_answer(&packet.namespace, packet.kind, now);
@@ -61,12 +63,10 @@ impl Manager {
     /// flushes first, so that a handler of `connect` runs after what was buffered has left.)
     fn on_connected(&mut self, namespace: &Namespace, sid: Sid, recovered: bool, now: Time) {
         if self.backoff.attempts() > 0 {
-            tracing::debug!(
-                reached = "client.reconnect",
-                attempts = self.backoff.attempts(),
-                "connected again"
-            );
+            reached!("client.reconnect");
+            tracing::debug!(attempts = self.backoff.attempts(), "connected again");
         }
+        reached!("client.connected");
         self.backoff.reset();
         self.event(namespace, ManagerEvent::Connected { sid, recovered });
         let joining = std::mem::replace(&mut self.socket(namespace).standing, Standing::Connected);
@@ -78,6 +78,7 @@ impl Manager {
 
     /// A refusal is a decision of the application on the other side: asking again would not change it.
     fn on_refused(&mut self, namespace: &Namespace, payload: Value) {
+        reached!("client.refused");
         self.backoff.reset();
         let socket = self.socket(namespace);
         socket.standing = Standing::Away;
@@ -104,6 +105,7 @@ impl Manager {
                 self.flush(namespace, now);
             }
             Kind::Disconnect => {
+                reached!("client.dismissed");
                 socket.wanted = false;
                 self.rest_unless_wanted();
                 self.lose(namespace, DisconnectReason::IoServerDisconnect);

@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use super::super::{AckId, Args};
+use crate::reached::reached;
 
 /// The session in a namespace, where the server has sessions.
 #[derive(Debug, Default)]
@@ -27,6 +28,7 @@ impl Session {
             .is_some_and(|fields| !fields.contains_key("pid") && !fields.contains_key("offset"));
         self.asked = free && self.pid.is_some();
         if self.asked {
+            reached!("client.recovery_asked");
             said["pid"] = json!(self.pid);
             if let Some(offset) = &self.offset {
                 said["offset"] = json!(offset);
@@ -37,8 +39,14 @@ impl Session {
 
     /// Takes the answer to CONNECT; whether the session goes on. If not, what was heard before is no one's.
     pub(super) fn answered(&mut self, pid: Option<&str>) -> bool {
-        let recovered = std::mem::take(&mut self.asked) && pid.is_some() && self.pid.as_deref() == pid;
-        if !recovered {
+        let asked = std::mem::take(&mut self.asked);
+        let recovered = asked && pid.is_some() && self.pid.as_deref() == pid;
+        if recovered {
+            reached!("client.recovered");
+        } else {
+            if asked {
+                reached!("client.not_recovered");
+            }
             self.pid = pid.map(str::to_owned);
             self.offset = None;
         }

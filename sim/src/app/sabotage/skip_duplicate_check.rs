@@ -20,7 +20,7 @@ impl<L: MessageLog> SkipDuplicateCheck<L> {
         // Offsets outlive a restart of the server, a counter alone would not.
         let head = self.log.head()?;
         self.stored += 1;
-        let salted = |id: &MessageId| MessageId(format!("{id}{SALT}{head}.{}", self.stored));
+        let salted = |id: &MessageId| MessageId(format!("{id}{SALT}{head}.{}", self.stored).into());
         Ok(Draft { id: draft.id.as_ref().map(salted), ..draft.clone() })
     }
 }
@@ -32,7 +32,7 @@ impl<L: MessageLog> MessageLog for SkipDuplicateCheck<L> {
     }
 
     fn read(&mut self, room: &str, after: LogOffset, limit: usize) -> Result<Vec<Stored>, StoreError> {
-        let unsalted = |id: MessageId| MessageId(id.0.split(SALT).next().unwrap_or_default().to_owned());
+        let unsalted = |id: MessageId| MessageId(id.0.split(SALT).next().unwrap_or_default().into());
         let stored = self.log.read(room, after, limit)?;
         Ok(stored.into_iter().map(|message| Stored { id: message.id.map(unsalted), ..message }).collect())
     }

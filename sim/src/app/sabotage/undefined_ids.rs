@@ -18,7 +18,7 @@ impl<O: OutboxStorage> UndefinedIds<O> {
     }
 
     fn call(&mut self, kept: MessageId) -> MessageId {
-        let id = MessageId(format!("undefined-{}", self.counter));
+        let id = MessageId(format!("undefined-{}", self.counter).into());
         self.counter += 1;
         self.kept.insert(id.clone(), kept);
         id

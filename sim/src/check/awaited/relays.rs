@@ -11,26 +11,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use squall::store::MessageId;
-
-use super::{Loss, Thing};
+use super::{Loss, Thing, Way};
 use crate::check::presence::Presences;
-use crate::history::{Listener, Record};
-use crate::plan::{Name, Plan, SERVER};
+use crate::check::roll::{Entry, Host, Message};
+use crate::plan::{Plan, SERVER};
 
 /// Everything that was relayed and has not come.
 #[derive(Debug, Clone)]
 pub(super) struct Relays {
     /// On its way, by client and event.
-    down: BTreeMap<Name, BTreeMap<MessageId, Relay>>,
+    down: BTreeMap<Host, BTreeMap<Message, Relay>>,
     /// The socket of which the present life of each client was told last.
-    told: BTreeMap<Name, Arc<str>>,
+    told: BTreeMap<Host, Told>,
     /// Whether what is relayed is to be stored.
     stores: bool,
     /// What of it is not on the server's disk yet.
-    unpersisted: BTreeSet<MessageId>,
+    unpersisted: BTreeSet<Message>,
     lost: Vec<Loss>,
     examined: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Told {
+    socket: Arc<str>,
+    /// Over which connection.
+    connection: u64,
+    /// With which step a fault first touched that one.
+    touched: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -52,74 +59,94 @@ impl Relays {
     }
 
     /// An event goes to a socket. Who wants to disconnect does not wait for it.
-    pub(super) fn relay(&mut self, record: &Record, to: &Listener, id: &MessageId, presences: &Presences) {
+    pub(super) fn relay(
+        &mut self,
+        entry: &Entry<'_>,
+        client: Host,
+        socket: &Arc<str>,
+        presences: &Presences,
+    ) {
         if self.stores {
-            self.unpersisted.insert(id.clone());
+            self.unpersisted.insert(entry.message);
         }
-        let Some(presence) = presences.of(&to.client).filter(|presence| !presence.leaving) else { return };
+        let Some(presence) = presences.of(client).filter(|presence| !presence.leaving) else { return };
         self.examined += 1;
-        let thing = Thing::to(&to.client, presence, record);
-        let relay = Relay { socket: Arc::clone(&to.socket), thing };
-        self.down.entry(to.client.clone()).or_default().entry(id.clone()).or_insert(relay);
+        let mut thing = Thing::to(client, presence, entry.step);
+        // It may be connected again, and not yet know whether it has its socket: that was on the connection before.
+        let told = self.told.get(&client).filter(|told| told.socket == *socket);
+        if let Some(touched) = told.and_then(|told| told.touched) {
+            thing.excuse(touched);
+        }
+        let relay = Relay { socket: Arc::clone(socket), thing };
+        self.down.entry(client).or_default().entry(entry.message).or_insert(relay);
     }
 
-    pub(super) fn hear(&mut self, client: &Name, id: &MessageId) {
-        self.down.get_mut(client).into_iter().for_each(|down| drop(down.remove(id)));
+    pub(super) fn hear(&mut self, client: Host, message: Message) {
+        self.down.get_mut(&client).into_iter().for_each(|down| drop(down.remove(&message)));
     }
 
     /// The server has it on its disk.
-    pub(super) fn persist(&mut self, id: &MessageId) {
-        self.unpersisted.remove(id);
+    pub(super) fn persist(&mut self, message: Message) {
+        self.unpersisted.remove(&message);
     }
 
     /// A client is told of its socket. What went to that one is on its way over this connection, whatever touched the ones
-    /// before; what went to the one that it had is lost.
-    pub(super) fn take_up(&mut self, record: &Record, socket: &Arc<str>, presences: &Presences) {
-        let Some(presence) = presences.of(&record.host) else { return };
-        let before = self.told.insert(record.host.clone(), Arc::clone(socket));
-        let Some(down) = self.down.get_mut(&record.host) else { return };
-        for (id, relay) in down.extract_if(.., |_, relay| relay.socket != *socket) {
-            if before.as_ref() == Some(&relay.socket) {
-                self.lost.push(relay.thing.not_shown(&id, Some(record.step)));
+    /// before; what went to the one that it had is lost. Where it was told of that one over this very connection, it was told
+    /// late, of one that it had before; which faults touched that is not known any more.
+    pub(super) fn take_up(&mut self, entry: &Entry<'_>, socket: &Arc<str>, presences: &Presences) {
+        let Some(presence) = presences.of(entry.who) else { return };
+        let connection = presence.connections;
+        let told = Told { socket: Arc::clone(socket), connection, touched: presence.touched };
+        let before = self.told.insert(entry.who, told);
+        let Some(down) = self.down.get_mut(&entry.who) else { return };
+        for (message, relay) in down.extract_if(.., |_, relay| relay.socket != *socket) {
+            let is_over = |told: &Told| told.socket == relay.socket && told.connection < connection;
+            if before.as_ref().is_some_and(is_over) {
+                self.lost.push(relay.thing.lost(Way::Down, message, Some(entry.step)));
             }
         }
         for Relay { thing, .. } in down.values_mut() {
             thing.connection = presence.connections;
             thing.excused = presence.touched.is_some();
             thing.evidence.truncate(1);
-            thing.evidence.push(record.clone());
-            thing.evidence.extend(presence.touched.clone());
+            thing.evidence.push(entry.step);
+            thing.evidence.extend(presence.touched);
         }
     }
 
     /// A client's user does not wait for anything any more.
-    pub(super) fn give_up(&mut self, client: &Name) {
-        self.down.remove(client);
+    pub(super) fn give_up(&mut self, client: Host) {
+        self.down.remove(&client);
     }
 
     /// A process is gone, and with it what only it knew.
-    pub(super) fn exit(&mut self, record: &Record) {
-        self.told.remove(&record.host);
-        if *record.host == *SERVER {
-            self.lose_unpersisted(record);
+    pub(super) fn exit(&mut self, entry: &Entry<'_>) {
+        self.told.remove(&entry.who);
+        if *entry.host == *SERVER {
+            self.lose_unpersisted(entry.step);
         }
     }
 
-    fn lose_unpersisted(&mut self, record: &Record) {
+    fn lose_unpersisted(&mut self, step: u64) {
         let unpersisted = std::mem::take(&mut self.unpersisted);
         for down in self.down.values_mut() {
-            for (id, mut relay) in down.extract_if(.., |id, _| unpersisted.contains(id)) {
-                relay.thing.excuse(record);
-                self.lost.push(relay.thing.not_shown(&id, Some(record.step)));
+            for (message, mut relay) in down.extract_if(.., |message, _| unpersisted.contains(message)) {
+                relay.thing.excuse(step);
+                self.lost.push(relay.thing.lost(Way::Down, message, Some(step)));
             }
         }
     }
 
     /// A fault touched a connection between these.
-    pub(super) fn touch(&mut self, record: &Record, processes: &[Name], presences: &Presences) {
-        for name in processes {
-            for relay in self.down.get_mut(name).into_iter().flat_map(BTreeMap::values_mut) {
-                relay.thing.touch(record, processes, presences);
+    pub(super) fn touch(&mut self, entry: &Entry<'_>, presences: &Presences) {
+        for client in &entry.named {
+            if let (Some(told), Some(presence)) = (self.told.get_mut(client), presences.of(*client))
+                && presence.concerns(told.connection)
+            {
+                told.touched.get_or_insert(entry.step);
+            }
+            for relay in self.down.get_mut(client).into_iter().flat_map(BTreeMap::values_mut) {
+                relay.thing.touch(entry, presences);
             }
         }
     }
@@ -129,11 +156,11 @@ impl Relays {
         self.known().map(|(_, thing)| thing)
     }
 
-    fn known(&self) -> impl Iterator<Item = (&MessageId, &Thing)> {
+    fn known(&self) -> impl Iterator<Item = (Message, &Thing)> {
         self.down.iter().flat_map(|(client, down)| {
-            let told = self.told.get(client);
+            let told = self.told.get(client).map(|told| &told.socket);
             let known = down.iter().filter(move |(_, relay)| Some(&relay.socket) == told);
-            known.map(|(id, relay)| (id, &relay.thing))
+            known.map(|(message, relay)| (*message, &relay.thing))
         })
     }
 
@@ -142,8 +169,9 @@ impl Relays {
         self.examined
     }
 
-    /// All that did not come, if the run is over now.
-    pub(super) fn losses(&self) -> impl Iterator<Item = Loss> {
-        self.lost.iter().cloned().chain(self.known().map(|(id, thing)| thing.not_shown(id, None)))
+    /// All that did not come, if the run is over now, of what could have.
+    pub(super) fn losses(&self, could_come: impl Fn(&Thing) -> bool) -> impl Iterator<Item = Loss> {
+        let known = self.known().filter(move |(_, thing)| could_come(thing));
+        self.lost.iter().cloned().chain(known.map(|(message, thing)| thing.lost(Way::Down, message, None)))
     }
 }

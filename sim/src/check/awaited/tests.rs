@@ -1,8 +1,14 @@
 //! Histories of what may be lost, with and without what excuses it.
 
+use squall::store::MessageId;
+
 use super::*;
-use crate::check::planted::{ALICE, BOB, Planted, first_socket, unsettled, with_receive, with_send};
+use crate::check::planted::{
+    ALICE, BOB, Planted, first_socket, plan, seconds, unsettled, with_receive, with_send,
+};
 use crate::check::{Anomaly, Ending, Judgement, Verdict, judge};
+use crate::plan::{Fault, FaultAct};
+use crate::units::Span;
 
 fn plain(planted: Planted) -> Judgement {
     judge(&with_send(Send::Plain), &planted.finish(), &unsettled())
@@ -38,6 +44,9 @@ fn a_fault_excuses_only_what_goes_over_the_connection_that_it_touched() {
     assert_eq!(outcome(&plain(later)), (Some(Anomaly::Lost), 0));
     let earlier = Planted::good().say(ALICE).disconnect(ALICE).touch(ALICE).connect(ALICE);
     assert_eq!(outcome(&plain(earlier)), (Some(Anomaly::Lost), 0));
+    let parting = Kind::Disconnected { reason: "io client disconnect" };
+    let parting = Planted::good().say(ALICE).record(ALICE, parting).touch(ALICE).connect(ALICE);
+    assert_eq!(outcome(&plain(parting)), (None, 1), "it may still have been on its way");
     let buffered = Planted::good().disconnect(ALICE).say(ALICE).touch(ALICE).connect(ALICE);
     assert_eq!(outcome(&plain(buffered)), (None, 1), "what waits goes over the next one");
 }
@@ -81,6 +90,16 @@ fn what_was_sent_while_its_client_was_away_comes_or_was_not_recovered() {
 }
 
 #[test]
+fn what_was_sent_to_a_socket_whose_connection_was_touched_is_excused_though_the_next_one_is_there() {
+    let again = |planted: Planted| {
+        let planted = planted.disconnect(BOB).connect(BOB);
+        planted.broadcast(ALICE, &[BOB], &[ALICE], false).hold(BOB, "another")
+    };
+    assert!(matches!(lost(again(Planted::good().touch(BOB))), (Verdict::Held { .. }, 1)));
+    assert!(matches!(lost(again(Planted::good())), (Verdict::Broken(_), 0)));
+}
+
+#[test]
 fn what_is_relayed_before_a_client_is_told_of_its_socket_is_owed_from_then_on() {
     let told = |socket: &str| {
         let unconnected = Planted::unconnected().connect(ALICE).connect(BOB);
@@ -101,7 +120,7 @@ fn what_was_relayed_to_a_socket_of_a_former_life_is_owed_to_nobody() {
 
 #[test]
 fn what_died_with_its_server_before_it_was_stored_is_excused_and_what_was_stored_is_not() {
-    let id = || MessageId("alice broadcast 1".to_owned());
+    let id = || MessageId("alice broadcast 1".into());
     let outcome = |persisted: bool| {
         let planted = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false);
         let planted =
@@ -109,8 +128,8 @@ fn what_died_with_its_server_before_it_was_stored_is_excused_and_what_was_stored
         let killed = planted.record("server", Kind::Exited { how: "killed".to_owned() });
         let planted = killed.record("server", Kind::Started).touch(BOB).disconnect(BOB).connect(BOB);
         let planted = planted.resume(BOB, &first_socket(BOB));
-        let mut plan = crate::check::planted::plan();
-        plan.server.recovery = Some(crate::units::Span(crate::check::planted::seconds(120)));
+        let mut plan = plan();
+        plan.server.recovery = Some(Span(seconds(120)));
         plan.server.store_sessions = true;
         outcome(&judge(&plan, &planted.finish(), &Ending::Settled))
     };
@@ -125,7 +144,7 @@ fn what_waits_for_a_connection_that_never_comes_is_kept_and_not_lost() {
 
 #[test]
 fn to_be_told_excuses_who_sends_again_and_not_who_sends_once() {
-    let failed = || Kind::SendFailed { id: MessageId("alice-3".to_owned()), reason: "timed out".to_owned() };
+    let failed = || Kind::SendFailed { id: MessageId("alice-3".into()), reason: "timed out".to_owned() };
     let planted = || Planted::good().say(ALICE).record(ALICE, failed());
     assert_eq!(outcome(&plain(planted())), (Some(Anomaly::Lost), 0));
     let retried = judge(&with_send(Send::Retry), &planted().finish(), &Ending::Settled);
@@ -183,11 +202,34 @@ fn a_page_that_is_reloaded_may_lose_what_it_had_not_sent() {
 fn what_is_awaited_keeps_a_run_going() {
     let plan = with_send(Send::Plain);
     let settled = |planted: Planted| {
-        let mut awaited = Awaited::new(&plan);
-        planted.finish().records.iter().for_each(|record| awaited.observe(record));
-        (awaited.open(), awaited.describe())
+        let mut roll = Roll::new(&plan);
+        let mut awaited = Awaited::new(&plan, &mut roll);
+        planted.finish().records.iter().for_each(|record| awaited.observe(&roll.enter(record)));
+        (awaited.open(), awaited.waits(&roll).iter().map(ToString::to_string).collect())
     };
     assert_eq!(settled(Planted::good()), (0, Vec::new()));
     let waits = vec!["alice: 1 sent without acknowledgement have not arrived".to_owned()];
     assert_eq!(settled(Planted::good().say(ALICE)), (1, waits));
+}
+
+#[test]
+fn what_is_on_its_way_to_or_from_who_is_left_broken_is_neither_awaited_nor_lost() {
+    let mut plan = plan();
+    let what = FaultAct::Pause(BOB.into());
+    plan.faults = vec![Fault { at: seconds(1).into(), lasts: Some(Span(seconds(1))), what }];
+    let open_and_lost = |plan: &Plan| {
+        let mut roll = Roll::new(plan);
+        let mut awaited = Awaited::new(plan, &mut roll);
+        let planted = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false);
+        planted
+            .emit_as(BOB, "bob emit 1", false)
+            .finish()
+            .records
+            .iter()
+            .for_each(|record| awaited.observe(&roll.enter(record)));
+        (awaited.open(), awaited.losses().len())
+    };
+    assert_eq!(open_and_lost(&plan), (2, 2));
+    plan.core = Some([ALICE.into()].into());
+    assert_eq!(open_and_lost(&plan), (0, 0));
 }

@@ -11,7 +11,7 @@ use proptest::sample::Index;
 use squall::store::{LogOffset, MessageId};
 
 use self::model::{renumbered, well_formed};
-use super::naming::Naming;
+use super::naming::named;
 use super::planted::{plan, unsettled};
 use super::{Anomaly, Ending, Verdict, judge};
 use crate::history::{History, Kind, Record};
@@ -114,7 +114,7 @@ proptest! {
         let mut records = history.records.clone();
         let mut phantom = records[place].clone();
         if let Kind::Delivered { id, offset, .. } = &mut phantom.kind {
-            *id = Some(MessageId("mallory-1".to_owned()));
+            *id = Some(MessageId("mallory-1".into()));
             if unused_offset {
                 *offset = LogOffset(last_offset(&history).0 + 1);
             }
@@ -140,10 +140,7 @@ proptest! {
         let history = renumbered(records);
         let ending = if settled { Ending::Settled } else { unsettled() };
         let broken = broken(&history, &ending);
-        let mut naming = Naming::default();
-        let named: Vec<Record> =
-            history.records.iter().map(|record| naming.name(record).into_owned()).collect();
-        for (anomaly, found) in oracle::all(&named, &ending) {
+        for (anomaly, found) in oracle::all(&named(&history.records), &ending) {
             prop_assert_eq!(broken.contains(&anomaly), found, "{}", anomaly);
         }
     }

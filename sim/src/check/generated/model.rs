@@ -195,7 +195,7 @@ pub(super) fn senseless() -> impl Strategy<Value = Vec<Record>> {
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
-    let id = || prop_oneof!["[ab]-[1-3]".prop_map(MessageId)];
+    let id = || prop_oneof!["[ab]-[1-3]".prop_map(|id| MessageId(id.into()))];
     let maybe_id = || proptest::option::weighted(0.9, id());
     let room = || prop_oneof![4 => Just("general"), 1 => Just("lobby")].prop_map(Into::into);
     let offset = || (1..6_u64).prop_map(LogOffset);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use squall::store::{LogOffset, MessageId};
 
-use crate::check::message::Message;
 use crate::check::planted::{ALICE, BOB, plan};
+use crate::check::roll::MessageName;
 use crate::check::{Anomaly, Ending};
 use crate::history::{Kind, Record};
 
@@ -34,14 +34,14 @@ fn same_life(one: &Record, other: &Record) -> bool {
     one.host == other.host && one.process == other.process
 }
 
-fn shown(record: &Record) -> Option<(Message, &str, LogOffset)> {
+fn shown(record: &Record) -> Option<(MessageName, &str, LogOffset)> {
     let Kind::Delivered { id, room, offset, .. } = &record.kind else { return None };
-    Some((Message::seen(id.as_ref(), *offset), room, *offset))
+    Some((MessageName::seen(id.as_ref(), *offset), room, *offset))
 }
 
-fn committed(record: &Record) -> Option<(Message, &str, LogOffset)> {
+fn committed(record: &Record) -> Option<(MessageName, &str, LogOffset)> {
     let Kind::Committed { id, room, offset, .. } = &record.kind else { return None };
-    Some((Message::seen(id.as_ref(), *offset), room, *offset))
+    Some((MessageName::seen(id.as_ref(), *offset), room, *offset))
 }
 
 fn duplicate_delivery(records: &[Record]) -> bool {
@@ -66,18 +66,18 @@ fn sender<'a>(records: &'a [Record], wanted: &MessageId, step: u64) -> Option<(&
 
 pub(super) fn sender_reorder(records: &[Record]) -> bool {
     let first = |record: &&Record| {
-        let Some((Message::Id(id), ..)) = shown(record) else { return false };
+        let Some((MessageName::Id(id), ..)) = shown(record) else { return false };
         sender(records, &id, record.step).is_some()
             && !records.iter().any(|earlier| {
                 earlier.step < record.step
                     && same_life(earlier, record)
-                    && shown(earlier).is_some_and(|(message, ..)| message == Message::Id(id.clone()))
+                    && shown(earlier).is_some_and(|(message, ..)| message == MessageName::Id(id.clone()))
                     && sender(records, &id, earlier.step).is_some()
             })
     };
     let firsts: Vec<Record> = records.iter().filter(first).cloned().collect();
     some_pair(&firsts, |earlier, later| {
-        let (Some((Message::Id(one), one_room, _)), Some((Message::Id(two), two_room, _))) =
+        let (Some((MessageName::Id(one), one_room, _)), Some((MessageName::Id(two), two_room, _))) =
             (shown(earlier), shown(later))
         else {
             return false;
@@ -93,7 +93,7 @@ pub(super) fn sender_reorder(records: &[Record]) -> bool {
 
 fn duplicate_commit(records: &[Record]) -> bool {
     some_pair(records, |earlier, later| match (committed(earlier), committed(later)) {
-        (Some((Message::Id(one), _, first)), Some((Message::Id(two), _, second))) => {
+        (Some((MessageName::Id(one), _, first)), Some((MessageName::Id(two), _, second))) => {
             one == two && first != second
         }
         _ => false,
@@ -135,7 +135,7 @@ fn ack_without_commit(records: &[Record]) -> bool {
         !earlier.iter().any(|other| {
             let Kind::Committed { content, .. } = &other.kind else { return false };
             committed(other)
-                .is_some_and(|(message, _, at)| message == Message::Id(id.clone()) && at == *offset)
+                .is_some_and(|(message, _, at)| message == MessageName::Id(id.clone()) && at == *offset)
                 && own.is_none_or(|own| own == *content || !is_sent(*content))
         })
     })
@@ -175,14 +175,14 @@ fn inconsistent_offset(records: &[Record]) -> bool {
     });
     let seen = |record: &Record| {
         if let Kind::Suppressed { id, offset } = &record.kind {
-            return Some((Message::Id(id.clone()), *offset));
+            return Some((MessageName::Id(id.clone()), *offset));
         }
         shown(record).map(|(message, _, offset)| (message, offset))
     };
-    let is_commit_of = |record: &Record, message: &Message| {
+    let is_commit_of = |record: &Record, message: &MessageName| {
         committed(record).is_some_and(|(committed, ..)| committed == *message)
     };
-    let places = |message: &Message, before: u64| -> Vec<LogOffset> {
+    let places = |message: &MessageName, before: u64| -> Vec<LogOffset> {
         let earlier = records.iter().filter(|record| record.step < before);
         earlier
             .filter(|record| is_commit_of(record, message))
@@ -242,11 +242,11 @@ pub(super) fn total_order_divergence(records: &[Record]) -> bool {
 }
 
 /// What clients are entitled to: message, room, place and since when, by the first record that says so.
-fn entitlements(records: &[Record]) -> Vec<(Message, &str, LogOffset, Duration)> {
-    let mut entitled: Vec<(Message, &str, LogOffset, Duration)> = Vec::new();
+fn entitlements(records: &[Record]) -> Vec<(MessageName, &str, LogOffset, Duration)> {
+    let mut entitled: Vec<(MessageName, &str, LogOffset, Duration)> = Vec::new();
     for record in records {
         let next = if let Kind::Acknowledged { id, offset } = &record.kind {
-            sent(records, id, record.step).map(|(_, room, _)| (Message::Id(id.clone()), room, *offset))
+            sent(records, id, record.step).map(|(_, room, _)| (MessageName::Id(id.clone()), room, *offset))
         } else {
             committed(record)
         };
@@ -263,7 +263,7 @@ fn lost(records: &[Record], ending: &Ending) -> bool {
     entitlements(records).iter().any(|(message, room, offset, since)| {
         [ALICE, BOB].into_iter().any(|client| {
             let mine: Vec<&Record> = records.iter().filter(|record| &*record.host == client).collect();
-            let shown: Vec<(Message, &str, LogOffset)> =
+            let shown: Vec<(MessageName, &str, LogOffset)> =
                 mine.iter().filter_map(|record| shown(record)).collect();
             let is_shown = shown.iter().any(|(other, ..)| other == message);
             let is_skipped = shown.iter().any(|(_, other, later)| other == room && later > offset);

@@ -1,5 +1,7 @@
 //! Histories in which something is lost, and some in which it only seems so.
 
+use squall::store::MessageId;
+
 use super::*;
 use crate::check::Verdict;
 use crate::check::planted::{ALICE, BOB, Planted, broken, held, seconds, unsettled};
@@ -113,7 +115,7 @@ fn everything_shown_to_everyone_is_held() {
 
 #[test]
 fn what_the_server_refuses_and_does_not_hold_is_lost() {
-    let refused = |id: &str| Kind::Failed { id: MessageId(id.to_owned()), reason: "no".to_owned() };
+    let refused = |id: &str| Kind::Failed { id: MessageId(id.into()), reason: "no".to_owned() };
     let planted = Planted::good().say(BOB).record(BOB, refused("bob-2"));
     let violation = broken(Anomaly::Lost, planted, &Ending::Settled);
     assert_eq!((violation.says.as_str(), violation.witness.len()), ("bob failed bob-2: no", 2));

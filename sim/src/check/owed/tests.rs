@@ -1,8 +1,11 @@
 //! Who owes whom what, record by record.
 
+use squall::store::MessageId;
+
 use super::*;
 use crate::check::planted::{ALICE, BOB, Planted, plan, with_send};
-use crate::plan::Op;
+use crate::history::Kind;
+use crate::plan::{Act, Op, Send};
 use crate::units::Span;
 
 fn after(plan: &Plan, planted: Planted) -> Owed {
@@ -33,7 +36,7 @@ fn it_says_who_waits_for_what() {
             "bob: has not been shown 2 committed messages, the first at offset 17",
         ]
     );
-    assert_eq!((owed.open(), owed.is_settled()), (5, false));
+    assert_eq!((owed.debts.open(), owed.is_settled()), (5, false));
 }
 
 #[test]
@@ -92,8 +95,8 @@ fn who_is_in_a_room_is_owed_what_is_said_there() {
         planted.ack(ALICE, "alice-1", 1)
     };
     assert!(after(&plan(), said(Planted::new())).is_settled(), "nobody is there");
-    assert_eq!(after(&plan(), said(Planted::new().join(BOB, "attic", 0))).open(), 1);
-    assert_eq!(after(&plan(), said(Planted::new()).join_since(BOB, "attic", 1, 0)).open(), 1);
+    assert_eq!(after(&plan(), said(Planted::new().join(BOB, "attic", 0))).debts.open(), 1);
+    assert_eq!(after(&plan(), said(Planted::new()).join_since(BOB, "attic", 1, 0)).debts.open(), 1);
     let leaves = said(Planted::new().join(BOB, "attic", 0)).leave(BOB, "attic", 0);
     assert!(after(&plan(), leaves).is_settled(), "what was said after leaving is not owed");
 }
@@ -102,7 +105,7 @@ fn who_is_in_a_room_is_owed_what_is_said_there() {
 fn repeats_and_strays_settle_nothing() {
     let planted = Planted::new().say(ALICE).commit("alice-1", 1).show(ALICE, "alice-1", 1);
     let owed = after(&plan(), planted.show(ALICE, "alice-1", 1).show(BOB, "stray", 9).ack(BOB, "stray", 9));
-    assert_eq!(owed.open(), 2, "{:?}", owed.describe());
+    assert_eq!(owed.debts.open(), 2, "{:?}", owed.describe());
 }
 
 #[test]

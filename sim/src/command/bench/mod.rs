@@ -55,6 +55,9 @@ pub(super) struct Bench {
     /// Run one seed of the reference load on this backend and say nothing: what is counted
     #[arg(long, value_name = "BACKEND", hide = true)]
     one_seed: Option<Backend>,
+    /// With so many clients, of which five speak
+    #[arg(long, value_name = "NUMBER", hide = true, requires = "one_seed", default_value_t = 5)]
+    clients: usize,
 }
 
 const BACKENDS: [Backend; 2] = [Backend::Turmoil, Backend::Event];
@@ -63,7 +66,8 @@ impl Bench {
     pub(super) fn execute(self) -> ExitCode {
         let done = match self.one_seed {
             Some(backend) => {
-                Load::reference().and_then(|load| Cost::of(&load, backend, 0)).map(|_| ExitCode::Held)
+                let load = Load::reference().map(|load| load.with_clients(self.clients));
+                load.and_then(|load| Cost::of(&load, backend, 0)).map(|_| ExitCode::Held)
             }
             None if self.instructions => instructions::gate(self.renew),
             None if self.here => self.tables().map(|()| ExitCode::Held),

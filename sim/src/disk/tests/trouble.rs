@@ -70,7 +70,7 @@ fn a_full_disk_refuses_what_grows_and_works_again_when_there_is_space() {
     let (_mount, mut connection) = prepared(OURS, &disk);
     say(&mut connection, 1).unwrap();
 
-    disk.begin(3, Trouble::Full);
+    disk.begin(3, Trouble::Full, || ());
     let refused = say(&mut connection, 2).unwrap_err();
     let read: u32 = connection.query_row("SELECT count(*) FROM said", [], |row| row.get(0)).unwrap();
     assert_eq!(disk.end(3), 1);
@@ -88,7 +88,7 @@ fn a_broken_disk_can_neither_be_written_nor_opened_until_it_is_well() {
     let (mount, mut connection) = prepared(OURS, &disk);
     say(&mut connection, 1).unwrap();
 
-    disk.begin(0, Trouble::Error);
+    disk.begin(0, Trouble::Error, || ());
     let refused = say(&mut connection, 2).unwrap_err();
     drop(connection);
     let unopened = open(&mount).and_then(|connection| super::read(&connection)).unwrap_err();
@@ -107,7 +107,7 @@ fn a_sync_takes_its_time_and_a_slow_one_more() {
     let prepared = disk.take_latency();
     say(&mut connection, 1).unwrap();
     let usual = disk.take_latency();
-    disk.begin(0, Trouble::Slow(millis(300)));
+    disk.begin(0, Trouble::Slow(millis(300)), || ());
     say(&mut connection, 2).unwrap();
     let slow = disk.take_latency();
     disk.end(0);

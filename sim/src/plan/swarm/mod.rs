@@ -15,12 +15,15 @@ use crate::draw::Stream;
 use crate::scenario::{Swarm, default_options};
 use crate::units::Span;
 
-use super::{AppKind, Backend, Guarantee, Plan, VERSION, settle_bound};
+use super::{AppKind, Backend, Guarantee, Plan, SettleBound, VERSION, core};
 
 use dice::Dice;
 
 /// Work and faults begin within this time where the swarm draws the work, so that they meet.
 const STORIES: [Duration; 3] = [Duration::from_secs(15), Duration::from_secs(30), Duration::from_secs(60)];
+
+/// How often some are left behind.
+const LEFT_BEHIND_PERCENT: u64 = 25;
 
 /// A valid plan of which nothing is told: 2 to 6 clients, and any kind of fault; nothing is excused.
 pub fn random(seed: u64) -> Plan {
@@ -37,10 +40,11 @@ pub fn random(seed: u64) -> Plan {
         network,
         ops: Vec::new(),
         faults: Vec::new(),
+        core: None,
         settle: Span::default(),
     };
     fill(&mut plan, &Swarm::default());
-    plan.settle = settle_bound(&plan);
+    plan.settle = SettleBound::of(&plan).total();
     plan
 }
 
@@ -56,6 +60,9 @@ pub(super) fn fill(plan: &mut Plan, swarm: &Swarm) {
     plan.faults = weather::faults(plan, swarm, story, Dice::new(plan.seed, Stream::Fault));
     if swarm.open.work {
         work::add_last_words(plan);
+    }
+    if Dice::new(plan.seed, Stream::Fault).happens("core", LEFT_BEHIND_PERCENT) {
+        plan.core = core::draw(plan);
     }
 }
 

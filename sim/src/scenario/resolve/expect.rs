@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use squall::reached::SITES;
+
 use super::Resolver;
 use crate::scenario::anomaly::Anomaly;
 use crate::scenario::expect::{Count, Expect};
@@ -47,25 +49,22 @@ impl Resolver<'_> {
         counted
     }
 
-    fn reached(&mut self, written: &[Spanned<String>]) -> Vec<String> {
+    fn reached(&mut self, written: &[Spanned<String>]) -> Vec<&'static str> {
         let mut reached = Vec::new();
-        for state in written {
-            if !is_state(&state.value) {
-                self.wrong(state, format!("`{}` is not the name of a state", state.value))
-                    .label("words joined by dots, such as `chat.repeat`");
-            } else if reached.contains(&state.value) {
-                self.wrong(state, format!("`{}` stands twice", state.value)).label("the second one");
-            } else {
-                reached.push(state.value.clone());
+        for place in written {
+            match squall::reached::find(&place.value) {
+                None => {
+                    self.wrong(place, format!("unknown place `{}`", place.value))
+                        .label("nothing that the program says it has reached")
+                        .help("scenarios/README.md lists what can stand here, under *What can be reached*")
+                        .did_you_mean(&place.value, SITES.iter().map(|site| site.name));
+                }
+                Some(site) if reached.contains(&site.name) => {
+                    self.wrong(place, format!("`{}` stands twice", site.name)).label("the second one");
+                }
+                Some(site) => reached.push(site.name),
             }
         }
         reached
     }
-}
-
-fn is_state(name: &str) -> bool {
-    let is_word = |word: &str| {
-        !word.is_empty() && word.chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '_'))
-    };
-    name.contains('.') && name.split('.').all(is_word)
 }

@@ -3,6 +3,7 @@
 //! Goes on after a mistake, so that all are told at once: what could not be understood is `None`, and no rule judges it.
 
 mod clients;
+mod core;
 mod expect;
 mod faults;
 mod swarm;
@@ -58,6 +59,7 @@ pub(super) fn resolve(file: &str, text: &str, written: ScenarioText) -> Result<S
     let clients = resolver.clients(written.clients.as_ref());
     let work: Vec<_> = written.work().iter().map(|step| resolver.step(step)).collect();
     let faults: Vec<_> = written.faults().iter().map(|fault| resolver.fault(fault)).collect();
+    let core = written.core.as_ref().and_then(|core| resolver.core(core));
     let settle = written.settle.as_ref().map(|settle| resolver.span(settle));
     let expect = resolver.expect(&written.expect);
     let seeds = resolver.seeds(written.seeds.as_ref());
@@ -69,6 +71,7 @@ pub(super) fn resolve(file: &str, text: &str, written: ScenarioText) -> Result<S
         clients: &clients,
         work: &work,
         faults: &faults,
+        core: core.as_ref(),
     };
     rules::judge(&told, &mut resolver);
     resolver.findings.finish()?;
@@ -84,6 +87,7 @@ pub(super) fn resolve(file: &str, text: &str, written: ScenarioText) -> Result<S
         work: work.into_iter().map(|step| step.expect(understood)).collect(),
         faults: faults.into_iter().map(|fault| fault.expect(understood)).collect(),
         swarm,
+        core,
         settle: settle.map(|settle| Span(settle.expect(understood))),
         expect,
         seeds,

@@ -32,19 +32,20 @@ impl Resolver<'_> {
     pub(super) fn step(&mut self, written: &Spanned<StepText>) -> Option<Step> {
         let StepText { at, who, act } = &written.value;
         let at = self.range(at);
-        let who = self.who(who);
+        let who = self.clients_named(who, "who");
         let act = self.act(act);
         Some(Step { at: at?, who: who?, act: act? })
     }
 
-    fn who(&mut self, who: &Spanned<Who>) -> Option<Vec<Name>> {
+    /// The clients that stand under a key.
+    pub(super) fn clients_named(&mut self, who: &Spanned<Who>, key: &str) -> Option<Vec<Name>> {
         match &who.value {
             Who::One(name) => {
                 let known = self.known_client(name, who)?;
                 Some(vec![known])
             }
             Who::Many(names) if names.is_empty() => {
-                self.wrong(who, "`who` names nobody").label("an empty list");
+                self.wrong(who, format!("`{key}` names nobody")).label("an empty list");
                 None
             }
             Who::Many(names) => {
@@ -54,7 +55,7 @@ impl Resolver<'_> {
                     .enumerate()
                     .map(|(place, name)| {
                         if names[..place].iter().any(|earlier| earlier.value == name.value) {
-                            self.wrong(name, format!("`{}` stands twice in `who`", name.value))
+                            self.wrong(name, format!("`{}` stands twice in `{key}`", name.value))
                                 .label("the second one");
                             return None;
                         }

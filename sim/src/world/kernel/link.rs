@@ -18,6 +18,7 @@ use super::impairment::{Impairment, Imposed};
 use super::marks::{Marks, Stretch, Strike, Then};
 use crate::history::{Kind, Recorder};
 use crate::plan::{Name, SERVER};
+use crate::reach::Trail;
 use crate::scenario::WORLD;
 use crate::scenario::limits::TICK;
 
@@ -25,6 +26,7 @@ use crate::scenario::limits::TICK;
 pub(in crate::world) struct Links {
     state: Mutex<State>,
     recorder: Recorder,
+    trail: Trail,
     /// Rung when a cut has come.
     bell: Bell,
     names: Vec<Name>,
@@ -88,8 +90,8 @@ pub(super) struct Held(Vec<usize>);
 /// For the faults.
 impl Links {
     /// Links between machines of those names, all well.
-    pub(super) fn new(names: Vec<Name>, recorder: Recorder, bell: Bell) -> Self {
-        Self { state: Mutex::default(), recorder, bell, names, world: WORLD.into() }
+    pub(super) fn new(names: Vec<Name>, recorder: Recorder, trail: Trail, bell: Bell) -> Self {
+        Self { state: Mutex::default(), recorder, trail, bell, names, world: WORLD.into() }
     }
 
     /// From now on a fault does this to a way, or to the only connection that it is about.
@@ -148,26 +150,24 @@ impl Links {
 
     /// Says that a fault touched a process past its connections, so many times.
     pub(in crate::world) fn touch_process(&self, fault: usize, machine: MachineId, times: u64) {
-        self.count(fault, times);
-        self.write_touched(fault, vec![self.name(machine)]);
+        self.count(fault, machine, times);
+        self.tell_touched(fault, machine);
     }
 
-    /// Says that a fault touched something, so many times, and that this excuses nothing.
-    pub(in crate::world) fn count(&self, fault: usize, times: u64) {
+    /// Says that a fault touched something of a machine, so many times. It excuses nothing until [`Links::tell_touched`].
+    pub(in crate::world) fn count(&self, fault: usize, machine: MachineId, times: u64) {
         *self.lock().touched.entry(fault).or_default() += times;
+        self.trail.touched_process(moment::now(), fault, &self.name(machine));
+    }
+
+    /// Writes into the history that a fault touched a process, which was counted before.
+    pub(in crate::world) fn tell_touched(&self, fault: usize, machine: MachineId) {
+        self.write_touched(fault, vec![self.name(machine)]);
     }
 
     /// How often each fault touched traffic.
     pub(in crate::world) fn touched(&self) -> BTreeMap<usize, u64> {
         self.lock().touched.clone()
-    }
-
-    /// Which links are blocked, and by which faults.
-    pub(in crate::world) fn blocked(&self) -> Vec<(MachineId, MachineId, Vec<usize>)> {
-        let state = self.lock();
-        let blocked =
-            state.ways.iter().map(|(&(from, to), imposed)| (from, to, blocks(imposed.iter()).collect()));
-        blocked.filter(|(_, _, faults): &(_, _, Vec<usize>)| !faults.is_empty()).collect()
     }
 }
 
@@ -226,6 +226,8 @@ impl Links {
         let written = state.written.get(&(fault, route.connection));
         if written.is_none_or(|written| now >= *written + TICK) {
             state.written.insert((fault, route.connection), now);
+            let ConnectionId { dialer, serial } = route.connection;
+            self.trail.touched_connection(now, fault, &self.name(dialer), serial);
             let mut processes: Vec<Name> = [route.from, route.to].map(|machine| self.name(machine)).into();
             // The client first.
             processes.sort_by_key(|name| **name == *SERVER);
@@ -268,7 +270,9 @@ pub(super) mod tests {
     pub(in super::super) const B: MachineId = MachineId(0);
 
     pub(in super::super) fn links() -> Links {
-        Links::new(vec![SERVER.into(), "alice".into()], Recorder::new(), Bell::default())
+        let recorder = Recorder::new();
+        let trail = Trail::new(&recorder);
+        Links::new(vec![SERVER.into(), "alice".into()], recorder, trail, Bell::default())
     }
 
     pub(in super::super) fn up(serial: u32) -> Route {

@@ -23,6 +23,7 @@ use super::pump;
 use super::socket::Socket;
 use crate::history::Recorder;
 use crate::plan::Name;
+use crate::reach::Trail;
 use crate::units::SpanRange;
 
 /// How many connections a listener holds that its process has not accepted, the unfinished ones included. Linux drops the
@@ -34,6 +35,7 @@ pub(in crate::world) struct Network {
     pub(in crate::world) links: Links,
     pub(in crate::world) bell: Bell,
     pub(in crate::world) witness: Witness,
+    trail: Trail,
     pub(super) seed: u64,
     pub(super) latency: SpanRange,
     machines: Vec<Machine>,
@@ -44,6 +46,7 @@ pub(in crate::world) struct Network {
 /// Who hears of what happens in a network.
 pub(in crate::world) struct Observers {
     pub(in crate::world) recorder: Recorder,
+    pub(in crate::world) trail: Trail,
     /// Rung for what the loop of the run must see at once.
     pub(in crate::world) bell: Bell,
     /// Sees what processes see.
@@ -104,10 +107,10 @@ impl Network {
             hosts[host].spawn(interface::read(reader, wires[&(host, host)].clone()));
             wires.insert((host, peer), sender);
         }
-        let Observers { recorder, bell, witness } = observers;
-        let links = Links::new(names, recorder, bell.clone());
-        let network =
-            Arc::new(Self { links, bell, witness, seed, latency, machines: machines.collect(), wires });
+        let Observers { recorder, trail, bell, witness } = observers;
+        let links = Links::new(names, recorder, trail.clone(), bell.clone());
+        let machines = machines.collect();
+        let network = Arc::new(Self { links, trail, bell, witness, seed, latency, machines, wires });
         for (host, arrivals) in hosts.iter().zip(arrivals) {
             host.spawn(interface::deliver(Arc::clone(&network), host.clone(), arrivals));
         }
@@ -137,6 +140,7 @@ impl Network {
             let route = Route { connection, from, to, end: End::Acceptor };
             let socket = Arc::new(Socket::new(route, None));
             kernel.sockets.insert((connection, End::Dialer), Arc::clone(&socket));
+            self.trail.dialled(moment::now(), self.name(from), connection.serial);
             socket
         };
         self.host(from).spawn(pump::dial(Arc::clone(self), Arc::clone(&socket), port));

@@ -242,7 +242,7 @@ fn a_run_that_does_not_settle_says_who_waits_for_what(backend: Backend) {
         |_, _| std::future::ready(()),
         |machine| async move {
             machine.probe.set(|| vec!["waits for an answer".to_owned()]);
-            let id = squall::store::MessageId("m-1".to_owned());
+            let id = squall::store::MessageId("m-1".into());
             let said = Kind::Sent { id, room: "general".into(), n: 1, content: 0 };
             machine.record(0, said);
         },
@@ -253,16 +253,16 @@ fn a_run_that_does_not_settle_says_who_waits_for_what(backend: Backend) {
         wait_chain,
         [
             "alice: 1 message not acknowledged: m-1",
-            "alice#1: waits for an answer",
-            "server: is not running",
-            "server -> alice: blocked by fault #0",
-            "alice -> server: blocked by fault #0",
+            "  <- alice#1: waits for an answer",
+            "  <- fault #0: partition alice -- server",
+            "  <- server: has not committed it",
+            "  <- server: is not running",
         ]
     );
     assert_eq!(outcome.elapsed, Duration::from_secs(6));
 }
 
-fn marks_are_collected_and_lines_are_stamped(backend: Backend) {
+fn places_are_counted_and_lines_are_stamped(backend: Backend) {
     let options =
         RunOptions { log: Some("squall_sim::world::tests=info".to_owned()), ..RunOptions::default() };
     let scene = Scene {
@@ -270,7 +270,9 @@ fn marks_are_collected_and_lines_are_stamped(backend: Backend) {
         client: Box::new(|machine, _ops| {
             Box::pin(async move {
                 at(&machine, 120).await;
-                tracing::trace!(reached = "a.place");
+                let place = || tracing::event!(name: "a.place", target: squall::reached::TARGET, tracing::Level::TRACE, "");
+                place();
+                place();
                 tracing::info!("hello");
             })
         }),
@@ -278,7 +280,7 @@ fn marks_are_collected_and_lines_are_stamped(backend: Backend) {
 
     let outcome = run(&plan(backend, "1s", vec![]), &scene, &options);
 
-    assert_eq!(outcome.reached.into_keys().collect::<Vec<_>>(), ["a.place"]);
+    assert_eq!(outcome.reached, [("a.place", 2)].into_iter().collect());
     let [line] = outcome.log.as_slice() else { panic!("not one line: {:?}", outcome.log) };
     assert!(line.text.starts_with("[0.120s alice#1]") && line.text.ends_with("hello"), "{line:?}");
 }
@@ -361,7 +363,7 @@ on_both_backends! {
     blocking_jobs_run_one_at_a_time_in_order_and_take_as_long_as_their_syncs,
     what_a_user_does_while_the_client_is_down_waits_for_its_next_life,
     a_run_that_does_not_settle_says_who_waits_for_what,
-    marks_are_collected_and_lines_are_stamped,
+    places_are_counted_and_lines_are_stamped,
     plans_that_name_who_is_not_there_are_refused,
     who_watches_a_run_sees_how_far_it_is,
 }

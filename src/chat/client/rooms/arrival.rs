@@ -1,14 +1,15 @@
 //! A message that arrives: whether it is the next one of its room.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::Shown;
 use crate::chat::client::ReceiveMode;
 use crate::chat::wire::{DEFAULT_ROOM, Meta};
 use crate::socket::Args;
-use crate::store::{LogOffset, MessageId};
+use crate::store::LogOffset;
 
-use super::Rooms;
+use super::{Request, Rooms};
 
 /// What to do with a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,17 +41,20 @@ impl Rooms {
         };
         // The official server sends no such object, though with recovery a string in its place.
         let meta = match args.values().get(2) {
-            Some(meta @ Value::Object(_)) => Some(serde_json::from_value::<Meta>(meta.clone())),
+            Some(meta @ Value::Object(_)) => Some(Meta::deserialize(meta)),
             Some(_) | None => None,
         };
         let meta = meta.transpose().map_err(|_| "the third argument is not { room, id, prev }")?;
         let (name, id, prev) = match meta {
-            Some(Meta { room, id, prev }) => (room, id.map(MessageId), Some(prev)),
+            Some(Meta { room, id, prev }) => (room, id, Some(prev)),
             None => (DEFAULT_ROOM.to_owned(), None, None),
         };
-        let Some(room) = self.rooms.get_mut(&name).filter(|room| room.on_server) else {
+        let is_asked = matches!(&self.asked, Some(Request::Join { room, .. }) if *room == name);
+        let Some(room) = self.rooms.get_mut(&name) else { return Ok(Arrival::Elsewhere) };
+        if !room.on_server {
+            room.went_by |= is_asked;
             return Ok(Arrival::Elsewhere);
-        };
+        }
         if !room.announced && !room.leaving {
             // Recovered of a connection whose answer to the join was lost. It comes again behind that of this one.
             return Ok(Arrival::Elsewhere);
@@ -73,6 +77,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::chat::client::rooms::Granted;
 
     fn connected(receive: ReceiveMode) -> Rooms {
         let mut rooms = Rooms::new(receive, vec!["general".to_owned(), "lobby".to_owned()]);
@@ -99,6 +104,26 @@ mod tests {
 
     fn is_next(arrival: &Result<Arrival, &str>) -> bool {
         matches!(arrival, Ok(Arrival::Next(_)))
+    }
+
+    #[test]
+    fn what_goes_by_before_a_late_answer_to_a_join_comes_again() {
+        let granted = |offset, since| Ok(Granted { offset: LogOffset(offset), since });
+        let mut rooms = Rooms::new(ReceiveMode::Resume, vec!["general".to_owned()]);
+        rooms.connected();
+        let since = Some(LogOffset::START);
+        rooms.join("lobby".to_owned(), since);
+        let join = Some(Request::Join { room: "lobby".to_owned(), since });
+        assert_eq!(rooms.next_request(), join);
+        assert_eq!(receive(&mut rooms, in_room("lobby", 0, 7)), Ok(Arrival::Elsewhere));
+
+        assert_eq!(rooms.answered(granted(41, since)), None);
+
+        assert_eq!(rooms.next_request(), Some(Request::Leave { room: "lobby".to_owned() }));
+        assert_eq!(rooms.answered(granted(7, None)), None);
+        assert_eq!(rooms.next_request(), join);
+        assert!(rooms.answered(granted(42, since)).is_some(), "now it is joined");
+        assert!(is_next(&receive(&mut rooms, in_room("lobby", 0, 7))));
     }
 
     #[test]

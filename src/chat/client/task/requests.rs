@@ -11,6 +11,7 @@ use crate::chat::client::outgoing::read_answer;
 use crate::chat::client::rooms::{Granted, Request};
 use crate::chat::wire::{JOIN, JoinedRooms, LEAVE};
 use crate::io::env::BoxFuture;
+use crate::reached::reached;
 use crate::socket::{AckError, Args};
 use crate::store::{LogOffset, OutboxStorage};
 
@@ -74,21 +75,23 @@ impl<O: OutboxStorage> Task<O> {
                 let granted =
                     read_answer(&answer).map(|offset| Granted { offset, since: since.map(LogOffset) });
                 let told = self.with_progress(|progress| progress.rooms.answered(granted));
-                self.rooms_changed(told);
+                self.tell_all(told);
             }
             Err(AckError::TimedOut) if !self.link.asked_before => {
+                reached!("chat.ask_again");
                 let asked = self.with_progress(|progress| progress.rooms.asked().cloned());
                 if let Some(request) = asked {
                     self.ask(request);
                 }
             }
             Err(AckError::TimedOut | AckError::Disconnected) => {
+                reached!("chat.ask_lost");
                 if !mem::take(&mut self.link.asked_before) {
                     // Heard before what the connection itself says of its end.
                     self.link.connected = false;
                 }
                 let told = self.with_progress(|progress| progress.rooms.unanswered());
-                self.rooms_changed(told);
+                self.tell_all(told);
             }
         }
     }
@@ -98,7 +101,7 @@ impl<O: OutboxStorage> Task<O> {
         match args.get::<JoinedRooms>(0) {
             Ok(joined) => {
                 let told = self.with_progress(|progress| progress.rooms.joined(&joined));
-                self.rooms_changed(told);
+                self.tell_all(told);
             }
             Err(error) => tracing::warn!(%error, "what the server says of rooms is ignored"),
         }
@@ -108,12 +111,10 @@ impl<O: OutboxStorage> Task<O> {
     pub(super) fn lose_rooms(&mut self) {
         self.link.asked_before = self.asked.is_some();
         let told = self.with_progress(|progress| progress.rooms.disconnected());
-        self.rooms_changed(told);
+        self.tell_all(told);
     }
 
-    /// Tells the user what happened, after the next CONNECT knows of it: nothing is asked for that was shown.
-    pub(super) fn rooms_changed(&self, told: impl IntoIterator<Item = ChatEvent>) {
-        self.client.set_auth(Some(self.with_progress(|progress| progress.rooms.auth())));
+    pub(super) fn tell_all(&self, told: impl IntoIterator<Item = ChatEvent>) {
         told.into_iter().for_each(|event| self.tell(event));
     }
 }

@@ -21,6 +21,7 @@ use bytestring::ByteString;
 use serde_json::json;
 
 use crate::engine::Sid;
+use crate::reached::reached;
 
 use super::super::unanswered::Unanswered;
 use super::super::{Args, Decoder, DisconnectReason, Encoded, Kind};
@@ -84,6 +85,7 @@ impl Hub {
         let (connection, auth) = (*connection, asking.auth.take());
         let Some(missed) = self.sessions.as_ref().and_then(|sessions| sessions.missed(&claim)) else {
             // The session has ended while the application thought about it. The client connects again, and asks anew.
+            reached!("recovery.ended_meanwhile");
             return self.close(connection, DisconnectReason::ForcedClose);
         };
         self.part(&claim);
@@ -101,7 +103,11 @@ impl Hub {
             sockets.insert(namespace.clone(), socket.clone());
         }
         self.has_joined(connection);
-        tracing::debug!(reached = "recovery.granted", %socket, missed = missed.len(), "a session is recovered");
+        reached!("recovery.granted");
+        if !missed.is_empty() {
+            reached!("recovery.replayed");
+        }
+        tracing::debug!(%socket, missed = missed.len(), "a session is recovered");
         let answer = Kind::Connect(Some(json!({ "sid": socket.as_str(), "pid": pid })));
         self.transmit(connection, namespace.clone(), answer);
         let replayed = missed.iter().filter_map(decode).collect();
@@ -115,7 +121,8 @@ impl Hub {
     fn part(&mut self, claim: &Claim) {
         let member = &self.members[&claim.socket];
         if member.is_connected() {
-            tracing::debug!(reached = "recovery.taken_over", socket = %claim.socket);
+            reached!("recovery.taken_over");
+            tracing::debug!(socket = %claim.socket, "a session is taken from a connection that it still has");
             self.close(member.connection, DisconnectReason::TransportClose);
         }
     }

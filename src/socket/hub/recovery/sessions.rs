@@ -9,8 +9,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::engine::{Entropy, Sid, Time};
+use crate::reached::reached;
 
 use super::super::super::{Args, Encoded, Namespace};
 use super::super::RoomName;
@@ -56,6 +58,30 @@ pub(in crate::socket::hub) struct Claim {
     position: u64,
 }
 
+/// Why a client cannot have the session that it asks for.
+#[derive(Debug, Error)]
+enum Refused {
+    #[error("no session has this pid")]
+    UnknownSession,
+    #[error("the session is of another namespace")]
+    OtherNamespace,
+    #[error("the offset is not one of this server")]
+    UnknownOffset,
+    #[error("what is missed is not kept any more")]
+    NotKept,
+}
+
+impl Refused {
+    fn note(&self) {
+        match self {
+            Self::UnknownSession => reached!("recovery.refused.unknown_session"),
+            Self::OtherNamespace => reached!("recovery.refused.other_namespace"),
+            Self::UnknownOffset => reached!("recovery.refused.unknown_offset"),
+            Self::NotKept => reached!("recovery.refused.not_kept"),
+        }
+    }
+}
+
 impl Sessions {
     /// None yet.
     pub(in crate::socket::hub) fn new(options: Recovery, entropy: Arc<dyn Entropy>) -> Self {
@@ -78,6 +104,7 @@ impl Sessions {
     pub(in crate::socket::hub) fn restore(&mut self, stored: Option<StoredSessions>) {
         self.journal = Some(Vec::new());
         let Some(StoredSessions { epoch, head, sessions }) = stored else { return };
+        reached!("recovery.loaded");
         (self.epoch, self.head) = (epoch, head);
         for stored in sessions {
             self.restore_one(stored);
@@ -119,6 +146,7 @@ impl Sessions {
     /// What changes from now on is stored no more. Who is told an offset from now on cannot use it at a server that has
     /// loaded what was stored before.
     pub(in crate::socket::hub) fn give_up_storing(&mut self) {
+        reached!("recovery.store_failed");
         self.journal = None;
         self.former_epoch = Some(std::mem::replace(&mut self.epoch, fresh_epoch(&*self.entropy)));
     }
@@ -213,6 +241,7 @@ impl Sessions {
     fn trim(&mut self, place: Place) {
         let Some(session) = self.sessions.get_mut(&place) else { return };
         if session.trim(self.options.max_bytes) {
+            reached!("recovery.trimmed");
             let floor = session.floor;
             self.note(|| SessionChange::Trimmed { session: place.into(), floor });
         }
@@ -235,28 +264,28 @@ impl Sessions {
     pub(in crate::socket::hub) fn claim(&self, namespace: &Namespace, auth: &Value) -> Option<Claim> {
         let pid = auth.get("pid")?.as_str()?;
         let claim = self.find(namespace, pid, auth.get("offset"));
-        if let Err(why) = claim {
-            tracing::debug!(reached = "recovery.refused", why, "a session is not recovered");
+        if let Err(refused) = &claim {
+            reached!("recovery.refused");
+            refused.note();
+            tracing::debug!(why = %refused, "a session is not recovered");
         }
         claim.ok()
     }
 
-    fn find(&self, namespace: &Namespace, pid: &str, offset: Option<&Value>) -> Result<Claim, &'static str> {
-        let place = *self.places.get(pid).ok_or("no session has this pid")?;
+    fn find(&self, namespace: &Namespace, pid: &str, offset: Option<&Value>) -> Result<Claim, Refused> {
+        let place = *self.places.get(pid).ok_or(Refused::UnknownSession)?;
         let session = self.sessions.get(&place).expect("who has a pid has a session");
         if session.namespace != *namespace {
-            return Err("the session is of another namespace");
+            return Err(Refused::OtherNamespace);
         }
         let position = match offset {
             // No event has come yet.
             None => session.start,
             // One of before is from an earlier session, whose end its client has not taken note of.
-            Some(offset) => {
-                self.position(offset).ok_or("the offset is not one of this server")?.max(session.start)
-            }
+            Some(offset) => self.position(offset).ok_or(Refused::UnknownOffset)?.max(session.start),
         };
         let claim = Claim { place, socket: session.socket.clone(), position };
-        self.missed(&claim).map(|_| claim).ok_or("what is missed is not kept any more")
+        self.missed(&claim).map(|_| claim).ok_or(Refused::NotKept)
     }
 
     fn position(&self, offset: &Value) -> Option<u64> {
@@ -280,7 +309,8 @@ impl Sessions {
             self.ends.remove(&(until, place));
         }
         if std::mem::take(&mut session.is_restored) {
-            tracing::debug!(reached = "recovery.stored", socket = %session.socket, "a session of before is recovered");
+            reached!("recovery.stored");
+            tracing::debug!(socket = %session.socket, "a session of before is recovered");
         }
         let pid = session.pid.clone();
         self.note(|| SessionChange::Resumed(place.into()));

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::engine::Sid;
+use crate::reached::reached;
 
 use super::super::super::unanswered::Unanswered;
 use super::super::members::{Member, Standing};
@@ -58,6 +59,9 @@ impl Hub {
     pub(in crate::socket::hub) fn on_persisted(&mut self, batch: BatchId) {
         let Some(durability) = &mut self.durability else { return };
         let released = durability.persisted(batch);
+        if !released.is_empty() {
+            reached!("recovery.held_back");
+        }
         self.release(released);
         self.persist();
     }

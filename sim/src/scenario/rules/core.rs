@@ -1,0 +1,49 @@
+//! Who is left behind must be broken by something, and somebody must not be left.
+
+use super::Told;
+use crate::scenario::FaultStep;
+use crate::scenario::resolve::Resolver;
+use crate::scenario::terms::{Core, Name};
+
+pub(super) fn who_is_left_is_broken(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    let (Some(core), Some(written)) = (told.core, told.written.core.as_ref()) else { return };
+    // What a swarm breaks is not known before the seed is.
+    if told.written.swarm().is_some() {
+        return;
+    }
+    let clients = || told.clients.iter().map(|(name, _)| name);
+    match core {
+        Core::Of(names) => {
+            for left in clients().filter(|name| !names.contains(*name) && !is_broken(told, name)) {
+                resolver
+                    .wrong(written, format!("nothing breaks `{left}`, who is not of the core"))
+                    .label("whoever does not stand here is left with the last of what breaks them")
+                    .help(format!("break it for a while, or write `{left}` here too"));
+            }
+            if clients().all(|name| names.contains(name)) {
+                resolver
+                    .wrong(written, "everyone is of the core")
+                    .label("nobody is left behind")
+                    .help("remove it: the world heals for everyone where nothing is said");
+            }
+        }
+        Core::Drawn => {
+            if told.clients.len() < 2 || !clients().any(|name| is_broken(told, name)) {
+                resolver
+                    .wrong(written, "nobody could be left behind")
+                    .label(
+                        "a core is drawn from two clients or more, of which something breaks one for a while",
+                    )
+                    .help("add a fault of a client that has `lasts`");
+            }
+        }
+    }
+}
+
+/// Whether something breaks a client for a while. A fault that was not understood might.
+fn is_broken(told: &Told<'_>, client: &Name) -> bool {
+    told.faults.iter().any(|fault| {
+        let breaks = |fault: &FaultStep| fault.lasts.is_some() && fault.what.victims().contains(client);
+        fault.as_ref().is_none_or(breaks)
+    })
+}
