@@ -149,6 +149,7 @@ impl Awaited {
             | Kind::Early { .. }
             | Kind::Trouble { .. }
             | Kind::Started
+            | Kind::Skipped { .. }
             | Kind::FaultBegan { .. }
             | Kind::FaultEnded { .. } => {}
         }

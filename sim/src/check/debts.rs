@@ -126,6 +126,7 @@ impl Debts {
             | Kind::Early { .. }
             | Kind::Disconnected { .. }
             | Kind::Exited { .. }
+            | Kind::Skipped { .. }
             | Kind::FaultBegan { .. }
             | Kind::FaultEnded { .. }
             | Kind::Touched { .. } => {}

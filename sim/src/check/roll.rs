@@ -152,6 +152,7 @@ fn room(kind: &Kind) -> Option<&Name> {
         | Kind::Trouble { .. }
         | Kind::Started
         | Kind::Exited { .. }
+        | Kind::Skipped { .. }
         | Kind::FaultBegan { .. }
         | Kind::FaultEnded { .. }
         | Kind::Touched { .. } => None,
@@ -185,6 +186,7 @@ fn message(kind: &Kind) -> Option<MessageName> {
         | Kind::Trouble { .. }
         | Kind::Started
         | Kind::Exited { .. }
+        | Kind::Skipped { .. }
         | Kind::FaultBegan { .. }
         | Kind::FaultEnded { .. }
         | Kind::Touched { .. } => None,

@@ -193,6 +193,10 @@ impl Fold {
                 self.tag(23);
                 self.event(id, *content);
             }
+            Kind::Skipped { what } => {
+                self.tag(30);
+                self.text(what);
+            }
             Kind::Touched { fault, processes } => {
                 self.tag(24);
                 self.number(*fault as u64);

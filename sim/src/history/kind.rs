@@ -9,7 +9,7 @@
 //! | server | at the sessions' storage | `Persisted` |
 //! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Disconnected` |
 //! | server | where its bytes go to its kernel | `Connected`, `Early` |
-//! | world | itself | `Started`, `Exited`, `FaultBegan`, `FaultEnded`, `Touched` |
+//! | world | itself | `Started`, `Exited`, `Skipped`, `FaultBegan`, `FaultEnded`, `Touched` |
 //!
 //! A *message* is what users say in chat rooms; an *event* is any other one, and its id is its text in the plan.
 
@@ -204,6 +204,11 @@ pub enum Kind {
     /// Client: the user was told of a trouble that is no message's: refused by the server, an outbox that cannot be kept.
     Trouble {
         /// In words.
+        what: String,
+    },
+    /// World: the user did this while the client did not run, and the plan says that it is never done then.
+    Skipped {
+        /// In words: `say alice 3`.
         what: String,
     },
     /// The process runs.

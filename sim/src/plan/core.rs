@@ -32,7 +32,8 @@ impl Plan {
 
     /// Of what breaks a client, that which ends last.
     fn last_to_end(&self, client: &Name) -> Option<usize> {
-        let ends = |fault: &Fault| fault.until.filter(|_| fault.what.victims().contains(client));
+        let breaks = |fault: &Fault| fault.lasts.is_some() && fault.what.victims().contains(client);
+        let ends = |fault: &Fault| breaks(fault).then(|| fault.soonest_end());
         let ends = self.faults.iter().enumerate().filter_map(|(place, fault)| Some((ends(fault)?, place)));
         ends.max().map(|(_, place)| place)
     }
@@ -70,6 +71,8 @@ pub(super) fn draw(plan: &Plan) -> Option<BTreeSet<Name>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -153,12 +156,11 @@ core: drawn
         #[test]
         fn a_core_that_is_drawn_leaves_some_and_never_all(seed: u64) {
             let mut plan = random(seed);
-            let ends = plan.faults.iter().map(|fault| fault.until.unwrap_or(fault.at));
-            let until = ends.max().unwrap_or_default();
-            let until = Some(Span(until.0 + std::time::Duration::from_secs(9)));
+            let ends = plan.faults.iter().map(Fault::soonest_end);
+            let lasts = Some(Span(ends.max().unwrap_or_default() + Duration::from_secs(9)));
             let between = [plan.clients.keys().next().cloned().unwrap_or("alice".into()), "server".into()];
-            let at = plan.faults.last().map_or(Span::default(), |fault| fault.at);
-            plan.faults.push(Fault { at, until, what: FaultAct::Partition(Pair { between }) });
+            let at = plan.faults.last().map_or(Duration::ZERO, |fault| fault.at.soonest()).into();
+            plan.faults.push(Fault { at, lasts, what: FaultAct::Partition(Pair { between }) });
 
             plan.core = draw(&plan);
 

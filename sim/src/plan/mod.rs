@@ -13,14 +13,16 @@ mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::units::Span;
 
 pub use crate::scenario::{
-    ClientPlan, ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Guarantee, Lasting,
-    Loss, Name, NetworkPlan, Pair, Path, Receive, SERVER, Send, ServerPlan, Slow, Transport,
+    ByteTrigger, ClientPlan, ClockJump, ClockSkew, Connections, Cut, Delay, DiskOpTrigger, DiskSlow,
+    EventTrigger, FaultAct, FaultKind, Guarantee, Lasting, Loss, Name, NetworkPlan, Pair, Path, Receive,
+    SERVER, Send, ServerPlan, Slow, Transport, Trigger, Ways, Which, WhileDead,
 };
 pub use act::{Act, Broadcast, Emit, Join, Say, attachment};
 pub use drawing::draw;
@@ -57,7 +59,7 @@ pub struct Plan {
     /// What users do, by time.
     #[serde(serialize_with = "text::one_a_line")]
     pub ops: Vec<Op>,
-    /// What breaks, by time.
+    /// What breaks, by when it can begin.
     #[serde(serialize_with = "text::one_a_line")]
     pub faults: Vec<Fault>,
     /// The clients for whom the world heals; absent for all of them. Of the others, each is left with the last of what
@@ -111,15 +113,47 @@ pub struct Op {
 
 /// What breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "FaultText")]
 pub struct Fault {
     /// From when.
-    pub at: Span,
-    /// Until when; absent for what takes no time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Span>,
+    pub at: Trigger,
+    /// For how long, counted from then; absent for what takes no time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Span>,
     /// What.
     pub what: FaultAct,
+}
+
+/// A fault as it may stand in a file: older plans have the time at which it ends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultText {
+    at: Trigger,
+    #[serde(default)]
+    lasts: Option<Span>,
+    #[serde(default)]
+    until: Option<Span>,
+    what: FaultAct,
+}
+
+impl TryFrom<FaultText> for Fault {
+    type Error = &'static str;
+
+    fn try_from(FaultText { at, lasts, until, what }: FaultText) -> Result<Self, Self::Error> {
+        let lasts = match (lasts, until, at.time()) {
+            (lasts, None, _) => lasts,
+            (None, Some(Span(until)), Some(at)) => Some(Span(until.saturating_sub(at))),
+            (Some(_), Some(_), _) | (None, Some(_), None) => return Err("`lasts` says for how long"),
+        };
+        Ok(Self { at, lasts, what })
+    }
+}
+
+impl Fault {
+    /// When it ends; of one that waits for something: before when it does not.
+    pub fn soonest_end(&self) -> Duration {
+        self.at.soonest() + self.lasts.unwrap_or_default().0
+    }
 }
 
 impl Plan {

@@ -226,7 +226,7 @@ fn what_is_awaited_keeps_a_run_going() {
 fn what_is_on_its_way_to_or_from_who_is_left_broken_is_neither_awaited_nor_lost() {
     let mut plan = plan();
     let what = FaultAct::Pause(BOB.into());
-    plan.faults = vec![Fault { at: Span(seconds(1)), until: Some(Span(seconds(2))), what }];
+    plan.faults = vec![Fault { at: seconds(1).into(), lasts: Some(Span(seconds(1))), what }];
     let open_and_lost = |plan: &Plan| {
         let mut roll = Roll::new(plan);
         let mut awaited = Awaited::new(plan, &mut roll);

@@ -8,7 +8,7 @@ use squall::chat::wire::DEFAULT_ROOM;
 use crate::units::Span;
 
 use super::super::drawing::content;
-use super::super::{Act, Broadcast, Emit, Join, Name, Op, Plan, Say};
+use super::super::{Act, Broadcast, Emit, Fault, Join, Name, Op, Plan, Say};
 use super::dice::Dice;
 
 /// The rooms beside the one that everyone is in.
@@ -55,7 +55,7 @@ pub(super) fn ops(plan: &Plan, story: Duration, dice: Dice) -> Vec<Op> {
 /// Everyone says one more thing once all is well and every connection that is dead is known to be: a run in which nothing
 /// that may be lost arrived would prove nothing.
 pub(super) fn add_last_words(plan: &mut Plan) {
-    let healed = plan.faults.iter().map(|fault| fault.until.unwrap_or(fault.at).0);
+    let healed = plan.faults.iter().map(Fault::soonest_end);
     let last = healed.chain(plan.ops.iter().map(|op| op.at.0)).max().unwrap_or_default();
     let at = last + noticing(plan) + AFTERWARDS;
     for name in plan.clients.keys() {
