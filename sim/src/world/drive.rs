@@ -216,8 +216,11 @@ impl<'a> Drive<'a> {
     fn see_what_began(&mut self) {
         for (place, at) in self.triggers.begun() {
             let fault = &self.plan.faults[place];
-            let end = fault.lasts.map(|lasts| (at + lasts.0, Event::Ends(place)));
-            let insists = (at + SHUTDOWN_GRACE, Event::Insists(place));
+            // What begins in the midst of a tick ends at one: so both backends end it at the same moment.
+            let begins_at_a_tick = fault.at.time().is_some();
+            let tick = |time: Duration| if begins_at_a_tick { time } else { next_tick(time) };
+            let end = fault.lasts.map(|lasts| (tick(at + lasts.0), Event::Ends(place)));
+            let insists = (tick(at + SHUTDOWN_GRACE), Event::Insists(place));
             self.schedule.extend(end);
             self.schedule.extend(asks_to_stop(&fault.what).then_some(insists));
             let last = end.map_or(at, |(end, _)| end).max(last_of(&fault.what, at));
@@ -327,6 +330,14 @@ fn asks_to_stop(fault: &FaultAct) -> bool {
 /// How long ago the last tick was, whether the backend ticks or not.
 fn since_tick(now: Duration) -> Duration {
     now.saturating_sub(TICK * u32::try_from(now.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX))
+}
+
+/// The first tick at or after a time.
+fn next_tick(time: Duration) -> Duration {
+    match since_tick(time) {
+        Duration::ZERO => time,
+        since => time - since + TICK,
+    }
 }
 
 fn millis(time: Duration) -> u64 {
