@@ -59,6 +59,7 @@ fn plan(backend: Backend, seed: u64) -> Plan {
         network: NetworkPlan { latency: "10ms..80ms".parse().expect("a range") },
         ops: vec![Op { at: span("12s"), who: "alice".into(), act: Act::Wait }],
         faults: faults.map(fault).into(),
+        heals: None,
         core: None,
         settle: span("1s"),
     }

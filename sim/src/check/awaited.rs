@@ -151,6 +151,7 @@ impl Awaited {
             | Kind::Started
             | Kind::Skipped { .. }
             | Kind::FaultBegan { .. }
+            | Kind::FaultDisarmed { .. }
             | Kind::FaultEnded { .. } => {}
         }
     }

@@ -128,6 +128,7 @@ impl Debts {
             | Kind::Exited { .. }
             | Kind::Skipped { .. }
             | Kind::FaultBegan { .. }
+            | Kind::FaultDisarmed { .. }
             | Kind::FaultEnded { .. }
             | Kind::Touched { .. } => {}
         }

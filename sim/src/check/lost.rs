@@ -229,6 +229,7 @@ impl<'r> Checker<'r> for Lost<'r> {
             | Kind::Did { .. }
             | Kind::Skipped { .. }
             | Kind::FaultBegan { .. }
+            | Kind::FaultDisarmed { .. }
             | Kind::Touched { .. } => {}
             // Which the plan may not know before.
             Kind::FaultEnded { .. } => self.deadline = self.deadline.max(entry.at + self.settle),

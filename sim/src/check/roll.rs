@@ -154,6 +154,7 @@ fn room(kind: &Kind) -> Option<&Name> {
         | Kind::Exited { .. }
         | Kind::Skipped { .. }
         | Kind::FaultBegan { .. }
+        | Kind::FaultDisarmed { .. }
         | Kind::FaultEnded { .. }
         | Kind::Touched { .. } => None,
     }
@@ -188,6 +189,7 @@ fn message(kind: &Kind) -> Option<MessageName> {
         | Kind::Exited { .. }
         | Kind::Skipped { .. }
         | Kind::FaultBegan { .. }
+        | Kind::FaultDisarmed { .. }
         | Kind::FaultEnded { .. }
         | Kind::Touched { .. } => None,
     }

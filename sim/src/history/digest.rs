@@ -125,6 +125,11 @@ impl Fold {
                 self.tag(13);
                 self.number(*fault as u64);
             }
+            // What it is stands in the plan.
+            Kind::FaultDisarmed { fault, what: _ } => {
+                self.tag(31);
+                self.number(*fault as u64);
+            }
             Kind::Trouble { what } => {
                 self.tag(14);
                 self.text(what);

@@ -69,6 +69,7 @@ impl fmt::Display for Kind {
             Self::FaultBegan { fault, what } if what.is_empty() => write!(f, "fault {fault} began"),
             Self::FaultBegan { fault, what } => write!(f, "fault {fault} began: {what}"),
             Self::FaultEnded { fault } => write!(f, "fault {fault} ended"),
+            Self::FaultDisarmed { fault, what } => write!(f, "fault {fault} never began: {what}"),
             Self::Touched { fault, processes } => write!(f, "fault {fault} touched {}", list(processes)),
         }
     }

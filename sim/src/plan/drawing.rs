@@ -28,6 +28,7 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
         network: scenario.network.clone(),
         ops: ops(scenario, seed),
         faults: faults(&scenario.faults, seed),
+        heals: None,
         core: None,
         settle: Span::default(),
     };

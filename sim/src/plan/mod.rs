@@ -62,6 +62,10 @@ pub struct Plan {
     /// What breaks, by when it can begin.
     #[serde(serialize_with = "text::one_a_line")]
     pub faults: Vec<Fault>,
+    /// From when nothing begins any more: what waits then for something is not waited for any longer. Absent where it is
+    /// waited for as long as the run goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heals: Option<Span>,
     /// The clients for whom the world heals; absent for all of them. Of the others, each is left with the last of what
     /// breaks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,6 +157,18 @@ impl Fault {
     /// When it ends; of one that waits for something: before when it does not.
     pub fn soonest_end(&self) -> Duration {
         self.at.soonest() + self.lasts.unwrap_or_default().0
+    }
+
+    /// When it ends, if it surely begins and has an end.
+    fn surely_ends(&self) -> Option<Duration> {
+        let (at, Span(lasts)) = self.at.time().zip(self.lasts)?;
+        Some(at + lasts)
+    }
+
+    /// When it ends at the latest, in a world that heals then.
+    pub fn latest_end(&self, heals: Duration) -> Duration {
+        let begins = self.at.time().unwrap_or(heals);
+        begins + self.lasts.unwrap_or_default().0
     }
 }
 

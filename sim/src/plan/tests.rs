@@ -297,6 +297,7 @@ fn a_plan_that_the_world_cannot_run_is_refused() {
         Trigger::Event(EventTrigger::Byte(ByteTrigger { path, nth, since }))
     };
     refused(|plan| plan.faults[0].at = byte(path(), 0), "it cannot begin with byte 0");
+    refused(|plan| plan.heals = Some(Span::default()), "it goes on after the world heals at 0s");
     let connections =
         Connections { between: ["alice".into(), "server".into()], connection: Some(Which::Nth(0)) };
     let reset =

@@ -73,7 +73,18 @@ impl Plan {
         self.validate_ops()?;
         self.validate_presence()?;
         self.validate_faults()?;
+        self.validate_healing()?;
         self.validate_core()
+    }
+
+    /// What has not begun by then never does, so everything must have had its time.
+    fn validate_healing(&self) -> Result<(), PlanError> {
+        let Some(heals) = self.heals else { return Ok(()) };
+        self.validate_time("heals", heals)?;
+        let late = self.faults.iter().position(|fault| fault.soonest_end() > heals.0);
+        late.map_or(Ok(()), |late| {
+            Err(Part::Fault(late).wrong(format!("it goes on after the world heals at {heals}")))
+        })
     }
 
     fn validate_core(&self) -> Result<(), PlanError> {

@@ -69,6 +69,8 @@ enum Event {
     /// It asked a process to stop [`SHUTDOWN_GRACE`] ago.
     Insists(usize),
     Op(usize),
+    /// What has not begun yet never does.
+    Heals,
 }
 
 impl<'a> Drive<'a> {
@@ -195,6 +197,7 @@ impl<'a> Drive<'a> {
                 Event::Op(op) => self.roster.act(&self.plan.ops[op].who, self.plan.ops[op].act.clone()),
                 Event::Begins(place) => self.triggers.begin(place, at),
                 Event::Arms(place) => self.triggers.arm(place),
+                Event::Heals => self.triggers.disarm(),
                 Event::Ends(place) if self.plan.stays(place) => {
                     tracing::debug!(fault = place, "fault stays for good");
                 }
@@ -319,7 +322,8 @@ fn schedule(plan: &Plan) -> BTreeSet<(Duration, Event)> {
         Some(at) => Some((at, Event::Begins(place))),
         None => Some((fault.at.soonest(), Event::Arms(place))).filter(|(since, _)| !since.is_zero()),
     });
-    ops.chain(faults).collect()
+    let heals = plan.heals.map(|heals| (heals.0, Event::Heals));
+    ops.chain(faults).chain(heals).collect()
 }
 
 /// Whether a fault asks a process to stop, which it may take its time for.

@@ -1,9 +1,11 @@
 //! When faults begin: at the time that the loop of the run sees to, or at once with something that happens, in the midst of it.
 //!
 //! In: the faults of the plan, and the places where something can happen: the history, disks, links. Out: faults that begin.
-//! The loop hears of them afterwards, so that it can end them; it alone starts processes.
+//! The loop hears of them afterwards, so that it can end them; it alone starts processes. What has not begun when the world
+//! heals never does.
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::bell::Bell;
@@ -23,6 +25,8 @@ pub(super) struct Triggers {
     recorder: Recorder,
     bell: Bell,
     world: Name,
+    /// Which wait for something.
+    armed: Mutex<BTreeSet<usize>>,
     /// Which have begun since this was last asked, and when.
     begun: Mutex<Vec<(usize, Duration)>>,
     /// Which kind does nothing.
@@ -45,6 +49,7 @@ impl Triggers {
             recorder: recorder.clone(),
             bell: network.bell.clone(),
             world: WORLD.into(),
+            armed: Mutex::default(),
             begun: Mutex::default(),
             #[cfg(test)]
             taken_out: options.taken_out,
@@ -54,10 +59,11 @@ impl Triggers {
     /// From now on the fault at that place in the plan begins with what it waits for.
     pub(super) fn arm(self: &Arc<Self>, place: usize) {
         let Trigger::Event(event) = &self.faults[place].at else { return };
+        self.armed().insert(place);
         // Who strikes holds nothing that would keep the run's world when the run is over.
         let triggers = Arc::downgrade(self);
         let strike = move || {
-            if let Some(triggers) = triggers.upgrade() {
+            if let Some(triggers) = triggers.upgrade().filter(|triggers| triggers.armed().remove(&place)) {
                 triggers.begin(place, moment::now());
             }
         };
@@ -73,6 +79,14 @@ impl Triggers {
                     self.network.links.strike_at(stretch, byte.nth.low, Box::new(strike));
                 }
             }
+        }
+    }
+
+    /// The world heals: what still waits for something never begins.
+    pub(super) fn disarm(&self) {
+        for place in std::mem::take(&mut *self.armed()) {
+            let what = self.faults[place].what.to_string();
+            self.record(Kind::FaultDisarmed { fault: place, what });
         }
     }
 
@@ -116,6 +130,10 @@ impl Triggers {
     /// Writes a record that is no process's.
     pub(super) fn record(&self, kind: Kind) {
         self.recorder.record(moment::now(), &self.world, 0, 0, kind);
+    }
+
+    fn armed(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.armed.lock().expect("no one panics while holding it")
     }
 
     fn play(&self, place: usize, moment: Moment) {

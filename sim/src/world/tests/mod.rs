@@ -71,6 +71,7 @@ fn plan(backend: Backend, lasts: &str, faults: Vec<Fault>) -> Plan {
         network: NetworkPlan { latency: "20ms".parse().expect("a range") },
         ops: vec![Op { at: span(lasts), who: alice, act: Act::Say("the end".into()) }],
         faults,
+        heals: None,
         core: None,
         settle: span("10s"),
     }

@@ -111,6 +111,31 @@ fn a_fault_that_waits_for_what_never_happens_never_begins(backend: Backend) {
     assert_eq!(spans(&outcome), []);
 }
 
+fn what_still_waits_when_the_world_heals_never_begins(backend: Backend) {
+    let notes = Notes::default();
+    let faults = vec![with(byte(3, up()), Some("300ms"), stall()), with(byte(4, up()), Some("2s"), stall())];
+    let plan = Plan { heals: Some(span("1s")), ..plan(backend, "6s", faults) };
+
+    let outcome = play(&plan, echo(&notes), talker(&notes, &[500, 1500]));
+
+    assert_eq!(notes.of("server"), ["0.070s accepted", "0.520s one", "1.520s two"]);
+    assert_eq!(spans(&outcome), [(510, 0, true), (810, 0, false)]);
+    let disarmed = outcome.history.records.iter().filter_map(|record| {
+        if let Kind::FaultDisarmed { fault, .. } = &record.kind { Some((record.at, *fault)) } else { None }
+    });
+    assert_eq!(disarmed.collect::<Vec<_>>(), [(Duration::from_secs(1), 1)]);
+}
+
+fn what_begins_within_a_tick_ends_at_one(backend: Backend) {
+    let notes = Notes::default();
+    let what = kill("alice");
+    let plan = plan(backend, "6s", vec![with(EventTrigger::Step(exactly(2)), Some("1995ms"), what)]);
+
+    let outcome = play(&plan, echo(&notes), in_one_breath);
+
+    assert_eq!(spans(&outcome), [(1000, 0, true), (3000, 0, false)]);
+}
+
 /// Adds a line every second, and notes how that went.
 async fn chronicler(machine: Machine, notes: Notes) {
     let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_URI;
@@ -163,4 +188,6 @@ on_both_backends! {
     a_fault_that_waits_for_what_never_happens_never_begins,
     operations_of_a_disk_count_from_when_they_are_to_and_the_one_that_is_waited_for_meets_the_fault,
     two_faults_begin_with_one_byte,
+    what_still_waits_when_the_world_heals_never_begins,
+    what_begins_within_a_tick_ends_at_one,
 }
