@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::backend::{self, Backend};
 use super::bell::Bell;
-use super::faults::SHUTDOWN_GRACE;
+use super::faults::{SHUTDOWN_GRACE, ends_at_next_tick};
 use super::host::Host;
 use super::kernel::{Network, Observers};
 use super::roster::{self, Roster};
@@ -222,7 +222,9 @@ impl<'a> Drive<'a> {
             // What begins in the midst of a tick ends at one: so both backends end it at the same moment.
             let begins_at_a_tick = fault.at.time().is_some();
             let tick = |time: Duration| if begins_at_a_tick { time } else { next_tick(time) };
-            let end = fault.lasts.map(|lasts| (tick(at + lasts.0), Event::Ends(place)));
+            let lasting = fault.lasts.map(|lasts| tick(at + lasts.0));
+            let end = lasting.or_else(|| ends_at_next_tick(fault).then(|| tick_after(at)));
+            let end = end.map(|end| (end, Event::Ends(place)));
             let insists = (tick(at + SHUTDOWN_GRACE), Event::Insists(place));
             self.schedule.extend(end);
             self.schedule.extend(asks_to_stop(&fault.what).then_some(insists));
@@ -261,7 +263,7 @@ impl<'a> Drive<'a> {
         let at = *self.takes_over_at.get_or_insert(match self.plan.backend {
             // It ended since the last tick.
             plan::Backend::Turmoil => now,
-            plan::Backend::Event => now.saturating_sub(since_tick(now)) + TICK,
+            plan::Backend::Event => tick_after(now),
         });
         if now < at {
             return Vec::new();
@@ -340,8 +342,13 @@ fn since_tick(now: Duration) -> Duration {
 fn next_tick(time: Duration) -> Duration {
     match since_tick(time) {
         Duration::ZERO => time,
-        since => time - since + TICK,
+        _ => tick_after(time),
     }
+}
+
+/// The first tick after a time.
+fn tick_after(time: Duration) -> Duration {
+    time.saturating_sub(since_tick(time)) + TICK
 }
 
 fn millis(time: Duration) -> u64 {

@@ -84,7 +84,7 @@ pub(super) fn apply(machines: &Machines, network: &Network, fault: &Fault, place
         (FaultAct::RollingRestart(_), Moment::Ends) => {}
 
         (FaultAct::Reload(name), Moment::Begins) => {
-            on(name, &|machine| machine.reload(place, fault.lasts.is_some()));
+            on(name, &|machine| machine.reload(place, fault.lasts.is_some() || ends_at_next_tick(fault)));
         }
         (FaultAct::Reload(name), Moment::Ends) => on(name, &|machine| machine.revive(place)),
 
@@ -147,6 +147,11 @@ pub(super) fn apply(machines: &Machines, network: &Network, fault: &Fault, place
             Moment::Insists,
         ) => {}
     }
+}
+
+/// Whether what takes no time ends at the next tick: only there does a process begin, and it may be gone within one.
+pub(super) fn ends_at_next_tick(fault: &Fault) -> bool {
+    matches!(fault.what, FaultAct::Reload(_)) && fault.lasts.is_none() && fault.at.time().is_none()
 }
 
 /// Where a path is now; nowhere where it is about a connection that is not there.

@@ -99,7 +99,7 @@ impl Triggers {
             fault.what,
             FaultAct::Reset(_) | FaultAct::HalfOpen(_) | FaultAct::Reload(_) | FaultAct::ClockJump(_)
         );
-        if takes_no_time && fault.lasts.is_none() {
+        if takes_no_time && fault.lasts.is_none() && !faults::ends_at_next_tick(fault) {
             self.record(Kind::FaultEnded { fault: place });
         }
         self.begun.lock().expect("no one panics while holding it").push((place, at));

@@ -126,6 +126,19 @@ fn what_still_waits_when_the_world_heals_never_begins(backend: Backend) {
     assert_eq!(disarmed.collect::<Vec<_>>(), [(Duration::from_secs(1), 1)]);
 }
 
+fn a_page_that_is_loaded_again_within_a_tick_is_back_at_the_next(backend: Backend) {
+    let notes = Notes::default();
+    let reload = FaultAct::Reload("alice".into());
+    let plan = plan(backend, "6s", vec![with(EventTrigger::Step(exactly(2)), None, reload)]);
+
+    let outcome = play(&plan, echo(&notes), in_one_breath);
+
+    let lives = outcome.history.records.iter().filter(|record| record.kind == Kind::Started);
+    let lives: Vec<_> = lives.map(|record| (record.at.as_millis(), &*record.host, record.process)).collect();
+    assert_eq!(lives, [(0, SERVER, 1), (0, "alice", 1), (1010, "alice", 2)]);
+    assert_eq!(spans(&outcome), [(1000, 0, true), (1010, 0, false)]);
+}
+
 fn what_begins_within_a_tick_ends_at_one(backend: Backend) {
     let notes = Notes::default();
     let what = kill("alice");
@@ -189,5 +202,6 @@ on_both_backends! {
     operations_of_a_disk_count_from_when_they_are_to_and_the_one_that_is_waited_for_meets_the_fault,
     two_faults_begin_with_one_byte,
     what_still_waits_when_the_world_heals_never_begins,
+    a_page_that_is_loaded_again_within_a_tick_is_back_at_the_next,
     what_begins_within_a_tick_ends_at_one,
 }
