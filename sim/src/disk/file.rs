@@ -7,13 +7,27 @@ use super::power::{Dice, Writeback};
 /// What a disk writes in one piece, or nearly so.
 const SECTOR: usize = 512;
 
+/// How much of what is durable may wait to be put into its place.
+const SYNCED_MAX: usize = 4 << 20;
+
 /// The bytes of a file. Knows no name.
 #[derive(Default)]
 pub(super) struct File {
     volatile: Vec<u8>,
-    durable: Vec<u8>,
+    durable: Durable,
     /// What was done to it since it was last synced, in order.
     unsynced: Vec<Change>,
+}
+
+/// What outlives a loss of power. Few runs ever ask, and a file is synced all the time: it is put together when it is
+/// asked for.
+#[derive(Default)]
+struct Durable {
+    bytes: Vec<u8>,
+    /// What was done to it besides, in order.
+    synced: Vec<Change>,
+    /// How many bytes were written in that.
+    waiting: usize,
 }
 
 #[derive(Debug)]
@@ -50,26 +64,25 @@ impl File {
 
     /// What was done to it is durable.
     pub(super) fn sync(&mut self) {
-        for change in self.unsynced.drain(..) {
-            change.apply(&mut self.durable);
-        }
+        self.durable.take(&mut self.unsynced);
     }
 
     /// Some of what was done to it is durable, and the rest will never be: after an fsync that failed, Linux takes all
     /// pages for clean, shows them to readers, and does not write them again. The next fsync succeeds.
     pub(super) fn fail_to_sync(&mut self, dice: Dice) {
-        self.durable = self.survivors(dice);
+        self.durable.bytes = self.survivors(dice);
         self.unsynced.clear();
     }
 
     /// What was not synced has survived, or not.
     pub(super) fn lose_power(&mut self, dice: Dice) {
         self.fail_to_sync(dice);
-        self.volatile.clone_from(&self.durable);
+        self.volatile.clone_from(&self.durable.bytes);
     }
 
-    fn survivors(&self, dice: Dice) -> Vec<u8> {
-        let mut survived = self.durable.clone();
+    /// The bytes that are durable, with some of what was not synced.
+    fn survivors(&mut self, dice: Dice) -> Vec<u8> {
+        let mut survived = self.durable.bytes().clone();
         if self.unsynced.is_empty() {
             return survived;
         }
@@ -82,7 +95,7 @@ impl File {
             let part = sector as u64 + 1;
             let from = sector * SECTOR;
             let mut bytes = [0; SECTOR];
-            let durable = self.durable.get(from..).unwrap_or_default();
+            let durable = self.durable.bytes.get(from..).unwrap_or_default();
             let known = durable.len().min(SECTOR);
             bytes[..known].copy_from_slice(&durable[..known]);
 
@@ -124,7 +137,30 @@ impl File {
     }
 }
 
+impl Durable {
+    fn take(&mut self, changes: &mut Vec<Change>) {
+        self.waiting += changes.iter().map(Change::bytes).sum::<usize>();
+        self.synced.append(changes);
+        if self.waiting > SYNCED_MAX {
+            self.bytes();
+        }
+    }
+
+    fn bytes(&mut self) -> &Vec<u8> {
+        self.synced.drain(..).for_each(|change| change.apply(&mut self.bytes));
+        self.waiting = 0;
+        &self.bytes
+    }
+}
+
 impl Change {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Write { bytes, .. } => bytes.len(),
+            Self::Truncate { .. } => 0,
+        }
+    }
+
     fn apply(&self, contents: &mut Vec<u8>) {
         match self {
             Self::Write { offset, bytes } => {
@@ -133,6 +169,10 @@ impl Change {
                 }
                 let (over, beyond) = bytes.split_at(bytes.len().min(contents.len() - offset));
                 contents[*offset..offset + over.len()].copy_from_slice(over);
+                if contents.capacity() - contents.len() < beyond.len() {
+                    // A journal grows page by page, and is copied whenever it moves.
+                    contents.reserve(3 * contents.len() + beyond.len());
+                }
                 contents.extend_from_slice(beyond);
             }
             Self::Truncate { length } => contents.resize(*length, 0),
