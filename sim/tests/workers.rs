@@ -37,6 +37,9 @@ impl App for Planted {
             "loop" if plan.seed == SEED => loop {
                 std::hint::spin_loop();
             },
+            "sleep" if plan.seed == SEED => loop {
+                std::thread::park();
+            },
             "abort" if plan.seed == SEED => std::process::abort(),
             "print" => println!("{{ \"a line\": \"that is no answer\" }}"),
             _ => {}
@@ -64,6 +67,9 @@ fn main() -> ExitCode {
         _ => {
             let trials = [
                 Trial::test("a_livelock_is_named_and_the_others_are_tried", livelock),
+                // Only there it is known who works.
+                #[cfg(target_os = "linux")]
+                Trial::test("a_worker_that_sleeps_is_named_and_the_others_are_tried", sleep),
                 Trial::test("a_worker_that_dies_is_named_and_the_others_are_tried", death),
                 Trial::test("what_the_program_prints_is_no_answer", print),
                 Trial::test("one_worker_and_three_come_to_the_same", any_number),
@@ -112,6 +118,18 @@ fn livelock() -> Result<(), Failed> {
     let complaints = tally.complaints(&scenario(), false).join("\n");
     assert!(complaints.contains("two-clients-chat, seed 3: livelock"), "{complaints}");
     assert!(complaints.contains("smoke/two-clients-chat.yaml --seed 3"), "{complaints}");
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn sleep() -> Result<(), Failed> {
+    // It may sleep fifteen times as long.
+    let patience = Duration::from_millis(500);
+    let tally = hunt("sleep", 2, patience);
+    assert_eq!(lost(&tally), &Lost::Asleep(patience * 15));
+    let complaints = tally.complaints(&scenario(), false).join("\n");
+    assert!(complaints.contains("two-clients-chat, seed 3: asleep"), "{complaints}");
+    assert!(complaints.contains("waits for something outside of its world"), "{complaints}");
     Ok(())
 }
 

@@ -193,6 +193,7 @@ fn find(fate: &Fate, expectations: &Expectations) -> Option<(u64, String)> {
         }
         Fate::Tried(_) => None,
         Fate::Lost(seed, Lost::Stuck(_)) => Some((*seed, "livelock".to_owned())),
+        Fate::Lost(seed, Lost::Asleep(_)) => Some((*seed, "asleep".to_owned())),
         Fate::Lost(seed, Lost::Died(how)) => Some((*seed, format!("death: {how}"))),
     }
 }

@@ -52,8 +52,10 @@ pub enum Fate {
 /// Why there is no history of a seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lost {
-    /// Its virtual time stood still for so long, and its process was ended.
+    /// Its virtual time stood still for so long while its process worked, as far as that is known, and the process was ended.
     Stuck(Duration),
+    /// Its virtual time stood still for so long while its process did nothing, and the process was ended.
+    Asleep(Duration),
     /// Its process died, and how.
     Died(String),
 }
@@ -173,6 +175,7 @@ impl Lost {
         let (name, place) = (subject.name(), path.as_str());
         match self {
             Self::Stuck(patience) => Failure::stuck((&name, place), seed, *patience),
+            Self::Asleep(patience) => Failure::asleep((&name, place), seed, *patience),
             Self::Died(how) => Failure::died((&name, place), seed, how),
         }
         .on(subject.backend)

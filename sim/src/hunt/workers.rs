@@ -205,7 +205,7 @@ impl Workers {
         let Some(mut worker) = self.workers.remove(&number) else { return };
         let mut left = worker.left.clone();
         if let Some(seed) = left.next() {
-            told(Fate::Lost(seed, worker.post_mortem(self.patience)));
+            told(Fate::Lost(seed, worker.post_mortem()));
         }
         if !left.is_empty() {
             hunt.waiting.push_front(left);
