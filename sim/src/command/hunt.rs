@@ -34,6 +34,7 @@ use super::{crew, load_or_say, run};
                                                    other seeds than last night; a line of JSON for each find
 
 At the end stand what faults led to, which of them met which states of the protocol, and what was never reached.
+Each tenth seed is run twice; where its digests differ, that is a find.
 A find is said at once, with the command that replays it; `cargo sim shrink FILE --seed N` makes it small.
 Exit codes are those of `run`.")]
 pub(super) struct Hunt {
@@ -59,6 +60,9 @@ pub(super) struct Hunt {
     out: Option<PathBuf>,
 }
 
+/// Each so-manieth seed is run twice, and its two digests are compared.
+const TWICE_EACH: u64 = 10;
+
 /// How many seeds of a scenario are tried before it is the next one's turn.
 const ROUND: u64 = 100;
 
@@ -77,7 +81,7 @@ impl Hunt {
             }
         };
         match crew::workers(self.jobs) {
-            Ok(workers) => self.search(&subjects, Finds { out, number: 0 }, workers),
+            Ok(workers) => self.search(&subjects, Finds { out, number: 0 }, workers.twice_each(TWICE_EACH)),
             Err(error) => {
                 anstream::eprintln!("error: failed to prepare workers: {error}");
                 ExitCode::HarnessFailed
@@ -245,7 +249,7 @@ fn report(searched: &[Searched<'_>], finds: &mut Finds, real: Duration) -> ExitC
     let summary = Summary::of(&lines, real);
     anstream::println!("\n{}\n\n{}\n{} found", coverage.render(), summary.render(true), finds.number);
     finds.write(&json!({
-        "seeds": summary.seeds, "messages": summary.messages, "found": finds.number,
+        "seeds": summary.seeds, "run_twice": summary.twice, "messages": summary.messages, "found": finds.number,
         "simulated_seconds": summary.simulated.as_secs(), "real_seconds": real.as_secs(), "exit_code": exit.code(),
         "weather": summary.weather, "coverage": coverage.to_json(),
     }));

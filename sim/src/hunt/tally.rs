@@ -18,6 +18,8 @@ use super::{Judged, Tried, Wrong, judged};
 pub struct Tally {
     /// How many seeds were run to their end.
     pub seeds: u64,
+    /// How many of them were run twice.
+    pub twice: u64,
     /// How many messages the checkers followed.
     pub messages: u64,
     /// How often its faults touched traffic.
@@ -64,8 +66,9 @@ impl Tally {
     /// Adds a seed.
     pub fn add(&mut self, tried: Tried) {
         let Tried { seed, digest, messages, elapsed, touched, counted, reached, matrix, .. } = tried;
-        let Tried { weather, wrong, diverged, .. } = tried;
+        let Tried { weather, wrong, twice, diverged, .. } = tried;
         self.seeds += 1;
+        self.twice += u64::from(twice);
         self.messages += messages;
         self.elapsed += elapsed;
         self.observed.reached.add(&reached);

@@ -1,5 +1,6 @@
 //! One worker process, as its parent has it: what it was given, and whether it moves.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -67,8 +68,8 @@ impl Worker {
         self.left.is_empty()
     }
 
-    /// Gives it seeds of a source.
-    pub(super) fn give(&mut self, number: u64, source: &Source, seeds: Range<u64>, twice: u64) {
+    /// Gives it seeds of a source, of which it runs some twice.
+    pub(super) fn give(&mut self, number: u64, source: &Source, seeds: Range<u64>, twice: BTreeSet<u64>) {
         if self.source != Some(number) {
             self.order(&Order::Source(source.clone()));
             self.source = Some(number);
