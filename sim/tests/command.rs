@@ -258,6 +258,17 @@ fn a_run_says_what_was_reached_by_which_fault_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_hunt_that_is_to_be_rough_and_was_not_is_exit_4_and_says_where() {
+    let output = sim(&["hunt", SMOKE, "--seeds", "2", "--rough"]);
+    assert_eq!(exit_code(&output), 4, "{}", stdout(&output));
+    for what in
+        ["kill touched traffic in 0 of 2 seeds, not in 5 % of them", "repeats suppressed: 0, not 1000"]
+    {
+        assert!(stderr(&output).contains(&format!("too calm: {what}")), "{what}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_hunt_for_a_time_ends_with_it() {
     let output = sim(&["hunt", SMOKE, "--for", "1ms"]);
     assert_eq!(exit_code(&output), 0, "{}", stderr(&output));
