@@ -8,8 +8,10 @@
 //! - **lost** when the connection that was to bring it has been replaced by another, or the run is over;
 //! - **excused** where a fault touched that connection, where the process at its end was gone, or where a sender that sends
 //!   again was told that sending failed;
-//! - **given up** where its reader wanted to disconnect, and **unsent** where its sender never connected again: neither is a
-//!   loss.
+//! - **refused** where its sender was told that sending failed, and it is too long;
+//! - **given up** where its reader wanted to disconnect, and **unsent** where its sender never connected again.
+//!
+//! Of these only what is lost is a loss.
 
 mod relays;
 
@@ -20,6 +22,7 @@ use squall::store::LogOffset;
 
 use self::relays::Relays;
 use super::debts::{Wait, connected_at_the_end};
+use super::oversized::Oversized;
 use super::presence::{Presence, Presences};
 use super::roll::{Entry, Host, Message, Roll};
 use super::rooms::Rooms;
@@ -37,6 +40,9 @@ pub(super) struct Awaited {
     rooms: Rooms,
     presences: Presences,
     committed: BTreeSet<Message>,
+    oversized: Oversized,
+    /// Which messages were sent that are.
+    to_refuse: BTreeSet<Message>,
     /// On its way to the server.
     up: BTreeMap<Message, Thing>,
     /// On its way to a client that is shown the chat live.
@@ -96,6 +102,8 @@ impl Awaited {
             rooms: Rooms::new(plan, roll),
             presences: Presences::new(plan, roll),
             committed: BTreeSet::new(),
+            oversized: Oversized::of(plan),
+            to_refuse: BTreeSet::new(),
             up: BTreeMap::new(),
             down: BTreeMap::new(),
             listening: BTreeSet::new(),
@@ -113,7 +121,7 @@ impl Awaited {
         self.presences.observe(entry);
         let message = entry.message;
         match &entry.kind {
-            Kind::Sent { .. } if self.senders.get(&entry.who) == Some(&Send::Plain) => self.send(entry),
+            Kind::Sent { content, .. } => self.say(entry, *content),
             Kind::Emitted { volatile: false, .. } => self.emit(entry),
             Kind::SendFailed { .. } => self.report(entry),
             Kind::Failed { .. } => drop(self.up.remove(&message)),
@@ -135,8 +143,7 @@ impl Awaited {
             Kind::Did { act: "disconnect" } => self.give_up(entry.who),
             Kind::Exited { .. } => self.exit(entry),
             Kind::Touched { .. } => self.touch(entry),
-            Kind::Sent { .. }
-            | Kind::Emitted { .. }
+            Kind::Emitted { .. }
             | Kind::Relayed { .. }
             | Kind::Connected { peer: Some(_) }
             | Kind::Did { .. }
@@ -151,6 +158,16 @@ impl Awaited {
             | Kind::Started
             | Kind::FaultBegan { .. }
             | Kind::FaultEnded { .. } => {}
+        }
+    }
+
+    /// A user says something: what is not sent plainly will be answered.
+    fn say(&mut self, entry: &Entry<'_>, content: u64) {
+        if self.oversized.contains(content) {
+            self.to_refuse.insert(entry.message);
+        }
+        if self.senders.get(&entry.who) == Some(&Send::Plain) {
+            self.send(entry);
         }
     }
 
@@ -196,6 +213,10 @@ impl Awaited {
 
     /// To be told of a loss does not make it legal for who sends once.
     fn report(&mut self, entry: &Entry<'_>) {
+        if self.to_refuse.contains(&entry.message) {
+            self.up.remove(&entry.message);
+            return;
+        }
         if self.senders.get(&entry.who) == Some(&Send::Plain) {
             return;
         }

@@ -7,7 +7,8 @@ use crate::check::planted::{
     ALICE, BOB, Planted, first_socket, plan, seconds, unsettled, with_receive, with_send,
 };
 use crate::check::{Anomaly, Ending, Judgement, Verdict, judge};
-use crate::plan::{Fault, FaultAct};
+use crate::history::content_digest;
+use crate::plan::{Act, Fault, FaultAct};
 use crate::units::Span;
 
 fn plain(planted: Planted) -> Judgement {
@@ -242,4 +243,33 @@ fn what_is_on_its_way_to_or_from_who_is_left_broken_is_neither_awaited_nor_lost(
     assert_eq!(open_and_lost(&plan), (2, 2));
     plan.core = Some([ALICE.into()].into());
     assert_eq!(open_and_lost(&plan), (0, 0));
+}
+
+#[test]
+fn what_is_sent_to_the_socket_of_who_has_disconnected_and_is_on_its_way_back_is_not_owed() {
+    let away = |planted: Planted| planted.record(BOB, Kind::Did { act: "disconnect" }).disconnect(BOB);
+    let back = |planted: Planted| planted.record(BOB, Kind::Did { act: "connect" });
+    let late = back(away(Planted::good())).broadcast(ALICE, &[BOB], &[ALICE], false).connect(BOB);
+    assert!(matches!(lost(late.hold(BOB, "another")), (Verdict::Held { .. }, 0)));
+    let stayed = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false).disconnect(BOB).connect(BOB);
+    assert!(matches!(lost(stayed.hold(BOB, "another")), (Verdict::Broken(_), 0)));
+}
+
+#[test]
+fn who_says_too_much_plainly_is_owed_the_word_that_it_is_too_much() {
+    let too_long = "a".repeat(70_000);
+    let mut plan = with_send(Send::Plain);
+    let Some(Act::Say(say)) = plan.ops.last_mut().map(|op| &mut op.act) else { panic!("bob speaks last") };
+    say.content.clone_from(&too_long);
+    let sent = |id: &str| Kind::Sent {
+        id: MessageId(id.into()),
+        room: "general".into(),
+        n: 2,
+        content: content_digest(&too_long, None),
+    };
+    let said = || Planted::good().record(BOB, sent("bob-2"));
+    let told = Kind::SendFailed { id: MessageId("bob-2".into()), reason: "too large".to_owned() };
+    let judged = |planted: Planted| outcome(&judge(&plan, &planted.finish(), &Ending::Settled));
+    assert_eq!(judged(said()), (Some(Anomaly::Lost), 0), "not told");
+    assert_eq!(judged(said().record(BOB, told)), (None, 0), "told");
 }
