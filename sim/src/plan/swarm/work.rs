@@ -224,7 +224,7 @@ impl User<'_> {
     /// About the largest that servers take, from some.
     fn largest_event(&self) -> Option<Intent> {
         let happens = self.dice.happens(&self.key("largest"), LARGEST_PERCENT);
-        let act = Unnumbered::Emit(Emit { binary: Some(LARGEST_ATTACHMENT), ack: true, ..plain_emit() });
+        let act = Unnumbered::Emit(Emit { binary: Some(LARGEST_ATTACHMENT), ..plain_emit() });
         happens.then(|| Intent { at: self.at("largest/at"), act })
     }
 
