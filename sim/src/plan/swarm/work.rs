@@ -43,10 +43,11 @@ const ATTACHMENTS: [Option<u32>; 9] =
     [None, None, None, None, Some(0), Some(1), Some(1_000), Some(16_384), Some(200_000)];
 
 /// About the most that a POST takes, as base64 and with what stands around it: servers take a million bytes. Once in a plan at
-/// most: of two, a server could not keep the second for who has not read the first.
+/// most, and nothing else in it is so large: a server keeps a MiB for who has not read it, and closes the connection over more.
 const LARGEST_ATTACHMENT: u32 = 740_000;
+const BESIDE_THE_LARGEST: u32 = 16_384;
 
-/// How often somebody emits the largest.
+/// How many plans have it, in percent, of those whose network carries it.
 const LARGEST_PERCENT: u64 = 25;
 
 /// Whether the network is healthy with several such attachments on their way at once: pings wait behind what was sent before
@@ -75,8 +76,10 @@ enum Unnumbered {
 pub(super) fn ops(plan: &Plan, story: Duration, dice: Dice) -> Vec<Op> {
     let rooms: BTreeSet<Name> = plan.clients.values().flat_map(|client| client.rooms.clone()).collect();
     let rooms: Vec<Name> = rooms.into_iter().collect();
-    let carried = |bytes: &Option<u32>| bytes.is_none_or(|bytes| is_carried(bytes, plan));
-    let attachments: Vec<Option<u32>> = ATTACHMENTS.into_iter().filter(carried).collect();
+    let has_largest = is_carried(LARGEST_ATTACHMENT, plan) && dice.happens("largest", LARGEST_PERCENT);
+    let fits = |bytes: u32| is_carried(bytes, plan) && !(has_largest && bytes > BESIDE_THE_LARGEST);
+    let attachments: Vec<Option<u32>> =
+        ATTACHMENTS.into_iter().filter(|bytes| bytes.is_none_or(fits)).collect();
     let mut ops = Vec::new();
     for (place, (name, client)) in plan.clients.iter().enumerate() {
         let has_outbox = client.send == Send::Outbox;
@@ -85,8 +88,8 @@ pub(super) fn ops(plan: &Plan, story: Duration, dice: Dice) -> Vec<Op> {
         intents.extend(user.memberships(&client.rooms));
         intents.extend(user.talk(place == 0));
         intents.extend(user.events());
-        if place == 0 && is_carried(LARGEST_ATTACHMENT, plan) {
-            intents.extend(user.largest_event());
+        if place == 0 && has_largest {
+            intents.push(user.largest_event());
         }
         intents.sort_by_key(|intent| intent.at);
         ops.extend(numbered(name, intents));
@@ -221,11 +224,10 @@ impl User<'_> {
         (0..self.dice.within(&self.key("events"), 1..=8)).map(|n| self.event(n)).collect()
     }
 
-    /// About the largest that servers take, from some.
-    fn largest_event(&self) -> Option<Intent> {
-        let happens = self.dice.happens(&self.key("largest"), LARGEST_PERCENT);
+    /// About the largest that servers take.
+    fn largest_event(&self) -> Intent {
         let act = Unnumbered::Emit(Emit { binary: Some(LARGEST_ATTACHMENT), ..plain_emit() });
-        happens.then(|| Intent { at: self.at("largest/at"), act })
+        Intent { at: self.at("largest"), act }
     }
 
     fn event(&self, n: u64) -> Intent {
