@@ -24,7 +24,7 @@ use self::relays::Relays;
 use super::debts::{Wait, connected_at_the_end};
 use super::oversized::Oversized;
 use super::presence::{Presence, Presences};
-use super::roll::{Entry, Host, Message, Roll};
+use super::roll::{Entry, Host, Message, Roll, Room};
 use super::rooms::Rooms;
 use crate::history::Kind;
 use crate::plan::{Plan, Receive, Send};
@@ -39,7 +39,8 @@ pub(super) struct Awaited {
     left: BTreeSet<Host>,
     rooms: Rooms,
     presences: Presences,
-    committed: BTreeSet<Message>,
+    /// In which room.
+    committed: BTreeMap<Message, Room>,
     oversized: Oversized,
     /// Which messages were sent that are.
     to_refuse: BTreeSet<Message>,
@@ -101,7 +102,7 @@ impl Awaited {
             left: left.map(|name| roll.host(name)).collect(),
             rooms: Rooms::new(plan, roll),
             presences: Presences::new(plan, roll),
-            committed: BTreeSet::new(),
+            committed: BTreeMap::new(),
             oversized: Oversized::of(plan),
             to_refuse: BTreeSet::new(),
             up: BTreeMap::new(),
@@ -143,6 +144,7 @@ impl Awaited {
             Kind::Did { act: "disconnect" } => self.give_up(entry.who),
             Kind::Exited { .. } => self.exit(entry),
             Kind::Touched { .. } => self.touch(entry),
+            Kind::Left { .. } => self.leave(entry),
             Kind::Emitted { .. }
             | Kind::Relayed { .. }
             | Kind::Connected { peer: Some(_) }
@@ -151,7 +153,6 @@ impl Awaited {
             | Kind::Suppressed { .. }
             | Kind::Asked { .. }
             | Kind::Joined { .. }
-            | Kind::Left { .. }
             | Kind::Answered { .. }
             | Kind::Early { .. }
             | Kind::Trouble { .. }
@@ -221,7 +222,7 @@ impl Awaited {
             return;
         }
         let sent = self.up.remove(&entry.message);
-        if self.committed.contains(&entry.message) {
+        if self.committed.contains_key(&entry.message) {
             return;
         }
         self.examined += u64::from(sent.is_none());
@@ -232,9 +233,10 @@ impl Awaited {
 
     fn commit(&mut self, entry: &Entry<'_>, offset: LogOffset) {
         self.arrive(entry.message);
-        if !self.committed.insert(entry.message) {
+        if self.committed.contains_key(&entry.message) {
             return;
         }
+        self.committed.insert(entry.message, entry.room);
         let present = |client: &&Host| {
             self.presences.of(**client).is_some_and(|presence| {
                 let entitled = self.rooms.entitles((**client, presence.process), entry.room, offset);
@@ -264,6 +266,12 @@ impl Awaited {
     fn give_up(&mut self, client: Host) {
         self.down.extract_if(all_of(client), |_, _| true).for_each(drop);
         self.relays.give_up(client);
+    }
+
+    /// Who has left a room does not wait for what was said there, also where the server knew of it before the client did.
+    fn leave(&mut self, entry: &Entry<'_>) {
+        let is_there = |message: &Message| self.committed.get(message) == Some(&entry.room);
+        self.down.extract_if(all_of(entry.who), |(_, message), _| is_there(message)).for_each(drop);
     }
 
     /// What a process had not yet handed to its kernel, or its disk, is gone with it.

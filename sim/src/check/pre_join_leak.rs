@@ -2,7 +2,7 @@
 //!
 //! *Checked:* a message that is shown to someone in its room is after the offset at which it joined, or after the one from
 //! which it asked to be shown the room. A client that receives live is not shown what was committed before it began to
-//! connect.
+//! connect; where sockets can be taken up again, before its user did.
 //!
 //! *Not checked, because:* what an earlier stay in the room covers, because it is entitled to that, however late it comes.
 
@@ -20,6 +20,8 @@ pub(super) struct PreJoinLeak<'r> {
     committed: BTreeMap<Message, &'r Record>,
     /// The step before which each live client was surely not connected as it is now.
     live: BTreeMap<Host, u64>,
+    /// Whether a socket that is taken up again brings what was missed.
+    recovers: bool,
     found: Option<Violation>,
 }
 
@@ -30,8 +32,15 @@ impl<'r> PreJoinLeak<'r> {
             strays: Strays::new(plan, roll),
             committed: BTreeMap::new(),
             live: live.map(|(name, _)| (roll.host(name), 0)).collect(),
+            recovers: plan.server.recovery.is_some(),
             found: None,
         }
+    }
+
+    /// Whether nothing from before is to come.
+    fn begins_anew(&self, kind: &Kind) -> bool {
+        let breaks = matches!(kind, Kind::Disconnected { .. }) && !self.recovers;
+        breaks || matches!(kind, Kind::Started | Kind::Did { act: "connect" })
     }
 
     fn on_delivered(&mut self, entry: &Entry<'r>) {
@@ -59,7 +68,7 @@ impl<'r> Checker<'r> for PreJoinLeak<'r> {
             self.committed.entry(entry.message).or_insert(entry.record);
         } else if let Kind::Delivered { .. } = &entry.kind {
             self.on_delivered(entry);
-        } else if let Kind::Disconnected { .. } | Kind::Started | Kind::Did { act: "connect" } = &entry.kind
+        } else if self.begins_anew(&entry.kind)
             && let Some(began) = self.live.get_mut(&entry.who)
         {
             *began = entry.step;
@@ -81,8 +90,9 @@ impl<'r> Checker<'r> for PreJoinLeak<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::planted::{ALICE, BOB, Planted, broken, held, with_receive};
+    use crate::check::planted::{ALICE, BOB, Planted, broken, held, seconds, with_receive};
     use crate::check::{Ending, judge};
+    use crate::units::Span;
 
     /// Alice talks in the attic; then Bob joins.
     fn joined(since: Option<u64>) -> Planted {
@@ -116,5 +126,24 @@ mod tests {
         let planted = planted.record(BOB, Kind::Did { act: "connect" }).connect(BOB).show(BOB, "alice-1", 1);
         let judgement = judge(&with_receive(Receive::Live), &planted.finish(), &Ending::Settled);
         assert_eq!(judgement.violation().map(|found| found.anomaly), Some(Anomaly::PreJoinLeak));
+    }
+
+    #[test]
+    fn a_live_client_whose_socket_is_taken_up_again_may_be_shown_what_it_missed() {
+        let missed = || {
+            let planted = Planted::new().say(ALICE).commit("alice-1", 1).ack(ALICE, "alice-1", 1);
+            planted.show(ALICE, "alice-1", 1).touch(BOB).disconnect(BOB)
+        };
+        let judged = |recovery, planted: Planted| {
+            let mut plan = with_receive(Receive::Live);
+            plan.server.recovery = recovery;
+            let judgement = judge(&plan, &planted.finish(), &Ending::Settled);
+            judgement.violation().map(|found| found.anomaly)
+        };
+        let shown = || missed().connect(BOB).show(BOB, "alice-1", 1);
+        assert_eq!(judged(None, shown()), Some(Anomaly::PreJoinLeak));
+        assert_eq!(judged(Some(Span(seconds(60))), shown()), None);
+        let anew = missed().record(BOB, Kind::Did { act: "connect" }).connect(BOB).show(BOB, "alice-1", 1);
+        assert_eq!(judged(Some(Span(seconds(60))), anew), Some(Anomaly::PreJoinLeak));
     }
 }

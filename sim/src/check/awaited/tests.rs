@@ -273,3 +273,14 @@ fn who_says_too_much_plainly_is_owed_the_word_that_it_is_too_much() {
     assert_eq!(judged(said()), (Some(Anomaly::Lost), 0), "not told");
     assert_eq!(judged(said().record(BOB, told)), (None, 0), "told");
 }
+
+#[test]
+fn who_reads_live_and_has_left_does_not_wait_for_what_was_said_before_it_knew() {
+    let said = || Planted::good().say(ALICE).commit("alice-3", 4).ack(ALICE, "alice-3", 4);
+    let said = || said().show(ALICE, "alice-3", 4);
+    assert_eq!(outcome(&live(said())), (Some(Anomaly::Lost), 0));
+    assert_eq!(outcome(&live(said().leave(BOB, "lobby", 3))), (Some(Anomaly::Lost), 0), "another room");
+    let left = said().leave(BOB, "general", 3).finish();
+    let judgement = judge(&with_receive(Receive::Live), &left, &Ending::Settled);
+    assert_eq!(outcome(&judgement), (None, 0));
+}
