@@ -212,9 +212,10 @@ impl Awaited {
         self.reported.remove(&message);
     }
 
-    /// To be told of a loss does not make it legal for who sends once.
+    /// To be told of a loss does not make it legal for who sends once, but it does where nothing was sent: what waits for a
+    /// connection is forgotten when its time is over.
     fn report(&mut self, entry: &Entry<'_>) {
-        if self.to_refuse.contains(&entry.message) {
+        if self.to_refuse.contains(&entry.message) || self.is_unsent(entry.message) {
             self.up.remove(&entry.message);
             return;
         }
@@ -229,6 +230,14 @@ impl Awaited {
         let evidence = sent.into_iter().flat_map(|thing| thing.evidence).chain([entry.step]).collect();
         let thing = Thing { client: entry.who, connection: 0, excused: true, evidence };
         self.reported.insert(entry.message, thing);
+    }
+
+    /// Whether its sender has not been connected since it was sent.
+    fn is_unsent(&self, message: Message) -> bool {
+        let Some(thing) = self.up.get(&message) else { return false };
+        let is_buffered = self.buffered.get(&thing.client).is_some_and(|waiting| waiting.contains(&message));
+        let connections = self.presences.of(thing.client).map(|presence| presence.connections);
+        is_buffered || connections.is_some_and(|connections| thing.connection > connections)
     }
 
     fn commit(&mut self, entry: &Entry<'_>, offset: LogOffset) {

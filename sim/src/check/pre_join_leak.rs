@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use squall::store::LogOffset;
+
 use super::roll::{Entry, Host, Message, Roll};
 use super::strays::{Strays, Why};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
@@ -17,7 +19,8 @@ use crate::plan::{Plan, Receive};
 /// Looks for [`Anomaly::PreJoinLeak`].
 pub(super) struct PreJoinLeak<'r> {
     strays: Strays<'r>,
-    committed: BTreeMap<Message, &'r Record>,
+    /// By place: what is sent without an id may be committed at several.
+    committed: BTreeMap<(Message, LogOffset), &'r Record>,
     /// The step before which each live client was surely not connected as it is now.
     live: BTreeMap<Host, u64>,
     /// Whether a socket that is taken up again brings what was missed.
@@ -43,9 +46,9 @@ impl<'r> PreJoinLeak<'r> {
         breaks || matches!(kind, Kind::Started | Kind::Did { act: "connect" })
     }
 
-    fn on_delivered(&mut self, entry: &Entry<'r>) {
+    fn on_delivered(&mut self, entry: &Entry<'r>, offset: LogOffset) {
         let Some(began) = self.live.get(&entry.who) else { return };
-        let Some(committed) = self.committed.get(&entry.message) else { return };
+        let Some(committed) = self.committed.get(&(entry.message, offset)) else { return };
         if committed.step < *began {
             self.found.get_or_insert_with(|| Violation {
                 anomaly: Anomaly::PreJoinLeak,
@@ -64,10 +67,10 @@ impl<'r> Checker<'r> for PreJoinLeak<'r> {
 
     fn observe(&mut self, entry: &Entry<'r>) {
         self.strays.observe(entry);
-        if let Kind::Committed { .. } = &entry.kind {
-            self.committed.entry(entry.message).or_insert(entry.record);
-        } else if let Kind::Delivered { .. } = &entry.kind {
-            self.on_delivered(entry);
+        if let Kind::Committed { offset, .. } = &entry.kind {
+            self.committed.entry((entry.message, *offset)).or_insert(entry.record);
+        } else if let Kind::Delivered { offset, .. } = &entry.kind {
+            self.on_delivered(entry, *offset);
         } else if self.begins_anew(&entry.kind)
             && let Some(began) = self.live.get_mut(&entry.who)
         {
@@ -90,8 +93,8 @@ impl<'r> Checker<'r> for PreJoinLeak<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::planted::{ALICE, BOB, Planted, broken, held, seconds, with_receive};
-    use crate::check::{Ending, judge};
+    use crate::check::planted::{ALICE, BOB, Planted, broken, held, nameless, seconds, with_receive};
+    use crate::check::{Ending, Verdict, judge};
     use crate::units::Span;
 
     /// Alice talks in the attic; then Bob joins.
@@ -145,5 +148,18 @@ mod tests {
         assert_eq!(judged(Some(Span(seconds(60))), shown()), None);
         let anew = missed().record(BOB, Kind::Did { act: "connect" }).connect(BOB).show(BOB, "alice-1", 1);
         assert_eq!(judged(Some(Span(seconds(60))), anew), Some(Anomaly::PreJoinLeak));
+    }
+
+    #[test]
+    fn a_live_client_may_be_shown_what_was_committed_again_since_it_connected() {
+        let again = |offset| {
+            let planted = Planted::unconnected().connect(ALICE).say(ALICE).commit("alice-1", 1);
+            let planted = planted.record(BOB, Kind::Did { act: "connect" }).connect(BOB).commit("alice-1", 2);
+            let planted = planted.ack(ALICE, "alice-1", 2).record(BOB, nameless("alice-1", offset));
+            let judgement = judge(&with_receive(Receive::Live), &planted.finish(), &Ending::Settled);
+            let leak = judgement.verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::PreJoinLeak);
+            matches!(leak, Some((_, Verdict::Broken(_))))
+        };
+        assert_eq!((again(1), again(2)), (true, false));
     }
 }

@@ -284,3 +284,14 @@ fn who_reads_live_and_has_left_does_not_wait_for_what_was_said_before_it_knew() 
     let judgement = judge(&with_receive(Receive::Live), &left, &Ending::Settled);
     assert_eq!(outcome(&judgement), (None, 0));
 }
+
+#[test]
+fn what_waits_for_a_connection_until_its_time_is_over_was_never_sent() {
+    let failed = || Kind::SendFailed { id: MessageId("alice-3".into()), reason: "timed out".to_owned() };
+    let settled =
+        |planted: Planted| outcome(&judge(&with_send(Send::Plain), &planted.finish(), &Ending::Settled));
+    let offline = Planted::good().disconnect(ALICE).say(ALICE).record(ALICE, failed()).connect(ALICE);
+    assert_eq!(settled(offline), (None, 0));
+    let late = Planted::good().disconnect(ALICE).say(ALICE).connect(ALICE).record(ALICE, failed());
+    assert_eq!(settled(late), (Some(Anomaly::Lost), 0));
+}
