@@ -27,7 +27,7 @@ use super::presence::{Presence, Presences};
 use super::roll::{Entry, Host, Message, Roll, Room};
 use super::rooms::Rooms;
 use crate::history::Kind;
-use crate::plan::{Plan, Receive, Send};
+use crate::plan::{Fault, FaultKind, Plan, Receive, SERVER, Send};
 
 /// Everything that may legally be lost.
 #[derive(Debug, Clone)]
@@ -54,6 +54,9 @@ pub(super) struct Awaited {
     buffered: BTreeMap<Host, Vec<Message>>,
     /// On its way to sockets of events.
     relays: Relays,
+    /// Which faults of the plan keep the server from storing anything, and those that are on.
+    refusing: BTreeSet<usize>,
+    refusing_now: BTreeSet<usize>,
     /// Reported as failed, and not in the log.
     reported: BTreeMap<Message, Thing>,
     lost: Vec<Loss>,
@@ -110,6 +113,8 @@ impl Awaited {
             listening: BTreeSet::new(),
             buffered: BTreeMap::new(),
             relays: Relays::new(plan),
+            refusing: refusing(plan),
+            refusing_now: BTreeSet::new(),
             reported: BTreeMap::new(),
             lost: Vec::new(),
             examined: 0,
@@ -145,6 +150,8 @@ impl Awaited {
             Kind::Exited { .. } => self.exit(entry),
             Kind::Touched { .. } => self.touch(entry),
             Kind::Left { .. } => self.leave(entry),
+            Kind::FaultBegan { fault, .. } => self.refusing_now.extend(self.refusing.get(fault)),
+            Kind::FaultEnded { fault } => drop(self.refusing_now.remove(fault)),
             Kind::Emitted { .. }
             | Kind::Relayed { .. }
             | Kind::Connected { peer: Some(_) }
@@ -156,9 +163,7 @@ impl Awaited {
             | Kind::Answered { .. }
             | Kind::Early { .. }
             | Kind::Trouble { .. }
-            | Kind::Started
-            | Kind::FaultBegan { .. }
-            | Kind::FaultEnded { .. } => {}
+            | Kind::Started => {}
         }
     }
 
@@ -220,6 +225,12 @@ impl Awaited {
             return;
         }
         if self.senders.get(&entry.who) == Some(&Send::Plain) {
+            // Its disk took nothing, and it said so.
+            if !self.refusing_now.is_empty()
+                && let Some(thing) = self.up.get_mut(&entry.message)
+            {
+                thing.excuse(entry.step);
+            }
             return;
         }
         let sent = self.up.remove(&entry.message);
@@ -344,6 +355,17 @@ impl Awaited {
         losses.extend(up.map(|(message, thing)| thing.lost(Way::Up, *message, None)));
         losses
     }
+}
+
+/// The faults with which the server tells senders that it cannot store what they say.
+fn refusing(plan: &Plan) -> BTreeSet<usize> {
+    let refuses = |fault: &Fault| {
+        let kind = fault.what.kind();
+        matches!(kind, FaultKind::DiskFull | FaultKind::DiskError)
+            && fault.what.victims().contains(&SERVER.into())
+    };
+    let faults = plan.faults.iter().enumerate();
+    faults.filter(|(_, fault)| refuses(fault)).map(|(place, _)| place).collect()
 }
 
 /// What there is of a client, whichever message it is.

@@ -1,8 +1,8 @@
 //! *Promise:* who joins a room is not shown what was said there before, unless it asks for that.
 //!
 //! *Checked:* a message that is shown to someone in its room is after the offset at which it joined, or after the one from
-//! which it asked to be shown the room. A client that receives live is not shown what was committed before it began to
-//! connect; where sockets can be taken up again, before its user did.
+//! which it asked to be shown the room. A client that receives live is not shown what somebody was shown, or its sender
+//! told of, before it began to connect; where sockets can be taken up again, before its user did.
 //!
 //! *Not checked, because:* what an earlier stay in the room covers, because it is entitled to that, however late it comes.
 
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use squall::store::LogOffset;
 
-use super::roll::{Entry, Host, Message, Roll};
+use super::roll::{Entry, Host, Roll};
 use super::strays::{Strays, Why};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
@@ -19,13 +19,20 @@ use crate::plan::{Plan, Receive};
 /// Looks for [`Anomaly::PreJoinLeak`].
 pub(super) struct PreJoinLeak<'r> {
     strays: Strays<'r>,
-    /// By place: what is sent without an id may be committed at several.
-    committed: BTreeMap<(Message, LogOffset), &'r Record>,
-    /// The step before which each live client was surely not connected as it is now.
-    live: BTreeMap<Host, u64>,
+    /// The record with which each place of the log was first known to a client.
+    known: BTreeMap<LogOffset, &'r Record>,
+    live: BTreeMap<Host, Live>,
     /// Whether a socket that is taken up again brings what was missed.
     recovers: bool,
     found: Option<Violation>,
+}
+
+/// A client that receives live.
+struct Live {
+    /// The step before which it was surely not connected as it is now.
+    began: u64,
+    /// Whether its user does not want it connected.
+    away: bool,
 }
 
 impl<'r> PreJoinLeak<'r> {
@@ -33,29 +40,41 @@ impl<'r> PreJoinLeak<'r> {
         let live = plan.clients.iter().filter(|(_, client)| client.receive == Receive::Live);
         Self {
             strays: Strays::new(plan, roll),
-            committed: BTreeMap::new(),
-            live: live.map(|(name, _)| (roll.host(name), 0)).collect(),
+            known: BTreeMap::new(),
+            live: live.map(|(name, _)| (roll.host(name), Live { began: 0, away: true })).collect(),
             recovers: plan.server.recovery.is_some(),
             found: None,
         }
     }
 
-    /// Whether nothing from before is to come.
-    fn begins_anew(&self, kind: &Kind) -> bool {
-        let breaks = matches!(kind, Kind::Disconnected { .. }) && !self.recovers;
-        breaks || matches!(kind, Kind::Started | Kind::Did { act: "connect" })
-    }
-
     fn on_delivered(&mut self, entry: &Entry<'r>, offset: LogOffset) {
-        let Some(began) = self.live.get(&entry.who) else { return };
-        let Some(committed) = self.committed.get(&(entry.message, offset)) else { return };
-        if committed.step < *began {
+        let Some(live) = self.live.get(&entry.who) else { return };
+        let Some(known) = self.known.get(&offset) else { return };
+        if known.step < live.began {
             self.found.get_or_insert_with(|| Violation {
                 anomaly: Anomaly::PreJoinLeak,
                 says: format!("{} {}, from before it connected", entry.host, entry.kind),
                 step: entry.step,
-                witness: vec![Record::clone(committed), entry.record.clone()],
+                witness: vec![Record::clone(known), entry.record.clone()],
             });
+        }
+    }
+
+    /// What a client begins anew with: nothing from before is to come then.
+    fn on_presence(&mut self, entry: &Entry<'r>) {
+        let Some(live) = self.live.get_mut(&entry.who) else { return };
+        if let Kind::Started = &entry.kind {
+            *live = Live { began: entry.step, away: true };
+        } else if let Kind::Did { act } = &entry.kind {
+            let connects = *act == "connect";
+            if connects && live.away {
+                live.began = entry.step;
+            }
+            live.away = !connects;
+        } else if let Kind::Disconnected { .. } = &entry.kind
+            && !self.recovers
+        {
+            live.began = entry.step;
         }
     }
 }
@@ -67,15 +86,13 @@ impl<'r> Checker<'r> for PreJoinLeak<'r> {
 
     fn observe(&mut self, entry: &Entry<'r>) {
         self.strays.observe(entry);
-        if let Kind::Committed { offset, .. } = &entry.kind {
-            self.committed.entry((entry.message, *offset)).or_insert(entry.record);
-        } else if let Kind::Delivered { offset, .. } = &entry.kind {
+        if let Kind::Delivered { offset, .. } = &entry.kind {
             self.on_delivered(entry, *offset);
-        } else if self.begins_anew(&entry.kind)
-            && let Some(began) = self.live.get_mut(&entry.who)
-        {
-            *began = entry.step;
         }
+        if let Kind::Delivered { offset, .. } | Kind::Acknowledged { offset, .. } = &entry.kind {
+            self.known.entry(*offset).or_insert(entry.record);
+        }
+        self.on_presence(entry);
     }
 
     fn finish(self: Box<Self>, run: &Run<'r>) -> Finding {
@@ -154,6 +171,7 @@ mod tests {
     fn a_live_client_may_be_shown_what_was_committed_again_since_it_connected() {
         let again = |offset| {
             let planted = Planted::unconnected().connect(ALICE).say(ALICE).commit("alice-1", 1);
+            let planted = planted.show(ALICE, "alice-1", 1);
             let planted = planted.record(BOB, Kind::Did { act: "connect" }).connect(BOB).commit("alice-1", 2);
             let planted = planted.ack(ALICE, "alice-1", 2).record(BOB, nameless("alice-1", offset));
             let judgement = judge(&with_receive(Receive::Live), &planted.finish(), &Ending::Settled);

@@ -295,3 +295,17 @@ fn what_waits_for_a_connection_until_its_time_is_over_was_never_sent() {
     let late = Planted::good().disconnect(ALICE).say(ALICE).connect(ALICE).record(ALICE, failed());
     assert_eq!(settled(late), (Some(Anomaly::Lost), 0));
 }
+
+#[test]
+fn who_sends_once_may_be_told_by_a_server_whose_disk_is_in_trouble_that_it_stored_nothing() {
+    let mut plan = with_send(Send::Plain);
+    let full = FaultAct::DiskFull("server".into());
+    plan.faults = vec![Fault { at: Span::default(), until: Some(Span(seconds(9))), what: full }];
+    let told = |planted: Planted| {
+        let failed = Kind::SendFailed { id: MessageId("alice-3".into()), reason: "try again".to_owned() };
+        outcome(&judge(&plan, &planted.say(ALICE).record(ALICE, failed).finish(), &unsettled()))
+    };
+    let began = || Planted::good().record("world", Kind::FaultBegan { fault: 0, what: String::new() });
+    assert_eq!(told(began()), (None, 1));
+    assert_eq!(told(began().record("world", Kind::FaultEnded { fault: 0 })), (Some(Anomaly::Lost), 0));
+}
