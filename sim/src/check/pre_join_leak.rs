@@ -2,7 +2,7 @@
 //!
 //! *Checked:* a message that is shown to someone in its room is after the offset at which it joined, or after the one from
 //! which it asked to be shown the room. A client that receives live is not shown what somebody was shown, or its sender
-//! told of, before it began to connect; where sockets can be taken up again, before its user did.
+//! told of, before it began to connect; where sockets can be taken up again, before its process began to.
 //!
 //! *Not checked, because:* what an earlier stay in the room covers, because it is entitled to that, however late it comes.
 
@@ -33,6 +33,8 @@ struct Live {
     began: u64,
     /// Whether its user does not want it connected.
     away: bool,
+    /// Whether there may be a socket that it can take up: of one that is disconnected the server may not have heard.
+    has_socket: bool,
 }
 
 impl<'r> PreJoinLeak<'r> {
@@ -41,7 +43,7 @@ impl<'r> PreJoinLeak<'r> {
         Self {
             strays: Strays::new(plan, roll),
             known: BTreeMap::new(),
-            live: live.map(|(name, _)| (roll.host(name), Live { began: 0, away: true })).collect(),
+            live: live.map(|(name, _)| (roll.host(name), Live::new(0))).collect(),
             recovers: plan.server.recovery.is_some(),
             found: None,
         }
@@ -64,10 +66,10 @@ impl<'r> PreJoinLeak<'r> {
     fn on_presence(&mut self, entry: &Entry<'r>) {
         let Some(live) = self.live.get_mut(&entry.who) else { return };
         if let Kind::Started = &entry.kind {
-            *live = Live { began: entry.step, away: true };
+            *live = Live::new(entry.step);
         } else if let Kind::Did { act } = &entry.kind {
             let connects = *act == "connect";
-            if connects && live.away {
+            if connects && live.away && !(self.recovers && live.has_socket) {
                 live.began = entry.step;
             }
             live.away = !connects;
@@ -75,7 +77,16 @@ impl<'r> PreJoinLeak<'r> {
             && !self.recovers
         {
             live.began = entry.step;
+        } else if let Kind::Connected { .. } = &entry.kind {
+            live.has_socket = true;
         }
+    }
+}
+
+impl Live {
+    /// In a process that begins.
+    fn new(step: u64) -> Self {
+        Self { began: step, away: true, has_socket: false }
     }
 }
 
@@ -163,7 +174,10 @@ mod tests {
         let shown = || missed().connect(BOB).show(BOB, "alice-1", 1);
         assert_eq!(judged(None, shown()), Some(Anomaly::PreJoinLeak));
         assert_eq!(judged(Some(Span(seconds(60))), shown()), None);
-        let anew = missed().record(BOB, Kind::Did { act: "connect" }).connect(BOB).show(BOB, "alice-1", 1);
+        let unheard = missed().record(BOB, Kind::Did { act: "disconnect" });
+        let unheard = unheard.record(BOB, Kind::Did { act: "connect" }).connect(BOB);
+        assert_eq!(judged(Some(Span(seconds(60))), unheard.show(BOB, "alice-1", 1)), None);
+        let anew = missed().restart(BOB).show(BOB, "alice-1", 1);
         assert_eq!(judged(Some(Span(seconds(60))), anew), Some(Anomaly::PreJoinLeak));
     }
 
