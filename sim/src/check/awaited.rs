@@ -57,6 +57,8 @@ pub(super) struct Awaited {
     /// Which faults of the plan keep the server from storing anything, and those that are on.
     refusing: BTreeSet<usize>,
     refusing_now: BTreeSet<usize>,
+    /// With which step the last of them ended.
+    refused_until: Option<u64>,
     /// Reported as failed, and not in the log.
     reported: BTreeMap<Message, Thing>,
     lost: Vec<Loss>,
@@ -115,6 +117,7 @@ impl Awaited {
             relays: Relays::new(plan),
             refusing: refusing(plan),
             refusing_now: BTreeSet::new(),
+            refused_until: None,
             reported: BTreeMap::new(),
             lost: Vec::new(),
             examined: 0,
@@ -151,7 +154,9 @@ impl Awaited {
             Kind::Touched { .. } => self.touch(entry),
             Kind::Left { .. } => self.leave(entry),
             Kind::FaultBegan { fault, .. } => self.refusing_now.extend(self.refusing.get(fault)),
-            Kind::FaultEnded { fault } => drop(self.refusing_now.remove(fault)),
+            Kind::FaultEnded { fault } if self.refusing_now.remove(fault) => {
+                self.refused_until = Some(entry.step)
+            }
             Kind::Emitted { .. }
             | Kind::Relayed { .. }
             | Kind::Connected { peer: Some(_) }
@@ -163,6 +168,7 @@ impl Awaited {
             | Kind::Answered { .. }
             | Kind::Early { .. }
             | Kind::Trouble { .. }
+            | Kind::FaultEnded { .. }
             | Kind::Started => {}
         }
     }
@@ -225,11 +231,12 @@ impl Awaited {
             return;
         }
         if self.senders.get(&entry.who) == Some(&Send::Plain) {
-            // Its disk took nothing, and it said so.
-            if !self.refusing_now.is_empty()
-                && let Some(thing) = self.up.get_mut(&entry.message)
+            // The server's disk took nothing, and it said so.
+            let until = if self.refusing_now.is_empty() { self.refused_until } else { Some(entry.step) };
+            if let (Some(until), Some(thing)) = (until, self.up.get_mut(&entry.message))
+                && thing.evidence.first().is_some_and(|sent| *sent < until)
             {
-                thing.excuse(entry.step);
+                thing.excuse(until);
             }
             return;
         }

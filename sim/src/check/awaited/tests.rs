@@ -308,4 +308,7 @@ fn who_sends_once_may_be_told_by_a_server_whose_disk_is_in_trouble_that_it_store
     let began = || Planted::good().record("world", Kind::FaultBegan { fault: 0, what: String::new() });
     assert_eq!(told(began()), (None, 1));
     assert_eq!(told(began().record("world", Kind::FaultEnded { fault: 0 })), (Some(Anomaly::Lost), 0));
+    let failed = Kind::SendFailed { id: MessageId("alice-3".into()), reason: "try again".to_owned() };
+    let late = began().say(ALICE).record("world", Kind::FaultEnded { fault: 0 }).record(ALICE, failed);
+    assert_eq!(outcome(&judge(&plan, &late.finish(), &unsettled())), (None, 1), "told after it was over");
 }
