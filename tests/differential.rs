@@ -1,5 +1,6 @@
-//! Every scenario and many random plans on both backends: what processes see, and what happens to them, must be the same.
-//! `cargo test --test differential -- kill`; `SQUALL_SEEDS=20` takes so many seeds of each in place of [`SEEDS`].
+//! Every scenario, many plans of drawn weather and some random ones on both backends: what processes see, and what happens to
+//! them, must be the same. `cargo test --test differential -- kill`; `SQUALL_SEEDS=20` takes so many seeds of each scenario
+//! in place of [`SEEDS`] and [`DRAWN`].
 //!
 //! Where two things at one moment decide what follows (which of two timers of one process fires first), two schedulers may
 //! decide differently, and neither is wrong: about three runs in a thousand of the scenarios part there. So a run of a test
@@ -13,16 +14,18 @@ mod shown;
 #[path = "interop/pairings/wire.rs"]
 mod wire;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use squall_sim::app::chat::Chat;
 use squall_sim::hunt::{Judged, judged};
 use squall_sim::plan::{self, Backend, FaultAct, Plan};
 use squall_sim::scenario::limits::TICK;
-use squall_sim::subject;
+use squall_sim::subject::{self, Subject};
 use squall_sim::units::Span;
 use squall_sim::world::RunOptions;
 
@@ -31,34 +34,53 @@ use shown::Shown;
 /// How many seeds of each scenario are compared, where it has so many.
 const SEEDS: u64 = 5;
 
+/// How many seeds of each scenario that draws its weather, of which there are three: each is another plan.
+const DRAWN: u64 = 170;
+
 /// How many random plans.
-const RANDOM: u64 = 500;
+const RANDOM: u64 = 100;
 
 /// How many runs of a scenario may differ by chance.
 const BY_CHANCE: usize = 1;
 
-/// How many random plans one test takes, and how many of them may differ by chance: these have twenty faults each, and so
-/// more that happens at one moment.
-const RANDOM_AT_ONCE: u64 = 50;
-const RANDOM_BY_CHANCE: usize = 4;
+/// How many plans of drawn weather one test takes, and random ones, and how many of them may differ by chance: these have
+/// twenty faults each, and so more that happens at one moment.
+const AT_ONCE: u64 = 50;
+const MANY_BY_CHANCE: usize = 4;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let subjects = subject::load(&[folder], false).unwrap_or_else(|errors| panic!("{}", errors.join("\n")));
-    let most = std::env::var("SQUALL_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(SEEDS);
-    let scenarios = subjects.into_iter().map(|subject| {
-        let seeds = subject.default_seeds();
-        let seeds = seeds.start..seeds.end.min(seeds.start.saturating_add(most));
-        Trial::test(subject.name(), move || compare_all(seeds, BY_CHANCE, &|seed| subject.plan(seed)))
-    });
-    let random = (0..RANDOM).step_by(RANDOM_AT_ONCE as usize).map(|first| {
-        let seeds = first..first + RANDOM_AT_ONCE;
-        Trial::test(format!("random plans from {first}"), move || {
-            compare_all(seeds, RANDOM_BY_CHANCE, &plan::random)
-        })
-    });
-    libtest_mimic::run(&arguments, scenarios.chain(random).collect()).exit_code()
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let most = std::env::var("SQUALL_SEEDS").ok().and_then(|count| count.parse().ok());
+    let drawn: Vec<Subject> = load(root.join("swarm"));
+    let names: BTreeSet<String> = drawn.iter().map(Subject::name).collect();
+    let mut tests = Vec::new();
+    for subject in load(root).into_iter().filter(|subject| !names.contains(&subject.name())) {
+        let (name, seeds) = (subject.name(), subject.default_seeds());
+        let seeds = seeds.start..seeds.end.min(seeds.start.saturating_add(most.unwrap_or(SEEDS)));
+        tests.push(Trial::test(name, move || compare_all(seeds, BY_CHANCE, &|seed| subject.plan(seed))));
+    }
+    for subject in drawn.into_iter().map(Arc::new) {
+        for seeds in pieces(most.unwrap_or(DRAWN)) {
+            let (name, subject) = (format!("{} from {}", subject.name(), seeds.start), Arc::clone(&subject));
+            let compare = move || compare_all(seeds, MANY_BY_CHANCE, &|seed| subject.plan(seed));
+            tests.push(Trial::test(name, compare));
+        }
+    }
+    for seeds in pieces(RANDOM) {
+        let name = format!("random plans from {}", seeds.start);
+        tests.push(Trial::test(name, move || compare_all(seeds, MANY_BY_CHANCE, &plan::random)));
+    }
+    libtest_mimic::run(&arguments, tests).exit_code()
+}
+
+fn load(folder: PathBuf) -> Vec<Subject> {
+    subject::load(&[folder], false).unwrap_or_else(|errors| panic!("{}", errors.join("\n")))
+}
+
+/// The seeds below a number, a test's worth at a time.
+fn pieces(most: u64) -> impl Iterator<Item = Range<u64>> {
+    (0..most).step_by(AT_ONCE as usize).map(move |first| first..most.min(first + AT_ONCE))
 }
 
 fn compare_all(seeds: Range<u64>, most_by_chance: usize, draw: &dyn Fn(u64) -> Plan) -> Result<(), Failed> {

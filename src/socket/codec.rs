@@ -15,7 +15,7 @@ use serde_json::{Number, Value};
 
 use crate::engine::{Message, TextMessage};
 
-use super::arguments::ATTACHMENTS_MAX;
+use super::header::{Header, PacketType};
 use super::{AckId, Args, Kind, Namespace, Packet, PacketError};
 
 /// A packet in its wire form: one text message, then its attachments. Encoded once, sent to many.
@@ -150,55 +150,31 @@ impl Decoder {
 
 /// A packet without its attachments, and how many it announces.
 fn decode(text: &str) -> Result<(Packet, usize), PacketError> {
-    let kind = text.chars().next().ok_or(PacketError::Empty)?;
-    if !('0'..='6').contains(&kind) {
-        return Err(PacketError::UnknownType(kind));
-    }
-    let rest = &text[kind.len_utf8()..];
-    let (attachments, rest) = if kind >= '5' { split_attachments(rest)? } else { (0, rest) };
-    let (namespace, rest) = split_namespace(rest);
+    let (Header { packet_type, attachments, namespace }, rest) = Header::split(text)?;
     let (id, rest) = split_ack_id(rest)?;
     let payload = parse_payload(rest, text.len() - rest.len())?;
     let args = |values| Args::announced(values, attachments).map_err(|_| PacketError::BadPlaceholder);
-    let kind = match (kind, payload) {
-        ('0', None) => Kind::Connect(None),
-        ('0', Some(payload @ Value::Object(_))) => Kind::Connect(Some(payload)),
-        ('0', Some(_)) => return Err(PacketError::BadPayload("CONNECT")),
-        ('1', None) => Kind::Disconnect,
-        ('1', Some(_)) => return Err(PacketError::BadPayload("DISCONNECT")),
-        ('2' | '5', Some(Value::Array(mut values))) => {
+    let kind = match (packet_type, payload) {
+        (PacketType::Connect, None) => Kind::Connect(None),
+        (PacketType::Connect, Some(payload @ Value::Object(_))) => Kind::Connect(Some(payload)),
+        (PacketType::Connect, Some(_)) => return Err(PacketError::BadPayload("CONNECT")),
+        (PacketType::Disconnect, None) => Kind::Disconnect,
+        (PacketType::Disconnect, Some(_)) => return Err(PacketError::BadPayload("DISCONNECT")),
+        (PacketType::Event, Some(Value::Array(mut values))) => {
             let name = event_name(&mut values)?;
             Kind::Event { name, args: args(values)?, ack: id }
         }
-        ('2' | '5', _) => return Err(PacketError::BadPayload("EVENT")),
-        ('3' | '6', Some(Value::Array(values))) => {
+        (PacketType::Event, _) => return Err(PacketError::BadPayload("EVENT")),
+        (PacketType::Ack, Some(Value::Array(values))) => {
             Kind::Ack { id: id.ok_or(PacketError::BadAckId)?, args: args(values)? }
         }
-        ('3' | '6', _) => return Err(PacketError::BadPayload("ACK")),
-        ('4', Some(payload @ (Value::Object(_) | Value::String(_)))) => Kind::ConnectError(payload),
-        ('4', _) => return Err(PacketError::BadPayload("CONNECT_ERROR")),
-        (unknown, _) => return Err(PacketError::UnknownType(unknown)),
+        (PacketType::Ack, _) => return Err(PacketError::BadPayload("ACK")),
+        (PacketType::ConnectError, Some(payload @ (Value::Object(_) | Value::String(_)))) => {
+            Kind::ConnectError(payload)
+        }
+        (PacketType::ConnectError, _) => return Err(PacketError::BadPayload("CONNECT_ERROR")),
     };
     Ok((Packet { namespace, kind }, attachments))
-}
-
-fn split_attachments(text: &str) -> Result<(usize, &str), PacketError> {
-    let (number, rest) = text.split_once('-').ok_or(PacketError::BadAttachments)?;
-    // `parse` would also take a sign.
-    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
-    let number = number.parse().ok().filter(|&number| digits && number <= ATTACHMENTS_MAX);
-    Ok((number.ok_or(PacketError::BadAttachments)?, rest))
-}
-
-/// A namespace starts with `/` and ends at the first `,` or at the end. The query string that older clients append to
-/// it is no part of its name.
-fn split_namespace(text: &str) -> (Namespace, &str) {
-    if !text.starts_with('/') {
-        return (Namespace::MAIN, text);
-    }
-    let (name, rest) = text.split_once(',').unwrap_or((text, ""));
-    let name = name.split_once('?').map_or(name, |(name, _query)| name);
-    (Namespace::new(name), rest)
 }
 
 fn split_ack_id(text: &str) -> Result<(Option<AckId>, &str), PacketError> {

@@ -10,6 +10,7 @@
 mod arguments;
 mod backoff;
 mod codec;
+mod header;
 mod hub;
 mod manager;
 mod packet;
@@ -21,6 +22,7 @@ mod waiters;
 pub use arguments::{Args, ArgsError, FromArgs, NotSendable, args};
 pub use backoff::{Backoff, ReconnectOptions};
 pub use codec::{Decoder, Encoded, RESERVED_EVENTS, encode};
+pub use header::{Header, PacketType};
 pub use hub::{
     Audience, ConnectionId, Hub, HubCommand, HubEvent, HubInput, HubOutput, Recovered, Recovery, RoomName,
     stored,

@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 
 use memchr::memmem::Finder;
 use squall::io::net::Listener;
-use squall::socket::{Kind as PacketKind, Namespace, Packet};
+use squall::socket::{Header, Namespace, PacketType};
 use squall::{Server, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -187,14 +187,14 @@ impl Passed {
     /// The namespaces of the events in these bytes that are not answered yet.
     fn early(&mut self, bytes: &[u8]) -> Vec<Namespace> {
         let mut early = Vec::new();
-        for Packet { namespace, kind } in self.wire.pass(bytes) {
-            match kind {
-                PacketKind::Connect(_) => drop(self.answered.insert(namespace)),
-                PacketKind::Disconnect | PacketKind::ConnectError(_) => {
+        for Header { namespace, packet_type, .. } in self.wire.pass(bytes) {
+            match packet_type {
+                PacketType::Connect => drop(self.answered.insert(namespace)),
+                PacketType::Disconnect | PacketType::ConnectError => {
                     self.answered.remove(&namespace);
                 }
-                PacketKind::Event { .. } if !self.answered.contains(&namespace) => early.push(namespace),
-                PacketKind::Event { .. } | PacketKind::Ack { .. } => {}
+                PacketType::Event if !self.answered.contains(&namespace) => early.push(namespace),
+                PacketType::Event | PacketType::Ack => {}
             }
         }
         early

@@ -1,10 +1,12 @@
-//! What a server says over a WebSocket: in go the bytes that it writes on a stream, out come Socket.IO's packets.
+//! What a server says over a WebSocket: in go the bytes that it writes on a stream, out come the headers of Socket.IO's packets.
 //!
 //! Reads streams that begin with the answer to a WebSocket's handshake and then carry an Engine.IO session from its start.
 //! Of others, such as those of sessions that poll, nothing comes out: their packets go over several streams.
 
+use std::ops::Range;
+
 use squall::engine::{Frame, Packet as EnginePacket};
-use squall::socket::{Decoder, Packet};
+use squall::socket::Header;
 
 /// The end of an HTTP head (RFC 9112 §2.1).
 const HEAD_END: &[u8] = b"\r\n\r\n";
@@ -24,14 +26,14 @@ enum Stage {
     Head,
     /// The session's handshake is next.
     Handshake,
-    Session(Decoder),
+    Session,
     /// Nothing that is read here.
     Other,
 }
 
 impl Wire {
-    /// The packets that these bytes complete.
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<Packet> {
+    /// The headers of the packets in the frames that these bytes complete.
+    pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<Header> {
         if let Stage::Other = self.stage {
             return Vec::new();
         }
@@ -39,13 +41,19 @@ impl Wire {
         if let Stage::Head = self.stage {
             self.take_head();
         }
-        let mut packets = Vec::new();
-        while let Stage::Handshake | Stage::Session(_) = self.stage
-            && let Some(frame) = self.take_frame()
+        let (mut headers, mut passed) = (Vec::new(), 0);
+        while let Stage::Handshake | Stage::Session = self.stage
+            && let Some(frame) = WebSocketFrame::first(&self.rest[passed..])
         {
-            packets.extend(frame.and_then(|frame| self.on_frame(frame)));
+            let (begins, ends) = (passed + frame.payload.start, passed + frame.payload.end);
+            let text = std::str::from_utf8(&self.rest[begins..ends]).ok().filter(|_| frame.is_text);
+            if let Some(text) = text {
+                headers.extend(self.stage.on_text(text));
+            }
+            passed = ends;
         }
-        packets
+        self.rest.drain(..passed);
+        headers
     }
 
     fn take_head(&mut self) {
@@ -56,41 +64,45 @@ impl Wire {
         self.rest.drain(..at + HEAD_END.len());
         self.stage = if is_websocket { Stage::Handshake } else { Stage::Other };
     }
+}
 
-    /// The next frame, if it is complete (RFC 6455 §5.2): of a server, so not masked; of this one, so not in fragments.
-    /// `None` within, where it is not the application's.
-    fn take_frame(&mut self) -> Option<Option<Frame>> {
-        let (opcode, length) = (self.rest.first()? & 0x0f, *self.rest.get(1)?);
+/// Where a frame's payload is.
+struct WebSocketFrame {
+    is_text: bool,
+    payload: Range<usize>,
+}
+
+impl WebSocketFrame {
+    /// The first frame, if it is complete (RFC 6455 §5.2): of a server, so not masked; of this one, so not in fragments.
+    fn first(bytes: &[u8]) -> Option<Self> {
+        let (opcode, length) = (bytes.first()? & 0x0f, *bytes.get(1)?);
         let (length, begins) = match length {
-            126 => (u64::from(u16::from_be_bytes(self.rest.get(2..4)?.try_into().ok()?)), 4),
-            127 => (u64::from_be_bytes(self.rest.get(2..10)?.try_into().ok()?), 10),
+            126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
+            127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?), 10),
             length => (u64::from(length), 2),
         };
         let ends = usize::try_from(length).ok()?.checked_add(begins)?;
-        let payload = self.rest.get(begins..ends)?.to_vec();
-        self.rest.drain(..ends);
-        Some(match opcode {
-            1 => String::from_utf8(payload).ok().map(|text| Frame::Text(text.into())),
-            2 => Some(Frame::Binary(payload.into())),
-            _ => None,
-        })
+        (ends <= bytes.len()).then_some(Self { is_text: opcode == 1, payload: begins..ends })
     }
+}
 
-    fn on_frame(&mut self, frame: Frame) -> Option<Packet> {
-        let packet = EnginePacket::decode(frame).ok()?;
-        match (&mut self.stage, packet) {
-            (Stage::Session(decoder), EnginePacket::Message(message)) => decoder.receive(message).ok()?,
-            (Stage::Handshake, EnginePacket::Open(_)) => {
-                self.stage = Stage::Session(Decoder::default());
-                None
+impl Stage {
+    fn on_text(&mut self, text: &str) -> Option<Header> {
+        match self {
+            Self::Session => {
+                // Engine.IO's type of a message (protocol v4, "Packet types").
+                let (header, _payload) = Header::split(text.strip_prefix('4')?).ok()?;
+                return Some(header);
             }
-            // A probe: its session has begun elsewhere.
-            (Stage::Handshake, _) => {
-                self.stage = Stage::Other;
-                None
+            Self::Handshake => {
+                let packet = EnginePacket::decode(Frame::Text(text.into()));
+                // A probe is no handshake: its session has begun elsewhere.
+                let begins = matches!(packet, Ok(EnginePacket::Open(_)));
+                *self = if begins { Self::Session } else { Self::Other };
             }
-            (Stage::Session(_) | Stage::Head | Stage::Other, _) => None,
+            Self::Head | Self::Other => {}
         }
+        None
     }
 }
 
@@ -118,8 +130,8 @@ mod tests {
         bytes
     }
 
-    fn namespaces(packets: &[Packet]) -> Vec<&str> {
-        packets.iter().map(|packet| packet.namespace.as_str()).collect()
+    fn namespaces(headers: &[Header]) -> Vec<&str> {
+        headers.iter().map(|header| header.namespace.as_str()).collect()
     }
 
     #[test]
@@ -129,8 +141,8 @@ mod tests {
         let stream = stream("101 Switching Protocols", &texts);
         for length in [1, 2, 3, 7, 100, stream.len()] {
             let mut wire = Wire::default();
-            let packets: Vec<_> = stream.chunks(length).flat_map(|piece| wire.pass(piece)).collect();
-            assert_eq!(namespaces(&packets), ["/events", "/", "/events"], "in pieces of {length}");
+            let headers: Vec<_> = stream.chunks(length).flat_map(|piece| wire.pass(piece)).collect();
+            assert_eq!(namespaces(&headers), ["/events", "/", "/events"], "in pieces of {length}");
             assert!(wire.rest.is_empty());
         }
     }

@@ -7,13 +7,31 @@ use super::power::{Dice, Writeback};
 /// What a disk writes in one piece, or nearly so.
 const SECTOR: usize = 512;
 
+/// How many bytes of changes that are synced may wait to be put into their place.
+const SYNCED_MAX: usize = 4 << 20;
+
 /// The bytes of a file. Knows no name.
+///
+/// What is written is kept as it came, and put into its place when somebody reads the file or when the power is lost: a
+/// database writes its journal all the time and reads it hardly ever.
 #[derive(Default)]
 pub(super) struct File {
-    volatile: Vec<u8>,
-    durable: Vec<u8>,
-    /// What was done to it since it was last synced, in order.
-    unsynced: Vec<Change>,
+    /// What was done to it, in order, since it was last tidied.
+    changes: Vec<Change>,
+    /// How many of the changes are synced.
+    synced: usize,
+    /// How many bytes of changes are synced.
+    waiting: usize,
+    length: usize,
+    volatile: Image,
+    durable: Image,
+}
+
+/// A file's bytes as they were after so many changes.
+#[derive(Default)]
+struct Image {
+    bytes: Vec<u8>,
+    changes: usize,
 }
 
 #[derive(Debug)]
@@ -24,12 +42,12 @@ enum Change {
 
 impl File {
     pub(super) fn length(&self) -> usize {
-        self.volatile.len()
+        self.length
     }
 
     /// Copies what is there to the front of `buffer`, and says how much that is.
-    pub(super) fn read(&self, offset: usize, buffer: &mut [u8]) -> usize {
-        let there = self.volatile.get(offset..).unwrap_or_default();
+    pub(super) fn read(&mut self, offset: usize, buffer: &mut [u8]) -> usize {
+        let there = self.volatile.after(&self.changes).get(offset..).unwrap_or_default();
         let length = there.len().min(buffer.len());
         buffer[..length].copy_from_slice(&there[..length]);
         length
@@ -44,51 +62,63 @@ impl File {
     }
 
     fn change(&mut self, change: Change) {
-        change.apply(&mut self.volatile);
-        self.unsynced.push(change);
+        self.length = change.length(self.length);
+        self.changes.push(change);
     }
 
     /// What was done to it is durable.
     pub(super) fn sync(&mut self) {
-        for change in self.unsynced.drain(..) {
-            change.apply(&mut self.durable);
+        self.waiting += self.changes[self.synced..].iter().map(Change::bytes).sum::<usize>();
+        self.synced = self.changes.len();
+        if self.waiting > SYNCED_MAX {
+            self.durable.after(&self.changes);
+            self.tidy();
         }
     }
 
     /// Some of what was done to it is durable, and the rest will never be: after an fsync that failed, Linux takes all
     /// pages for clean, shows them to readers, and does not write them again. The next fsync succeeds.
     pub(super) fn fail_to_sync(&mut self, dice: Dice) {
-        self.durable = self.survivors(dice);
-        self.unsynced.clear();
+        self.durable.bytes = self.survivors(dice);
+        self.tidy();
     }
 
     /// What was not synced has survived, or not.
     pub(super) fn lose_power(&mut self, dice: Dice) {
         self.fail_to_sync(dice);
-        self.volatile.clone_from(&self.durable);
+        self.volatile.bytes.clone_from(&self.durable.bytes);
+        self.length = self.volatile.bytes.len();
     }
 
-    fn survivors(&self, dice: Dice) -> Vec<u8> {
-        let mut survived = self.durable.clone();
-        if self.unsynced.is_empty() {
+    /// The changes are in the place where they belong, in the durable bytes too.
+    fn tidy(&mut self) {
+        self.volatile.after(&self.changes);
+        self.changes.clear();
+        (self.synced, self.waiting, self.volatile.changes, self.durable.changes) = (0, 0, 0, 0);
+    }
+
+    /// The bytes that are durable, with some of what was not synced.
+    fn survivors(&mut self, dice: Dice) -> Vec<u8> {
+        let mut survived = self.durable.after(&self.changes[..self.synced]).clone();
+        let unsynced = self.unsynced();
+        if unsynced.is_empty() {
             return survived;
         }
-        let writeback = Writeback::of(self.unsynced.len(), dice);
+        let writeback = Writeback::of(unsynced.len(), dice);
         let seen = writeback.seen(0);
-        let length =
-            self.unsynced[..seen].iter().fold(survived.len(), |length, change| change.length(length));
+        let length = unsynced[..seen].iter().fold(survived.len(), |length, change| change.length(length));
         survived.resize(length, 0);
         for (sector, changes) in self.touched(length) {
             let part = sector as u64 + 1;
             let from = sector * SECTOR;
             let mut bytes = [0; SECTOR];
-            let durable = self.durable.get(from..).unwrap_or_default();
+            let durable = self.durable.bytes.get(from..).unwrap_or_default();
             let known = durable.len().min(SECTOR);
             bytes[..known].copy_from_slice(&durable[..known]);
 
             let reached = self.possible(&changes, seen, writeback.seen(part));
             let applied: Vec<&Change> =
-                changes.iter().take_while(|at| **at < reached).map(|at| &self.unsynced[*at]).collect();
+                changes.iter().take_while(|at| **at < reached).map(|at| &unsynced[*at]).collect();
             if let Some((last, before)) = applied.split_last() {
                 before.iter().for_each(|change| change.apply_to_sector(from, &mut bytes, SECTOR));
                 last.apply_to_sector(from, &mut bytes, writeback.torn(part, SECTOR));
@@ -99,10 +129,15 @@ impl File {
         survived
     }
 
+    /// What was done to it since it was last synced, in order.
+    fn unsynced(&self) -> &[Change] {
+        &self.changes[self.synced..]
+    }
+
     /// Which changes touched each sector below that length.
     fn touched(&self, length: usize) -> BTreeMap<usize, Vec<usize>> {
         let mut touched: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (at, change) in self.unsynced.iter().enumerate() {
+        for (at, change) in self.unsynced().iter().enumerate() {
             let (from, to) = match change {
                 Change::Write { offset, bytes } => (*offset, length.min(offset + bytes.len())),
                 Change::Truncate { length: from } => (*from, length),
@@ -117,14 +152,30 @@ impl File {
     /// A file's length and the sectors that it has are written in order: a sector that was cut off has not kept what it
     /// held before, and not yet what was written to it once it was there again.
     fn possible(&self, changes: &[usize], length_has_seen: usize, drawn: usize) -> usize {
-        let cuts = || changes.iter().filter(|at| matches!(self.unsynced[**at], Change::Truncate { .. }));
+        let cuts = || changes.iter().filter(|at| matches!(self.unsynced()[**at], Change::Truncate { .. }));
         let least = cuts().rfind(|at| **at < length_has_seen).map_or(0, |at| at + 1);
-        let most = cuts().find(|at| **at >= length_has_seen).map_or(self.unsynced.len(), |at| *at);
+        let most = cuts().find(|at| **at >= length_has_seen).map_or(self.unsynced().len(), |at| *at);
         drawn.clamp(least, most)
     }
 }
 
+impl Image {
+    /// The bytes, once they are what they are after all these changes.
+    fn after(&mut self, changes: &[Change]) -> &Vec<u8> {
+        changes[self.changes..].iter().for_each(|change| change.apply(&mut self.bytes));
+        self.changes = changes.len();
+        &self.bytes
+    }
+}
+
 impl Change {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Write { bytes, .. } => bytes.len(),
+            Self::Truncate { .. } => 0,
+        }
+    }
+
     fn apply(&self, contents: &mut Vec<u8>) {
         match self {
             Self::Write { offset, bytes } => {
@@ -176,7 +227,7 @@ mod tests {
         Dice::new(seed, "test".to_owned())
     }
 
-    fn contents(file: &File) -> Vec<u8> {
+    fn contents(file: &mut File) -> Vec<u8> {
         let mut contents = vec![0; file.length()];
         assert_eq!(file.read(0, &mut contents), contents.len());
         contents
@@ -187,7 +238,7 @@ mod tests {
         let fate = |seed| {
             let mut file = make();
             file.lose_power(dice(seed));
-            contents(&file)
+            contents(&mut file)
         };
         (0..300).map(fate).collect()
     }
@@ -247,7 +298,7 @@ mod tests {
             let mut file = synced(b"old");
             file.write(0, b"new");
             file.fail_to_sync(dice(0));
-            assert_eq!(contents(&file), b"new");
+            assert_eq!(contents(&mut file), b"new");
             file.sync();
             file
         });
@@ -270,10 +321,10 @@ mod tests {
                 change.apply(&mut model);
                 file.change(change);
             }
-            prop_assert_eq!(&contents(&file), &model);
+            prop_assert_eq!(&contents(&mut file), &model);
             file.sync();
             file.lose_power(dice(seed));
-            prop_assert_eq!(contents(&file), model);
+            prop_assert_eq!(contents(&mut file), model);
         }
 
         #[test]
@@ -288,7 +339,7 @@ mod tests {
             }
             file.lose_power(dice(seed));
             prop_assert!(moments.iter().any(|moment| moment.len() == file.length()));
-            for (at, byte) in contents(&file).into_iter().enumerate() {
+            for (at, byte) in contents(&mut file).into_iter().enumerate() {
                 // Where a file grows before its bytes are written there are zeros.
                 let known = byte == 0 || moments.iter().any(|moment| moment.get(at) == Some(&byte));
                 prop_assert!(known, "byte {}", at);
