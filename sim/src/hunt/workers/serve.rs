@@ -82,7 +82,7 @@ fn obey(
                 for seed in first..end {
                     let run = |plan: &Plan| world::run_watched(plan, app, &RunOptions::default(), progress);
                     let tried = try_plan(seed, subject.plan(seed), twice.contains(&seed), run);
-                    say(output, &Says::Tried(tried))?;
+                    say(output, &Says::Tried(Box::new(tried)))?;
                 }
             }
         }

@@ -53,5 +53,5 @@ pub(super) enum Says {
     /// Virtual time has moved since it last said something.
     Moved,
     /// A seed was tried: the next of those it was given.
-    Tried(Tried),
+    Tried(Box<Tried>),
 }

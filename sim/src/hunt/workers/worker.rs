@@ -95,7 +95,7 @@ impl Worker {
             Says::Moved => None,
             Says::Tried(tried) => {
                 self.left.start = tried.seed.saturating_add(1).min(self.left.end);
-                Some(tried)
+                Some(*tried)
             }
         }
     }
