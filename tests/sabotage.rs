@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use squall_sim::app::chat::Chat;
 use squall_sim::app::sabotage::Sabotage;
-use squall_sim::check::Ending;
+use squall_sim::check::{Anomaly, Ending, Verdict, judge};
+use squall_sim::history::{History, Kind, Record};
 use squall_sim::hunt::judged;
-use squall_sim::plan::{Backend, Fault, FaultAct, Name, Plan, SERVER};
+use squall_sim::plan::{Backend, Fault, FaultAct, FaultKind, Name, Plan, SERVER};
 use squall_sim::subject::{self, Subject};
 use squall_sim::world::RunOptions;
 
@@ -138,4 +139,44 @@ fn is_found_by_a_swarm(sabotage: Sabotage) {
 fn a_swarm_finds_the_three_bugs_of_the_server_within_50_seeds() {
     let bugs = [Sabotage::HandlersEmit, Sabotage::AcknowledgeFirst, Sabotage::SkipDuplicateCheck];
     bugs.into_iter().for_each(is_found_by_a_swarm);
+}
+
+/// What users saw and did: without the records of what only the server's storage knows.
+fn as_users_saw_it(history: &History) -> History {
+    let is_storage = |kind: &Kind| {
+        matches!(kind, Kind::Committed { .. } | Kind::Suppressed { .. } | Kind::Persisted { .. })
+    };
+    let seen = history.records.iter().filter(|record| !is_storage(&record.kind)).cloned();
+    let records = (0..).zip(seen).map(|(step, record)| Record { step, ..record }).collect();
+    History { records, ..history.clone() }
+}
+
+/// A message that a user was told the server has, that the server lost its power with, and that somebody was never shown.
+fn missing_after_power_off(plan: Plan, app: &Chat) -> Option<String> {
+    let run = judged(plan, app, &RunOptions::default());
+    let seen = as_users_saw_it(&run.outcome.history);
+    let verdicts = judge(&run.plan, &seen, &run.outcome.ending).verdicts;
+    let lost = verdicts.into_iter().find_map(|(anomaly, verdict)| match verdict {
+        Verdict::Broken(violation) if anomaly == Anomaly::Lost => Some(violation),
+        Verdict::Broken(_) | Verdict::Idle | Verdict::Held { .. } | Verdict::Unknown { .. } => None,
+    })?;
+    let acknowledged = lost.witness.iter().find(|record| matches!(record.kind, Kind::Acknowledged { .. }))?;
+    let power_off = |record: &Record| matches!(&record.kind, Kind::FaultBegan { fault, .. } if run.plan.faults[*fault].what.kind() == FaultKind::PowerOff);
+    let after = &seen.records[usize::try_from(acknowledged.step).expect("it is a place in memory")..];
+    after.iter().any(power_off).then_some(lost.says)
+}
+
+#[test]
+fn a_commit_that_is_not_synced_is_missed_by_users_alone_within_200_seeds_of_its_story() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios/faults/power-off-mid-burst.yaml");
+    let subjects = subject::load(&[path], false).unwrap_or_else(|errors| panic!("{}", errors.join("\n")));
+    for backend in BACKENDS {
+        let plan = |seed| Plan { backend, ..subjects[0].plan(seed) };
+        let unsynced = Chat::sabotaged(Sabotage::UnsyncedCommits);
+
+        let found = (0..200).find(|seed| missing_after_power_off(plan(*seed), &unsynced).is_some());
+
+        let seed = found.unwrap_or_else(|| panic!("no seed below 200 found it on {backend}"));
+        assert_eq!(missing_after_power_off(plan(seed), &Chat::default()), None, "seed {seed} on {backend}");
+    }
 }

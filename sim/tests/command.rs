@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use serde_json::json;
 use squall_sim::history::History;
 
 fn sim(args: &[&str]) -> Output {
@@ -236,7 +237,7 @@ fn a_hunt_says_each_find_at_once_and_keeps_it_in_a_file() {
     let first = finds.iter().find(|find| find["seed"] == 5).expect("seed 5 breaks it");
     assert_eq!(first["replay"], command);
     assert_eq!(first["backend"], "turmoil");
-    assert_eq!(summary["weather"]["all"], 3, "{summary}");
+    assert_eq!((&summary["weather"]["all"], &summary["run_twice"]), (&json!(3), &json!(1)), "{summary}");
     assert!(summary["coverage"]["reached"]["client.connected"].as_u64() > Some(0), "{summary}");
 }
 
@@ -254,6 +255,17 @@ fn a_run_says_what_was_reached_by_which_fault_where_that_is_asked_for() {
     let unreached: Vec<&str> = unreached.collect();
     assert!(unreached.contains(&"recovery.granted"), "{says}");
     assert!(!unreached.contains(&"client.reconnect"), "{says}");
+}
+
+#[test]
+fn a_hunt_that_is_to_be_rough_and_was_not_is_exit_4_and_says_where() {
+    let output = sim(&["hunt", SMOKE, "--seeds", "2", "--rough"]);
+    assert_eq!(exit_code(&output), 4, "{}", stdout(&output));
+    for what in
+        ["kill touched traffic in 0 of 2 seeds, not in 5 % of them", "repeats suppressed: 0, not 1000"]
+    {
+        assert!(stderr(&output).contains(&format!("too calm: {what}")), "{what}: {}", stderr(&output));
+    }
 }
 
 #[test]

@@ -4,12 +4,14 @@
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use squall::io::env::BoxFuture;
 use squall_sim::app::chat::Chat;
 use squall_sim::app::{App, Machine};
+use squall_sim::history::Kind;
 use squall_sim::hunt::workers::{Stop, Workers, serve};
 use squall_sim::hunt::{Fate, Lost, Tally};
 use squall_sim::plan::{Act, Plan};
@@ -26,7 +28,13 @@ const PID_FILE: &str = "SQUALL_SIM_TEST_PID_FILE";
 /// With which seed it does so.
 const SEED: u64 = 3;
 
+/// And with which it is forgetful: the fourth, of those that begin with 8.
+const FORGETFUL: u64 = 11;
+
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the server of a process began with it: what a program that repeats must not know.
+static LIVES: AtomicU64 = AtomicU64::new(0);
 
 /// The chat, whose server does something else with one seed.
 struct Planted(String);
@@ -37,6 +45,13 @@ impl App for Planted {
             "loop" if plan.seed == SEED => loop {
                 std::hint::spin_loop();
             },
+            "sleep" if plan.seed == SEED => loop {
+                std::thread::park();
+            },
+            "forgetful" if plan.seed == FORGETFUL => {
+                let life = LIVES.fetch_add(1, Ordering::Relaxed);
+                machine.record(0, Kind::Trouble { what: format!("this is life {life} of the program") });
+            }
             "abort" if plan.seed == SEED => std::process::abort(),
             "print" => println!("{{ \"a line\": \"that is no answer\" }}"),
             _ => {}
@@ -64,9 +79,13 @@ fn main() -> ExitCode {
         _ => {
             let trials = [
                 Trial::test("a_livelock_is_named_and_the_others_are_tried", livelock),
+                // Only there it is known who works.
+                #[cfg(target_os = "linux")]
+                Trial::test("a_worker_that_sleeps_is_named_and_the_others_are_tried", sleep),
                 Trial::test("a_worker_that_dies_is_named_and_the_others_are_tried", death),
                 Trial::test("what_the_program_prints_is_no_answer", print),
                 Trial::test("one_worker_and_three_come_to_the_same", any_number),
+                Trial::test("what_does_not_repeat_is_named_where_its_seed_is_run_twice", forgetful),
                 Trial::test("an_interrupted_hunt_ends", interrupt),
                 Trial::test("workers_end_with_their_parent", orphan),
             ];
@@ -115,6 +134,18 @@ fn livelock() -> Result<(), Failed> {
     Ok(())
 }
 
+#[cfg(target_os = "linux")]
+fn sleep() -> Result<(), Failed> {
+    // It may sleep fifteen times as long.
+    let patience = Duration::from_millis(500);
+    let tally = hunt("sleep", 2, patience);
+    assert_eq!(lost(&tally), &Lost::Asleep(patience * 15));
+    let complaints = tally.complaints(&scenario(), false).join("\n");
+    assert!(complaints.contains("two-clients-chat, seed 3: asleep"), "{complaints}");
+    assert!(complaints.contains("waits for something outside of its world"), "{complaints}");
+    Ok(())
+}
+
 fn death() -> Result<(), Failed> {
     let tally = hunt("abort", 2, PATIENCE);
     let how = lost(&tally);
@@ -133,6 +164,24 @@ fn any_number() -> Result<(), Failed> {
     let one = hunt("", 1, PATIENCE);
     assert_eq!((one.seeds, one.digests.len(), one.lost.len()), (8, 8, 0));
     assert_eq!(one, hunt("", 3, PATIENCE));
+    Ok(())
+}
+
+fn forgetful() -> Result<(), Failed> {
+    let twice_each = |seeds| {
+        let mut tally = Tally::default();
+        let mut workers = workers("forgetful", 2, PATIENCE).twice_each(seeds);
+        let ended = workers.hunt(&scenario(), 8..16, &mut |fate| tally.take(fate));
+        ended.expect("nobody interrupts it");
+        tally
+    };
+    let unseen = twice_each(2);
+    assert_eq!((unseen.twice, unseen.exit(&scenario().expectations())), (4, report::ExitCode::Held));
+
+    let seen = twice_each(3);
+
+    assert_eq!((seen.twice, seen.diverged.keys().collect::<Vec<_>>()), (3, vec![&FORGETFUL]));
+    assert_eq!(seen.exit(&scenario().expectations()), report::ExitCode::NotDeterministic);
     Ok(())
 }
 

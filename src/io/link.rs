@@ -18,8 +18,10 @@ use super::alarm::Alarm;
 use super::net::Stream;
 use super::websocket::{Step, WebSocket};
 
-/// How long a closed session may take to write what was sent before, and to hear its peer's goodbye.
-pub(super) const LINGER: Duration = Duration::from_secs(1);
+/// How long a closed session may take to write what was sent before, and to hear its peer's goodbye: as long as `ws`, the
+/// WebSocket of the official software for Node.js, gives it (`closeTimeout`). A message of a million bytes takes ten seconds
+/// where a round trip takes half a one.
+pub(super) const LINGER: Duration = Duration::from_secs(30);
 
 /// What both engine machines have in common.
 pub(super) trait Session: Send {

@@ -1,13 +1,12 @@
-//! A simulated user: does what the plan says with Squall's chat client, and writes down what it is shown.
+//! A simulated user: does what the plan says with Squall's chat client. What it is shown is its [`Sight`]'s.
 
-use std::collections::BTreeMap;
-use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use squall::chat::wire::CHAT_MESSAGE;
 use squall::chat::{ChatClient, ChatEvent, ChatOptions, ReceiveMode, SendMode};
-use squall::io::{ClientOptions, ConnectUrl, Event};
+use squall::io::{ClientOptions, ConnectUrl};
 use squall::socket::{Args, ReconnectOptions};
 use squall::store::{LogOffset, MemoryOutbox, MessageId, SqliteOutbox, StoreError};
 use tokio::sync::mpsc;
@@ -16,6 +15,7 @@ use super::Machine;
 use super::events::Events;
 use super::recording::{RecordingOutbox, content_hash};
 use super::sabotage::{Page, Sabotage, UndefinedIds};
+use super::sight::Sight;
 use crate::history::Kind;
 use crate::plan::{Act, ClientPlan, Join, Name, Receive, SERVER, Say, Send, Transport};
 
@@ -29,9 +29,7 @@ pub(super) struct User {
     chat: ChatClient,
     /// Absent where the plan has no events.
     events: Option<Events>,
-    session: u32,
-    /// From where each room was asked for.
-    since: BTreeMap<Name, Option<LogOffset>>,
+    sight: Arc<Sight>,
     /// How many messages were said past the outbox.
     said: u64,
 }
@@ -42,7 +40,7 @@ pub(super) async fn run(
     plan: ClientPlan,
     has_events: bool,
     sabotage: Option<Sabotage>,
-    ops: mpsc::UnboundedReceiver<Act>,
+    mut ops: mpsc::UnboundedReceiver<Act>,
 ) {
     if sabotage == Some(Sabotage::ReplayOverlapsLive) {
         let outbox = loop {
@@ -53,7 +51,7 @@ pub(super) async fn run(
         };
         return Page::run(machine, server(), options(&plan).client, outbox, ops).await;
     }
-    let (chat, mut shown) = loop {
+    let (chat, shown) = loop {
         match start(&machine, &plan, sabotage).await {
             Ok(started) => break started,
             Err(error) => machine.restart_after(error).await,
@@ -66,32 +64,19 @@ pub(super) async fn run(
         Some((events, heard)) => (Some(events), Some(heard)),
         None => (None, None),
     };
-    let mut user = User { machine, options: plan, chat, events, session: 0, since: BTreeMap::new(), said: 0 };
-    let (mut ops, mut heard) = (pin!(ops), heard);
-    loop {
-        tokio::select! {
-            biased;
-            event = shown.recv() => match event {
-                Some(event) => user.see(event),
-                None => break,
-            },
-            event = next(&mut heard) => user.hear(event),
-            op = ops.recv() => match op {
-                Some(act) => user.perform(act).await,
-                None => break,
-            },
+    let sight = Arc::new(Sight::new(&machine, plan.send));
+    let watch = sight.watch(shown, heard);
+    let mut user = User { machine, options: plan, chat, events, sight: sight.clone(), said: 0 };
+    let act = async {
+        while let Some(act) = ops.recv().await {
+            user.perform(act).await;
         }
+    };
+    tokio::select! {
+        biased;
+        () = watch => {}
+        () = act => {}
     }
-}
-
-/// Never ends where there is nothing to hear.
-async fn next(heard: &mut Option<mpsc::UnboundedReceiver<Event>>) -> Event {
-    if let Some(heard) = heard
-        && let Some(event) = heard.recv().await
-    {
-        return event;
-    }
-    std::future::pending().await
 }
 
 fn server() -> ConnectUrl {
@@ -169,47 +154,7 @@ fn wait_chain(client: &ChatClient) -> Vec<String> {
 
 impl User {
     fn record(&self, kind: Kind) {
-        self.machine.record(self.session, kind);
-    }
-
-    fn hear(&self, event: Event) {
-        if let Some(events) = &self.events {
-            events.hear(self.session, event);
-        }
-    }
-
-    fn see(&mut self, event: ChatEvent) {
-        let kind = match event {
-            ChatEvent::Connected => {
-                self.session += 1;
-                Kind::Connected { peer: None }
-            }
-            ChatEvent::Disconnected(reason) => Kind::Disconnected { reason: reason.as_str() },
-            ChatEvent::Message(shown) => Kind::Delivered {
-                id: shown.id,
-                room: shown.room.as_str().into(),
-                offset: shown.offset,
-                content: content_hash(&shown.content),
-            },
-            ChatEvent::Joined { room, offset } => {
-                let since = self.since.get(room.as_str()).copied().flatten();
-                Kind::Joined { room: room.into(), offset, since }
-            }
-            ChatEvent::Left { room, offset } => Kind::Left { room: room.into(), offset },
-            ChatEvent::Acknowledged { id, offset } => Kind::Acknowledged { id, offset },
-            ChatEvent::Failed { id, reason } => match self.options.send {
-                Send::Outbox => Kind::Failed { id, reason },
-                // Given up on; the server may have it.
-                Send::Plain | Send::Retry | Send::Manual => Kind::SendFailed { id, reason },
-            },
-            ChatEvent::NotJoined { room, reason } => {
-                Kind::Trouble { what: format!("not let into {room}: {reason}") }
-            }
-            ChatEvent::Refused(why) => Kind::Trouble { what: format!("refused: {why}") },
-            ChatEvent::GaveUp => Kind::Trouble { what: "gave up reconnecting".to_owned() },
-            ChatEvent::OutboxBroken(error) => Kind::Trouble { what: format!("outbox: {error}") },
-        };
-        self.record(kind);
+        self.sight.record(kind);
     }
 
     async fn perform(&mut self, act: Act) {
@@ -233,12 +178,12 @@ impl User {
             }
             Act::Emit(emit) => {
                 if let Some(events) = &self.events {
-                    events.emit(self.session, emit, self.options.ack_timeout.0);
+                    events.emit(self.sight.session(), emit, self.options.ack_timeout.0);
                 }
             }
             Act::Broadcast(broadcast) => {
                 if let Some(events) = &self.events {
-                    events.broadcast(self.session, broadcast);
+                    events.broadcast(self.sight.session(), broadcast);
                 }
             }
             // The world reloads processes; nothing is nothing.
@@ -252,7 +197,7 @@ impl User {
             self.record(Kind::Trouble { what: format!("not let into {room}: {}", error.message) });
         }
         self.events.iter_mut().for_each(|events| events.enter(&room));
-        self.since.insert(room, since);
+        self.sight.ask_since(room, since);
     }
 
     async fn say(&mut self, Say { room, content }: Say) {
@@ -278,7 +223,7 @@ impl User {
             tries: self.options.retries.saturating_add(1),
             timeout: self.options.ack_timeout.0,
         };
-        let (machine, session) = (self.machine.clone(), self.session);
+        let (machine, session) = (self.machine.clone(), self.sight.session());
         self.machine.env.spawn(async move {
             let kind = match retry.run().await {
                 Ok(offset) => Kind::Acknowledged { id, offset },

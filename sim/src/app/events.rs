@@ -378,19 +378,19 @@ impl Events {
             self.client.emit(event, args);
         }
     }
+}
 
-    /// Takes what the namespace says.
-    pub(super) fn hear(&self, session: u32, event: Event) {
-        if let Event::Connected { recovered, sid } = &event {
-            let socket = sid.as_str().into();
-            self.machine.record(session, Kind::Resumed { recovered: *recovered, socket });
-        }
-        if let Event::Received { name, args, .. } = event
-            && name == HEARD
-            && let (Ok(text), Some(content)) = (args.get::<String>(0), digest(&args))
-        {
-            self.machine.record(session, Kind::Heard { id: MessageId(text.into()), content });
-        }
+/// Writes down what the namespace says.
+pub(super) fn hear(machine: &Machine, session: u32, event: Event) {
+    if let Event::Connected { recovered, sid } = &event {
+        let socket = sid.as_str().into();
+        machine.record(session, Kind::Resumed { recovered: *recovered, socket });
+    }
+    if let Event::Received { name, args, .. } = event
+        && name == HEARD
+        && let (Ok(text), Some(content)) = (args.get::<String>(0), digest(&args))
+    {
+        machine.record(session, Kind::Heard { id: MessageId(text.into()), content });
     }
 }
 

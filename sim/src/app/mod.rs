@@ -11,6 +11,7 @@ mod peers;
 mod recording;
 pub mod sabotage;
 mod sessions;
+mod sight;
 mod wire;
 
 use std::sync::{Arc, Mutex};

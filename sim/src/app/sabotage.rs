@@ -26,7 +26,7 @@ pub(super) use undefined_ids::UndefinedIds;
 pub(super) use unsynced_commits::leave_commits_unsynced;
 
 /// A bug.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Sabotage {
     /// Each handler broadcasts its message when its own commit completes, and completions overtake each other.
     HandlersEmit,

@@ -8,8 +8,10 @@
 //! - **lost** when the connection that was to bring it has been replaced by another, or the run is over;
 //! - **excused** where a fault touched that connection, where the process at its end was gone, or where a sender that sends
 //!   again was told that sending failed;
-//! - **given up** where its reader wanted to disconnect, and **unsent** where its sender never connected again: neither is a
-//!   loss.
+//! - **refused** where its sender was told that sending failed, and it is too long;
+//! - **given up** where its reader wanted to disconnect, and **unsent** where its sender never connected again.
+//!
+//! Of these only what is lost is a loss.
 
 mod relays;
 
@@ -20,11 +22,12 @@ use squall::store::LogOffset;
 
 use self::relays::Relays;
 use super::debts::{Wait, connected_at_the_end};
+use super::oversized::Oversized;
 use super::presence::{Presence, Presences};
-use super::roll::{Entry, Host, Message, Roll};
+use super::roll::{Entry, Host, Message, Roll, Room};
 use super::rooms::Rooms;
 use crate::history::Kind;
-use crate::plan::{Plan, Receive, Send};
+use crate::plan::{Fault, FaultKind, Plan, Receive, SERVER, Send};
 
 /// Everything that may legally be lost.
 #[derive(Debug, Clone)]
@@ -36,7 +39,11 @@ pub(super) struct Awaited {
     left: BTreeSet<Host>,
     rooms: Rooms,
     presences: Presences,
-    committed: BTreeSet<Message>,
+    /// In which room.
+    committed: BTreeMap<Message, Room>,
+    oversized: Oversized,
+    /// Which messages were sent that are.
+    to_refuse: BTreeSet<Message>,
     /// On its way to the server.
     up: BTreeMap<Message, Thing>,
     /// On its way to a client that is shown the chat live.
@@ -47,6 +54,11 @@ pub(super) struct Awaited {
     buffered: BTreeMap<Host, Vec<Message>>,
     /// On its way to sockets of events.
     relays: Relays,
+    /// Which faults of the plan keep the server from storing anything, and those that are on.
+    refusing: BTreeSet<usize>,
+    refusing_now: BTreeSet<usize>,
+    /// With which step the last of them ended.
+    refused_until: Option<u64>,
     /// Reported as failed, and not in the log.
     reported: BTreeMap<Message, Thing>,
     lost: Vec<Loss>,
@@ -95,12 +107,17 @@ impl Awaited {
             left: left.map(|name| roll.host(name)).collect(),
             rooms: Rooms::new(plan, roll),
             presences: Presences::new(plan, roll),
-            committed: BTreeSet::new(),
+            committed: BTreeMap::new(),
+            oversized: Oversized::of(plan),
+            to_refuse: BTreeSet::new(),
             up: BTreeMap::new(),
             down: BTreeMap::new(),
             listening: BTreeSet::new(),
             buffered: BTreeMap::new(),
             relays: Relays::new(plan),
+            refusing: refusing(plan),
+            refusing_now: BTreeSet::new(),
+            refused_until: None,
             reported: BTreeMap::new(),
             lost: Vec::new(),
             examined: 0,
@@ -113,7 +130,7 @@ impl Awaited {
         self.presences.observe(entry);
         let message = entry.message;
         match &entry.kind {
-            Kind::Sent { .. } if self.senders.get(&entry.who) == Some(&Send::Plain) => self.send(entry),
+            Kind::Sent { content, .. } => self.say(entry, *content),
             Kind::Emitted { volatile: false, .. } => self.emit(entry),
             Kind::SendFailed { .. } => self.report(entry),
             Kind::Failed { .. } => drop(self.up.remove(&message)),
@@ -135,8 +152,12 @@ impl Awaited {
             Kind::Did { act: "disconnect" } => self.give_up(entry.who),
             Kind::Exited { .. } => self.exit(entry),
             Kind::Touched { .. } => self.touch(entry),
-            Kind::Sent { .. }
-            | Kind::Emitted { .. }
+            Kind::Left { .. } => self.leave(entry),
+            Kind::FaultBegan { fault, .. } => self.refusing_now.extend(self.refusing.get(fault)),
+            Kind::FaultEnded { fault } if self.refusing_now.remove(fault) => {
+                self.refused_until = Some(entry.step)
+            }
+            Kind::Emitted { .. }
             | Kind::Relayed { .. }
             | Kind::Connected { peer: Some(_) }
             | Kind::Did { .. }
@@ -144,15 +165,23 @@ impl Awaited {
             | Kind::Suppressed { .. }
             | Kind::Asked { .. }
             | Kind::Joined { .. }
-            | Kind::Left { .. }
             | Kind::Answered { .. }
             | Kind::Early { .. }
             | Kind::Trouble { .. }
             | Kind::Started
             | Kind::Skipped { .. }
-            | Kind::FaultBegan { .. }
             | Kind::FaultDisarmed { .. }
             | Kind::FaultEnded { .. } => {}
+        }
+    }
+
+    /// A user says something: what is not sent plainly will be answered.
+    fn say(&mut self, entry: &Entry<'_>, content: u64) {
+        if self.oversized.contains(content) {
+            self.to_refuse.insert(entry.message);
+        }
+        if self.senders.get(&entry.who) == Some(&Send::Plain) {
+            self.send(entry);
         }
     }
 
@@ -196,13 +225,25 @@ impl Awaited {
         self.reported.remove(&message);
     }
 
-    /// To be told of a loss does not make it legal for who sends once.
+    /// To be told of a loss does not make it legal for who sends once, but it does where nothing was sent: what waits for a
+    /// connection is forgotten when its time is over.
     fn report(&mut self, entry: &Entry<'_>) {
+        if self.to_refuse.contains(&entry.message) || self.is_unsent(entry.message) {
+            self.up.remove(&entry.message);
+            return;
+        }
         if self.senders.get(&entry.who) == Some(&Send::Plain) {
+            // The server's disk took nothing, and it said so.
+            let until = if self.refusing_now.is_empty() { self.refused_until } else { Some(entry.step) };
+            if let (Some(until), Some(thing)) = (until, self.up.get_mut(&entry.message))
+                && thing.evidence.first().is_some_and(|sent| *sent < until)
+            {
+                thing.excuse(until);
+            }
             return;
         }
         let sent = self.up.remove(&entry.message);
-        if self.committed.contains(&entry.message) {
+        if self.committed.contains_key(&entry.message) {
             return;
         }
         self.examined += u64::from(sent.is_none());
@@ -211,11 +252,20 @@ impl Awaited {
         self.reported.insert(entry.message, thing);
     }
 
+    /// Whether its sender has not been connected since it was sent.
+    fn is_unsent(&self, message: Message) -> bool {
+        let Some(thing) = self.up.get(&message) else { return false };
+        let is_buffered = self.buffered.get(&thing.client).is_some_and(|waiting| waiting.contains(&message));
+        let connections = self.presences.of(thing.client).map(|presence| presence.connections);
+        is_buffered || connections.is_some_and(|connections| thing.connection > connections)
+    }
+
     fn commit(&mut self, entry: &Entry<'_>, offset: LogOffset) {
         self.arrive(entry.message);
-        if !self.committed.insert(entry.message) {
+        if self.committed.contains_key(&entry.message) {
             return;
         }
+        self.committed.insert(entry.message, entry.room);
         let present = |client: &&Host| {
             self.presences.of(**client).is_some_and(|presence| {
                 let entitled = self.rooms.entitles((**client, presence.process), entry.room, offset);
@@ -245,6 +295,12 @@ impl Awaited {
     fn give_up(&mut self, client: Host) {
         self.down.extract_if(all_of(client), |_, _| true).for_each(drop);
         self.relays.give_up(client);
+    }
+
+    /// Who has left a room does not wait for what was said there, also where the server knew of it before the client did.
+    fn leave(&mut self, entry: &Entry<'_>) {
+        let is_there = |message: &Message| self.committed.get(message) == Some(&entry.room);
+        self.down.extract_if(all_of(entry.who), |(_, message), _| is_there(message)).for_each(drop);
     }
 
     /// What a process had not yet handed to its kernel, or its disk, is gone with it.
@@ -308,6 +364,17 @@ impl Awaited {
         losses.extend(up.map(|(message, thing)| thing.lost(Way::Up, *message, None)));
         losses
     }
+}
+
+/// The faults with which the server tells senders that it cannot store what they say.
+fn refusing(plan: &Plan) -> BTreeSet<usize> {
+    let refuses = |fault: &Fault| {
+        let kind = fault.what.kind();
+        matches!(kind, FaultKind::DiskFull | FaultKind::DiskError)
+            && fault.what.victims().contains(&SERVER.into())
+    };
+    let faults = plan.faults.iter().enumerate();
+    faults.filter(|(_, fault)| refuses(fault)).map(|(place, _)| place).collect()
 }
 
 /// What there is of a client, whichever message it is.

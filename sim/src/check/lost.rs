@@ -14,7 +14,7 @@
 //! What else a client was not shown still waits, and is *no progress*. So the two names divide: lost will never come,
 //! no progress has not come yet. [`Anomaly::NoProgress`] leaves alone what is named here.
 //!
-//! What an outbox was told that the server will never take, and the log never held, is lost too.
+//! What an outbox was told that the server will never take, and the log never held, is lost too, unless it is too long.
 //!
 //! What may legally be lost is in `awaited`: a loss that is excused there is counted as allowed.
 //!
@@ -104,7 +104,7 @@ impl<'r> Lost<'r> {
             clients: resuming.map(|(name, _)| (roll.host(name), client(name))).collect(),
             rooms: Rooms::new(plan, roll),
             awaited: Awaited::new(plan, roll),
-            refused: Refused::default(),
+            refused: Refused::new(plan),
             sent: BTreeMap::new(),
             ledger: Ledger::default(),
             known: BTreeMap::new(),

@@ -31,6 +31,7 @@
 //! | `owed`, `debts` | what is still owed; also for who decides when a run is over |
 //! | `awaited` | what may legally be lost, and whether its loss is excused |
 //! | `expectations` | what all seeds of a scenario must show together |
+//! | `oversized` | what no server takes |
 //! | `refused` | what the server would not take |
 //! | `rooms`, `strays` | who is entitled to which part of which room, and what came all the same |
 //! | `presence`, `sessions` | when clients were connected and the server to them, and what touched their connections |
@@ -61,6 +62,7 @@ mod lost;
 mod naming;
 mod no_progress;
 mod nonmonotonic_offset;
+mod oversized;
 mod owed;
 mod phantom;
 #[cfg(test)]

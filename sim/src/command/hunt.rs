@@ -19,7 +19,7 @@ use crate::hunt::tally::is_find;
 use crate::hunt::workers::{Stop, Workers};
 use crate::hunt::{Fate, Lost, Tally, Tried, Wrong};
 use crate::plan::Backend;
-use crate::report::{Coverage, ExitCode, ScenarioLine, Summary, replay_command};
+use crate::report::{Coverage, ExitCode, ScenarioLine, Summary, replay_command, too_calm};
 use crate::subject::Subject;
 
 use super::stopwatch::Stopwatch;
@@ -30,10 +30,13 @@ use super::{crew, load_or_say, run};
 #[command(after_help = "Examples:
   cargo sim hunt --for 10m                         every scenario, in turn, for ten minutes
   cargo sim hunt scenarios/recovery --seeds 5000   so many seeds of each of these
+  cargo sim hunt scenarios/swarm --seeds 10000 --rough
+                                                   and fail where faults led to too little to prove something
   cargo sim hunt --for 8h --from 1000000 --out finds.jsonl
                                                    other seeds than last night; a line of JSON for each find
 
 At the end stand what faults led to, which of them met which states of the protocol, and what was never reached.
+Each tenth seed is run twice; where its digests differ, that is a find.
 A find is said at once, with the command that replays it; `cargo sim shrink FILE --seed N` makes it small.
 Exit codes are those of `run`.")]
 pub(super) struct Hunt {
@@ -57,7 +60,14 @@ pub(super) struct Hunt {
     /// Write finds here, a JSON object a line, and at the end a line that says what was searched
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Fail, as where nothing is proven, if it was not rough enough for 10,000 seeds of a swarm: each kind of fault touches
+    /// traffic in 5 % of the seeds, and so on
+    #[arg(long)]
+    rough: bool,
 }
+
+/// Each so-manieth seed is run twice, and its two digests are compared.
+const TWICE_EACH: u64 = 10;
 
 /// How many seeds of a scenario are tried before it is the next one's turn.
 const ROUND: u64 = 100;
@@ -77,7 +87,7 @@ impl Hunt {
             }
         };
         match crew::workers(self.jobs) {
-            Ok(workers) => self.search(&subjects, Finds { out, number: 0 }, workers),
+            Ok(workers) => self.search(&subjects, Finds { out, number: 0 }, workers.twice_each(TWICE_EACH)),
             Err(error) => {
                 anstream::eprintln!("error: failed to prepare workers: {error}");
                 ExitCode::HarnessFailed
@@ -117,7 +127,7 @@ impl Hunt {
             }
         }
         bar.finish_and_clear();
-        let exit = report(&searched, &mut finds, clock.elapsed());
+        let exit = self.report(&searched, &mut finds, clock.elapsed());
         stop.map_or(exit, |stop| exit.max(crew::say_stop(&stop)))
     }
 
@@ -130,6 +140,40 @@ impl Hunt {
             Some(_) => ROUND,
             None => self.seeds.saturating_sub(round * ROUND).min(ROUND),
         }
+    }
+
+    /// Says what was searched, and what it means for who asked.
+    fn report(&self, searched: &[Searched<'_>], finds: &mut Finds, real: Duration) -> ExitCode {
+        let ran = || searched.iter().filter(|one| one.tally.seeds > 0 || !one.tally.lost.is_empty());
+        let lines: Vec<ScenarioLine> =
+            ran().map(|one| run::line(one.subject, &one.tally, one.real)).collect();
+        for (one, line) in ran().zip(&lines) {
+            anstream::println!("{}", line.render(true));
+            one.tally
+                .complaints(one.subject, true)
+                .iter()
+                .for_each(|complaint| anstream::eprintln!("{complaint}"));
+            if let Some(crossing) = one.crossing() {
+                anstream::println!("  {crossing}");
+            }
+        }
+        let mut exit =
+            ran().map(|one| one.tally.exit(&one.expectations)).max().unwrap_or(ExitCode::NothingProven);
+        let mut coverage = Coverage::default();
+        ran().for_each(|one| one.tally.cover(&mut coverage));
+        let summary = Summary::of(&lines, real);
+        anstream::println!("\n{}\n\n{}\n{} found", coverage.render(), summary.render(true), finds.number);
+        let too_calm = if self.rough { too_calm(&summary.weather) } else { Vec::new() };
+        too_calm.iter().for_each(|what| anstream::eprintln!("  too calm: {what}"));
+        if exit == ExitCode::Held && !too_calm.is_empty() {
+            exit = ExitCode::NothingProven;
+        }
+        finds.write(&json!({
+            "seeds": summary.seeds, "run_twice": summary.twice, "messages": summary.messages, "found": finds.number,
+            "simulated_seconds": summary.simulated.as_secs(), "real_seconds": real.as_secs(), "exit_code": exit.code(),
+            "weather": summary.weather, "too_calm": too_calm, "coverage": coverage.to_json(),
+        }));
+        exit
     }
 }
 
@@ -193,6 +237,7 @@ fn find(fate: &Fate, expectations: &Expectations) -> Option<(u64, String)> {
         }
         Fate::Tried(_) => None,
         Fate::Lost(seed, Lost::Stuck(_)) => Some((*seed, "livelock".to_owned())),
+        Fate::Lost(seed, Lost::Asleep(_)) => Some((*seed, "asleep".to_owned())),
         Fate::Lost(seed, Lost::Died(how)) => Some((*seed, format!("death: {how}"))),
     }
 }
@@ -222,33 +267,6 @@ impl Finds {
             self.out = None;
         }
     }
-}
-
-/// Says what was searched, and what it means for who asked.
-fn report(searched: &[Searched<'_>], finds: &mut Finds, real: Duration) -> ExitCode {
-    let ran = || searched.iter().filter(|one| one.tally.seeds > 0 || !one.tally.lost.is_empty());
-    let lines: Vec<ScenarioLine> = ran().map(|one| run::line(one.subject, &one.tally, one.real)).collect();
-    for (one, line) in ran().zip(&lines) {
-        anstream::println!("{}", line.render(true));
-        one.tally
-            .complaints(one.subject, true)
-            .iter()
-            .for_each(|complaint| anstream::eprintln!("{complaint}"));
-        if let Some(crossing) = one.crossing() {
-            anstream::println!("  {crossing}");
-        }
-    }
-    let exit = ran().map(|one| one.tally.exit(&one.expectations)).max().unwrap_or(ExitCode::NothingProven);
-    let mut coverage = Coverage::default();
-    ran().for_each(|one| one.tally.cover(&mut coverage));
-    let summary = Summary::of(&lines, real);
-    anstream::println!("\n{}\n\n{}\n{} found", coverage.render(), summary.render(true), finds.number);
-    finds.write(&json!({
-        "seeds": summary.seeds, "messages": summary.messages, "found": finds.number,
-        "simulated_seconds": summary.simulated.as_secs(), "real_seconds": real.as_secs(), "exit_code": exit.code(),
-        "weather": summary.weather, "coverage": coverage.to_json(),
-    }));
-    exit
 }
 
 /// What goes on, on a terminal; nothing elsewhere.

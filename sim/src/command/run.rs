@@ -180,6 +180,7 @@ pub(super) fn line(subject: &Subject, tally: &Tally, real: Duration) -> Scenario
         name: subject.name(),
         status,
         seeds: tally.seeds,
+        twice: tally.twice,
         messages: tally.messages,
         touched: tally.touched.clone(),
         weather: tally.weather.clone(),

@@ -18,6 +18,8 @@ use super::{Judged, Tried, Wrong, judged};
 pub struct Tally {
     /// How many seeds were run to their end.
     pub seeds: u64,
+    /// How many of them were run twice.
+    pub twice: u64,
     /// How many messages the checkers followed.
     pub messages: u64,
     /// How often its faults touched traffic.
@@ -52,8 +54,10 @@ pub enum Fate {
 /// Why there is no history of a seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lost {
-    /// Its virtual time stood still for so long, and its process was ended.
+    /// Its virtual time stood still for so long while its process worked, as far as that is known, and the process was ended.
     Stuck(Duration),
+    /// Its virtual time stood still for so long while its process did nothing, and the process was ended.
+    Asleep(Duration),
     /// Its process died, and how.
     Died(String),
 }
@@ -62,8 +66,9 @@ impl Tally {
     /// Adds a seed.
     pub fn add(&mut self, tried: Tried) {
         let Tried { seed, digest, messages, elapsed, touched, counted, reached, matrix, .. } = tried;
-        let Tried { weather, wrong, diverged, .. } = tried;
+        let Tried { weather, wrong, twice, diverged, .. } = tried;
         self.seeds += 1;
+        self.twice += u64::from(twice);
         self.messages += messages;
         self.elapsed += elapsed;
         self.observed.reached.add(&reached);
@@ -173,6 +178,7 @@ impl Lost {
         let (name, place) = (subject.name(), path.as_str());
         match self {
             Self::Stuck(patience) => Failure::stuck((&name, place), seed, *patience),
+            Self::Asleep(patience) => Failure::asleep((&name, place), seed, *patience),
             Self::Died(how) => Failure::died((&name, place), seed, how),
         }
         .on(subject.backend)

@@ -39,6 +39,8 @@ pub struct Tried {
     pub weather: Box<Weather>,
     /// What is wrong, where not every promise held.
     pub wrong: Option<Wrong>,
+    /// Whether it was run twice.
+    pub twice: bool,
     /// How a second run of the same plan differed, where there was one and it did.
     pub diverged: Option<String>,
 }
@@ -57,7 +59,7 @@ pub enum Wrong {
 
 impl Tried {
     /// What is to be kept of a run.
-    pub(super) fn of(seed: u64, judged: &Judged, diverged: Option<String>) -> Self {
+    pub(super) fn of(seed: u64, judged: &Judged, second: Option<&History>) -> Self {
         let outcome = &judged.outcome;
         let touched = Touched::of(&judged.plan, &outcome.touched);
         Self {
@@ -71,7 +73,8 @@ impl Tried {
             weather: Box::new(Weather::of(&outcome.reached, &outcome.history, &touched)),
             touched,
             wrong: wrong(judged),
-            diverged,
+            twice: second.is_some(),
+            diverged: second.and_then(|second| divergence(&outcome.history, second)),
         }
     }
 }
@@ -92,9 +95,8 @@ fn wrong(judged: &Judged) -> Option<Wrong> {
 pub(super) fn try_plan(seed: u64, plan: Plan, twice: bool, run: impl Fn(&Plan) -> Outcome) -> Tried {
     let outcome = run(&plan);
     let judged = Judged::of(plan, outcome);
-    let second = twice.then(|| run(&judged.plan));
-    let diverged = second.and_then(|second| divergence(&judged.outcome.history, &second.history));
-    Tried::of(seed, &judged, diverged)
+    let second = twice.then(|| run(&judged.plan).history);
+    Tried::of(seed, &judged, second.as_ref())
 }
 
 /// The first record in which two runs of one plan differ.
@@ -142,6 +144,7 @@ mod tests {
             matrix: Box::new([(FaultKind::Reset, State::Idle, 1)].into_iter().collect()),
             weather: Box::new(Weather { granted: 2, ..Weather::default() }),
             wrong: Some(Wrong::Broken(Anomaly::Lost)),
+            twice: true,
             diverged: Some("a\nb".to_owned()),
         };
         let line = serde_json::to_string(&tried).unwrap();

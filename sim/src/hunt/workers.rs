@@ -40,6 +40,8 @@ pub struct Workers {
     command: Box<dyn Fn() -> Command>,
     jobs: usize,
     patience: Duration,
+    /// Which seeds are run twice: the first of a hunt, and each so-manieth after it.
+    twice_each: u64,
     /// By the order in which they were started.
     workers: BTreeMap<u64, Worker>,
     started: u64,
@@ -93,6 +95,7 @@ impl Workers {
             command: Box::new(command),
             jobs: jobs.max(1),
             patience,
+            twice_each: u64::MAX,
             workers: BTreeMap::new(),
             started: 0,
             sources: 0,
@@ -101,12 +104,19 @@ impl Workers {
         })
     }
 
+    /// Has each so-manieth seed of a hunt run twice, the first of them among them, and not the first alone.
+    pub fn twice_each(mut self, seeds: u64) -> Self {
+        self.twice_each = seeds.max(1);
+        self
+    }
+
     /// To end a hunt with, from another thread.
     pub fn interrupter(&self) -> Interrupter {
         self.interrupter.clone()
     }
 
-    /// Tries seeds of a file, and says what became of each as soon as it is known. The first is run twice.
+    /// Tries seeds of a file, and says what became of each as soon as it is known. The first is run twice, and more where
+    /// [`Self::twice_each`] says so.
     ///
     /// # Errors
     /// When it ended before the last seed.
@@ -119,8 +129,12 @@ impl Workers {
         self.sources += 1;
         self.forget_the_time_between();
         self.interrupter.hunting.store(true, Ordering::SeqCst);
-        let mut hunt =
-            Hunt { source: Source::of(subject), waiting: self.split(seeds.clone()), twice: seeds.start };
+        let mut hunt = Hunt {
+            source: Source::of(subject),
+            waiting: self.split(seeds.clone()),
+            first: seeds.start,
+            twice_each: self.twice_each,
+        };
         let ended = self.work(&mut hunt, told);
         self.interrupter.hunting.store(false, Ordering::SeqCst);
         if ended.is_err() {
@@ -181,7 +195,8 @@ impl Workers {
             if let Some(worker) = idle
                 && let Some(batch) = hunt.waiting.pop_front()
             {
-                worker.give(self.sources, &hunt.source, batch, hunt.twice);
+                let twice = batch.clone().filter(|seed| hunt.runs_twice(*seed)).collect();
+                worker.give(self.sources, &hunt.source, batch, twice);
             }
         }
         Ok(())
@@ -205,7 +220,7 @@ impl Workers {
         let Some(mut worker) = self.workers.remove(&number) else { return };
         let mut left = worker.left.clone();
         if let Some(seed) = left.next() {
-            told(Fate::Lost(seed, worker.post_mortem(self.patience)));
+            told(Fate::Lost(seed, worker.post_mortem()));
         }
         if !left.is_empty() {
             hunt.waiting.push_front(left);
@@ -217,8 +232,15 @@ impl Workers {
 struct Hunt {
     source: Source,
     waiting: VecDeque<Range<u64>>,
-    /// The seed that is run twice.
-    twice: u64,
+    /// Its first seed.
+    first: u64,
+    twice_each: u64,
+}
+
+impl Hunt {
+    fn runs_twice(&self, seed: u64) -> bool {
+        (seed - self.first).is_multiple_of(self.twice_each)
+    }
 }
 
 /// Ends a hunt from another thread.

@@ -44,8 +44,12 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
     plan
 }
 
-/// The text of a message: its author, its number among what the author says, and as much more as makes `bytes`.
+/// The text of a message: its author, its number among what the author says, and as much more as makes `bytes`; nothing at
+/// all where these are zero.
 pub(super) fn content(who: &str, n: u32, bytes: Option<u32>) -> String {
+    if bytes == Some(0) {
+        return String::new();
+    }
     let mut text = format!("{who} {n}");
     let padding = "abcdefghijklmnopqrstuvwxyz".chars().cycle();
     let missing = (bytes.unwrap_or(0) as usize).saturating_sub(text.len());

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::scenario::limits::{
     self, ATTEMPTS_MAX, BINARY_BYTES_MAX, CLIENTS_MAX, CLOCK_PERCENT, CONTENT_BYTES_TOTAL_MAX,
-    DISK_OPERATIONS_MAX, LOSS_PERCENT, OPS_MAX, ROOMS_MAX, STEPS_MAX, TICK, TIME_MAX,
+    DISK_OPERATIONS_MAX, LOSS_PERCENT, OPS_MAX, ROOMS_MAX, SAY_BYTES_MAX, STEPS_MAX, TICK, TIME_MAX,
 };
 use crate::units::{Rate, Span, SpanRange};
 
@@ -197,8 +197,10 @@ impl Plan {
             })?;
         }
         let Some((text, attached)) = op.act.text() else { return Ok(()) };
-        let (bytes, bytes_max) = (text.len() as u64, limits::content_bytes_max());
-        part.must((1..=bytes_max).contains(&bytes), || format!("{bytes} bytes, not 1 to {bytes_max}"))?;
+        let bytes = text.len() as u64;
+        part.must(bytes <= u64::from(SAY_BYTES_MAX), || {
+            format!("{bytes} bytes, not at most {SAY_BYTES_MAX}")
+        })?;
         part.must(attached <= BINARY_BYTES_MAX, || {
             format!("{attached} bytes attached, not at most {BINARY_BYTES_MAX}")
         })
@@ -211,6 +213,9 @@ impl Plan {
             let has_id =
                 op.act.is_say() && self.clients.get(&op.who).is_some_and(|who| who.send == Send::Outbox);
             let Some((text, _)) = op.act.text().filter(|_| !has_id) else { continue };
+            Part::Op(place).must(!text.is_empty(), || {
+                "it says nothing, and has no id: nothing tells whose it is".to_owned()
+            })?;
             Part::Op(place).must(known.insert(text), || {
                 format!("{text:?} stands twice, and nothing else tells the two apart")
             })?;

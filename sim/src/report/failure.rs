@@ -63,10 +63,21 @@ impl Failure {
     /// Virtual time stands still in the run of a scenario, read from `path`, with a seed: there is no history.
     pub fn stuck(place: (&str, &str), seed: u64, patience: Duration) -> Self {
         let says = format!(
-            "virtual time has stood still for {patience:?}: the program under test loops without yielding. Nothing can end \
-             its thread, so its process was ended"
+            "virtual time has stood still for {patience:?}: the program under test does not yield. Nothing can end its \
+             thread, so its process was ended"
         );
         Self::bare(place, seed, "livelock", says)
+    }
+
+    /// Virtual time stands still and so does the process in the run of a scenario, read from `path`, with a seed: there is no
+    /// history.
+    pub fn asleep(place: (&str, &str), seed: u64, patience: Duration) -> Self {
+        let says = format!(
+            "virtual time has stood still for {patience:?} while nothing was computed: the program under test waits for \
+             something outside of its world, such as a sleep of its thread or a lock. Nothing can end its thread, so its \
+             process was ended"
+        );
+        Self::bare(place, seed, "asleep", says)
     }
 
     /// The process died in which a scenario, read from `path`, was run with a seed: there is no history.

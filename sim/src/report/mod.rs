@@ -6,6 +6,7 @@
 //! | `summary` | what all scenarios came to |
 //! | `coverage` | which faults met which states of the protocol, and what was never reached |
 //! | `weather` | how rough it was: what faults led to |
+//! | `roughness` | whether that was rough enough to prove something |
 //! | `failure` | a broken promise, with what shows it and the one command that repeats it |
 //! | `exit_code` | what the program says to its caller |
 //!
@@ -14,6 +15,7 @@
 mod coverage;
 mod exit_code;
 mod failure;
+mod roughness;
 mod scenario_line;
 mod style;
 mod summary;
@@ -24,6 +26,7 @@ mod words;
 pub use coverage::Coverage;
 pub use exit_code::ExitCode;
 pub use failure::{Failure, replay_command};
+pub use roughness::too_calm;
 pub use scenario_line::{ScenarioLine, Status};
 pub use summary::Summary;
 pub use touched::{Touched, fault_kind};

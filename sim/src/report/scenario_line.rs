@@ -39,6 +39,8 @@ pub struct ScenarioLine {
     pub status: Status,
     /// How many seeds were run.
     pub seeds: u64,
+    /// How many of them were run twice, and their digests compared.
+    pub twice: u64,
     /// How many messages were followed, on all seeds.
     pub messages: u64,
     /// How often its faults touched traffic, on all seeds.
@@ -91,6 +93,7 @@ pub(super) mod tests {
             name: "reconnect-mid-burst".to_owned(),
             status: Status::Pass,
             seeds: 20,
+            twice: 1,
             messages: 400,
             touched: [("reset", 12), ("stall", 37)].into_iter().collect(),
             weather: Weather::default(),
@@ -102,6 +105,7 @@ pub(super) mod tests {
             name: "kill-between-commit-and-ack".to_owned(),
             status: Status::Fail,
             seeds: 1,
+            twice: 1,
             messages: 1,
             touched: [("kill", 1)].into_iter().collect(),
             weather: Weather::default(),
@@ -113,6 +117,7 @@ pub(super) mod tests {
             name: "quiet-evening".to_owned(),
             status: Status::Unproven,
             seeds: 2,
+            twice: 1,
             messages: 20,
             touched: [("partition", 0)].into_iter().collect(),
             weather: Weather::default(),

@@ -20,6 +20,8 @@ pub struct Summary {
     pub unproven: u64,
     /// How many seeds were run.
     pub seeds: u64,
+    /// How many of them were run twice, and their digests compared.
+    pub twice: u64,
     /// How many messages were followed.
     pub messages: u64,
     /// How often faults touched traffic.
@@ -43,6 +45,7 @@ impl Summary {
                 Status::Unproven => summary.unproven += 1,
             }
             summary.seeds += scenario.seeds;
+            summary.twice += scenario.twice;
             summary.messages += scenario.messages;
             summary.touched.add(&scenario.touched);
             summary.weather.add(&scenario.weather);
@@ -67,11 +70,12 @@ impl Summary {
         let counts = if counts.is_empty() { "nothing was run".to_owned() } else { counts.join(", ") };
         format!(
             "{scenarios}: {counts}\n\
-             {}, {} examined\n\
+             {}, {} of them run twice; {} examined\n\
              faults that touched traffic: {}\n\
              {}\n\
              {} simulated in {} ({})",
             count(self.seeds, "seed"),
+            self.twice,
             count(self.messages, "message"),
             self.touched,
             self.weather,

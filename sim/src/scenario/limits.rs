@@ -29,6 +29,9 @@ pub const OPS_MAX: u64 = 100_000;
 /// The most bytes that all messages of a plan may have together: a plan is held in memory, and printed.
 pub const CONTENT_BYTES_TOTAL_MAX: u64 = 16 << 20;
 
+/// The longest message, longer than the chat takes: it is refused, and its connection lives on.
+pub const SAY_BYTES_MAX: u32 = 100_000;
+
 /// The longest binary attachment: servers refuse packets of more than a million bytes.
 pub const BINARY_BYTES_MAX: u32 = 900_000;
 
@@ -41,7 +44,7 @@ pub const ATTEMPTS_MAX: u32 = 1_000;
 /// The most seeds of one scenario.
 pub const SEEDS_MAX: u32 = 1_000_000;
 
-/// The longest content that the chat takes: a longer one would be refused, and is not what a scenario is about.
+/// The longest content that the chat takes: a longer one is refused.
 pub fn content_bytes_max() -> u64 {
     u64::try_from(ChatConfig::default().max_content_bytes).unwrap_or(u64::MAX)
 }

@@ -32,6 +32,7 @@ pub(super) fn judge(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     clients_can_keep_the_guarantee(told, resolver);
     timers_outlast_a_healthy_network(told, resolver);
     something_is_said(told, resolver);
+    who_says_nothing_says_who(told, resolver);
     the_work_is_bounded(told, resolver);
     all_ends_in_time(told, resolver);
     rooms::someone_is_there(told, resolver);
@@ -132,6 +133,24 @@ fn something_is_said(told: &Told<'_>, resolver: &mut Resolver<'_>) {
             .wrong(work, "nobody says anything")
             .label("no `say`, `emit` or `broadcast` in this work")
             .help("add `{ at: 1s, who: alice, do: { say: { count: 10 } } }`: a run without a message proves nothing");
+    }
+}
+
+/// Where a message has no id, its text tells whose it is.
+fn who_says_nothing_says_who(told: &Told<'_>, resolver: &mut Resolver<'_>) {
+    let has_outbox = |who: &Name| {
+        let client = told.clients.iter().find(|(name, _)| name == who);
+        client.is_none_or(|(_, client)| client.as_ref().is_none_or(|client| client.send == Send::Outbox))
+    };
+    for (step, written) in told.work.iter().zip(told.written.work()) {
+        let StepActText::Say(say) = &written.value.act.value else { continue };
+        let without = step.iter().flat_map(|step| &step.who).find(|who| !has_outbox(who));
+        if let (Some(bytes), Some(who)) = (say.bytes.as_ref().filter(|bytes| bytes.value == 0), without) {
+            resolver
+                .wrong(bytes, format!("`{who}` cannot say a message of 0 bytes"))
+                .label("it sends without ids, and nothing would tell its messages apart")
+                .help("leave `bytes` out, or let it have `send: outbox`");
+        }
     }
 }
 

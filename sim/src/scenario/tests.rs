@@ -263,7 +263,7 @@ tells! {
         .replace("reset: { between: [bob, server]", "reset: { between: [carol, server]"));
     a_count_of_nothing: spoilt("count: 20", "count: 0");
     a_count_without_measure: spoilt("count: 20", "count: 20000");
-    a_message_larger_than_the_chat_takes: spoilt("bytes: 200", "bytes: 70000");
+    a_message_that_nobody_says: spoilt("bytes: 200", "bytes: 200000");
     latency_below_the_tick: spoilt("10ms..80ms", "1ms..80ms");
     latency_over_which_nobody_connects: spoilt("10ms..80ms", "10ms..3s");
     a_heartbeat_that_no_connection_survives: spoilt("ping_timeout: 4s", "ping_timeout: 100ms");

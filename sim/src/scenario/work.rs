@@ -102,7 +102,7 @@ pub struct JoinStep {
 pub struct Say {
     /// How many messages.
     pub pace: Pace,
-    /// The length of each in bytes, where its text is shorter.
+    /// The length of each in bytes, where its text is shorter; zero for a message that says nothing.
     pub bytes: Option<u32>,
     /// In which chat room.
     pub room: Name,

@@ -4,7 +4,8 @@
 //! one socket, and only that socket brings it, over whichever connections it has. So its client is owed it
 //!
 //! - from when it is told of the socket: one of which it never hears, because the answer was lost on the way, owes nothing;
-//! - until it is told of another, or another life of it begins: what has not come by then never will;
+//! - until it is told of another, or another life of it begins: what has not come by then never will; or until its user
+//!   disconnects, whatever the server still sends before it hears of that;
 //! - whatever touched its connections before, where it takes the socket up again: that is the promise of recovery;
 //! - not, where the server stores sockets and died before the event was stored: then nobody has heard of it.
 
@@ -38,6 +39,8 @@ struct Told {
     connection: u64,
     /// With which step a fault first touched that one.
     touched: Option<u64>,
+    /// Whether its user has disconnected since. The server may not have heard of it yet.
+    parted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -70,10 +73,13 @@ impl Relays {
             self.unpersisted.insert(entry.message);
         }
         let Some(presence) = presences.of(client).filter(|presence| !presence.leaving) else { return };
+        let told = self.told.get(&client).filter(|told| told.socket == *socket);
+        if told.is_some_and(|told| told.parted) {
+            return;
+        }
         self.examined += 1;
         let mut thing = Thing::to(client, presence, entry.step);
         // It may be connected again, and not yet know whether it has its socket: that was on the connection before.
-        let told = self.told.get(&client).filter(|told| told.socket == *socket);
         if let Some(touched) = told.and_then(|told| told.touched) {
             thing.excuse(touched);
         }
@@ -96,7 +102,7 @@ impl Relays {
     pub(super) fn take_up(&mut self, entry: &Entry<'_>, socket: &Arc<str>, presences: &Presences) {
         let Some(presence) = presences.of(entry.who) else { return };
         let connection = presence.connections;
-        let told = Told { socket: Arc::clone(socket), connection, touched: presence.touched };
+        let told = Told { socket: Arc::clone(socket), connection, touched: presence.touched, parted: false };
         let before = self.told.insert(entry.who, told);
         let Some(down) = self.down.get_mut(&entry.who) else { return };
         for (message, relay) in down.extract_if(.., |_, relay| relay.socket != *socket) {
@@ -114,9 +120,10 @@ impl Relays {
         }
     }
 
-    /// A client's user does not wait for anything any more.
+    /// A client's user does not wait for anything any more, nor for what is still sent to the socket that it had.
     pub(super) fn give_up(&mut self, client: Host) {
         self.down.remove(&client);
+        self.told.get_mut(&client).into_iter().for_each(|told| told.parted = true);
     }
 
     /// A process is gone, and with it what only it knew.

@@ -7,7 +7,8 @@ use crate::check::planted::{
     ALICE, BOB, Planted, first_socket, plan, seconds, unsettled, with_receive, with_send,
 };
 use crate::check::{Anomaly, Ending, Judgement, Verdict, judge};
-use crate::plan::{Fault, FaultAct};
+use crate::history::content_digest;
+use crate::plan::{Act, Fault, FaultAct};
 use crate::units::Span;
 
 fn plain(planted: Planted) -> Judgement {
@@ -242,4 +243,72 @@ fn what_is_on_its_way_to_or_from_who_is_left_broken_is_neither_awaited_nor_lost(
     assert_eq!(open_and_lost(&plan), (2, 2));
     plan.core = Some([ALICE.into()].into());
     assert_eq!(open_and_lost(&plan), (0, 0));
+}
+
+#[test]
+fn what_is_sent_to_the_socket_of_who_has_disconnected_and_is_on_its_way_back_is_not_owed() {
+    let away = |planted: Planted| planted.record(BOB, Kind::Did { act: "disconnect" }).disconnect(BOB);
+    let back = |planted: Planted| planted.record(BOB, Kind::Did { act: "connect" });
+    let late = back(away(Planted::good())).broadcast(ALICE, &[BOB], &[ALICE], false).connect(BOB);
+    assert!(matches!(lost(late.hold(BOB, "another")), (Verdict::Held { .. }, 0)));
+    let stayed = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false).disconnect(BOB).connect(BOB);
+    assert!(matches!(lost(stayed.hold(BOB, "another")), (Verdict::Broken(_), 0)));
+}
+
+#[test]
+fn who_says_too_much_plainly_is_owed_the_word_that_it_is_too_much() {
+    let too_long = "a".repeat(70_000);
+    let mut plan = with_send(Send::Plain);
+    let Some(Act::Say(say)) = plan.ops.last_mut().map(|op| &mut op.act) else { panic!("bob speaks last") };
+    say.content.clone_from(&too_long);
+    let sent = |id: &str| Kind::Sent {
+        id: MessageId(id.into()),
+        room: "general".into(),
+        n: 2,
+        content: content_digest(&too_long, None),
+    };
+    let said = || Planted::good().record(BOB, sent("bob-2"));
+    let told = Kind::SendFailed { id: MessageId("bob-2".into()), reason: "too large".to_owned() };
+    let judged = |planted: Planted| outcome(&judge(&plan, &planted.finish(), &Ending::Settled));
+    assert_eq!(judged(said()), (Some(Anomaly::Lost), 0), "not told");
+    assert_eq!(judged(said().record(BOB, told)), (None, 0), "told");
+}
+
+#[test]
+fn who_reads_live_and_has_left_does_not_wait_for_what_was_said_before_it_knew() {
+    let said = || Planted::good().say(ALICE).commit("alice-3", 4).ack(ALICE, "alice-3", 4);
+    let said = || said().show(ALICE, "alice-3", 4);
+    assert_eq!(outcome(&live(said())), (Some(Anomaly::Lost), 0));
+    assert_eq!(outcome(&live(said().leave(BOB, "lobby", 3))), (Some(Anomaly::Lost), 0), "another room");
+    let left = said().leave(BOB, "general", 3).finish();
+    let judgement = judge(&with_receive(Receive::Live), &left, &Ending::Settled);
+    assert_eq!(outcome(&judgement), (None, 0));
+}
+
+#[test]
+fn what_waits_for_a_connection_until_its_time_is_over_was_never_sent() {
+    let failed = || Kind::SendFailed { id: MessageId("alice-3".into()), reason: "timed out".to_owned() };
+    let settled =
+        |planted: Planted| outcome(&judge(&with_send(Send::Plain), &planted.finish(), &Ending::Settled));
+    let offline = Planted::good().disconnect(ALICE).say(ALICE).record(ALICE, failed()).connect(ALICE);
+    assert_eq!(settled(offline), (None, 0));
+    let late = Planted::good().disconnect(ALICE).say(ALICE).connect(ALICE).record(ALICE, failed());
+    assert_eq!(settled(late), (Some(Anomaly::Lost), 0));
+}
+
+#[test]
+fn who_sends_once_may_be_told_by_a_server_whose_disk_is_in_trouble_that_it_stored_nothing() {
+    let mut plan = with_send(Send::Plain);
+    let full = FaultAct::DiskFull("server".into());
+    plan.faults = vec![Fault { at: seconds(0).into(), lasts: Some(Span(seconds(9))), what: full }];
+    let told = |planted: Planted| {
+        let failed = Kind::SendFailed { id: MessageId("alice-3".into()), reason: "try again".to_owned() };
+        outcome(&judge(&plan, &planted.say(ALICE).record(ALICE, failed).finish(), &unsettled()))
+    };
+    let began = || Planted::good().record("world", Kind::FaultBegan { fault: 0, what: String::new() });
+    assert_eq!(told(began()), (None, 1));
+    assert_eq!(told(began().record("world", Kind::FaultEnded { fault: 0 })), (Some(Anomaly::Lost), 0));
+    let failed = Kind::SendFailed { id: MessageId("alice-3".into()), reason: "try again".to_owned() };
+    let late = began().say(ALICE).record("world", Kind::FaultEnded { fault: 0 }).record(ALICE, failed);
+    assert_eq!(outcome(&judge(&plan, &late.finish(), &unsettled())), (None, 1), "told after it was over");
 }

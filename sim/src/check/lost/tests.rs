@@ -3,8 +3,10 @@
 use squall::store::MessageId;
 
 use super::*;
-use crate::check::Verdict;
-use crate::check::planted::{ALICE, BOB, Planted, broken, held, seconds, unsettled};
+use crate::check::planted::{ALICE, BOB, Planted, broken, held, plan, seconds, unsettled};
+use crate::check::{Verdict, judge};
+use crate::history::content_digest;
+use crate::plan::Act;
 
 /// Bob waits for the second of two messages.
 fn bob_lacks_the_last() -> Planted {
@@ -111,6 +113,23 @@ fn a_hole_that_is_filled_is_no_loss() {
 #[test]
 fn everything_shown_to_everyone_is_held() {
     held(Anomaly::Lost, Planted::good());
+}
+
+#[test]
+fn what_the_server_refuses_because_it_is_too_long_is_not_lost() {
+    let too_long = "a".repeat(70_000);
+    let mut plan = plan();
+    let Some(Act::Say(say)) = plan.ops.last_mut().map(|op| &mut op.act) else { panic!("bob speaks last") };
+    say.content.clone_from(&too_long);
+    let refused = |content| {
+        let id = MessageId("bob-2".into());
+        let sent = Kind::Sent { id: id.clone(), room: "general".into(), n: 2, content };
+        let planted = Planted::good().record(BOB, sent);
+        let history = planted.record(BOB, Kind::Failed { id, reason: "no".to_owned() }).finish();
+        judge(&plan, &history, &Ending::Settled).violation().map(|violation| violation.anomaly)
+    };
+    assert_eq!(refused(content_digest(&too_long, None)), None);
+    assert_eq!(refused(content_digest("another", None)), Some(Anomaly::Lost));
 }
 
 #[test]

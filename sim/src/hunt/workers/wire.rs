@@ -1,5 +1,6 @@
 //! What a parent and its workers say to each other: a line of JSON each. Both are always the same program.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,8 @@ pub(super) enum Order {
         first: u64,
         /// The one after the last.
         end: u64,
-        /// A seed to run twice, if it is among them.
-        twice: u64,
+        /// Which of them to run twice.
+        twice: BTreeSet<u64>,
     },
 }
 
@@ -52,5 +53,5 @@ pub(super) enum Says {
     /// Virtual time has moved since it last said something.
     Moved,
     /// A seed was tried: the next of those it was given.
-    Tried(Tried),
+    Tried(Box<Tried>),
 }

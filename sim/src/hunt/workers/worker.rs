@@ -1,5 +1,6 @@
 //! One worker process, as its parent has it: what it was given, and whether it moves.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -27,8 +28,8 @@ pub(super) struct Worker {
     still: u32,
     /// How long it had worked at the first of them, where the system says so.
     had_worked: Option<Duration>,
-    /// Whether it was killed because it stood still.
-    stuck: bool,
+    /// Why it was killed, if it was because it stood still.
+    stood_still: Option<Lost>,
 }
 
 impl Worker {
@@ -44,7 +45,7 @@ impl Worker {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (orders, says) = (child.stdin.take(), child.stdout.take());
         let worker =
-            Self { child, orders, source: None, left: 0..0, still: 0, had_worked: None, stuck: false };
+            Self { child, orders, source: None, left: 0..0, still: 0, had_worked: None, stood_still: None };
         Builder::new().name("worker".to_owned()).spawn(move || {
             for line in says.into_iter().flat_map(|says| BufReader::new(says).lines()) {
                 let Ok(line) = line else { break };
@@ -67,8 +68,8 @@ impl Worker {
         self.left.is_empty()
     }
 
-    /// Gives it seeds of a source.
-    pub(super) fn give(&mut self, number: u64, source: &Source, seeds: Range<u64>, twice: u64) {
+    /// Gives it seeds of a source, of which it runs some twice.
+    pub(super) fn give(&mut self, number: u64, source: &Source, seeds: Range<u64>, twice: BTreeSet<u64>) {
         if self.source != Some(number) {
             self.order(&Order::Source(source.clone()));
             self.source = Some(number);
@@ -94,7 +95,7 @@ impl Worker {
             Says::Moved => None,
             Says::Tried(tried) => {
                 self.left.start = tried.seed.saturating_add(1).min(self.left.end);
-                Some(tried)
+                Some(*tried)
             }
         }
     }
@@ -102,7 +103,7 @@ impl Worker {
     /// Looks at it. Where nothing was seen of it while it worked for as long as it may, it is killed. Time in which others
     /// had the processor does not count, or a busy machine would accuse it; but nobody waits for ever for one that sleeps.
     pub(super) fn look(&mut self, looks: u32, patience: Duration) {
-        if self.is_idle() || self.stuck {
+        if self.is_idle() || self.stood_still.is_some() {
             return;
         }
         let works = worked(&self.child.id().to_string());
@@ -111,23 +112,26 @@ impl Worker {
         }
         self.still += 1;
         let has_worked = works.zip(self.had_worked).map(|(now, then)| now.saturating_sub(then));
-        let is_over = has_worked.map_or(self.still >= looks, |worked| worked >= patience);
-        if is_over || self.still >= looks * SLEEPS {
-            self.stuck = true;
+        if has_worked.map_or(self.still >= looks, |worked| worked >= patience) {
+            self.stood_still = Some(Lost::Stuck(patience));
+        } else if self.still >= looks * SLEEPS {
+            self.stood_still = Some(Lost::Asleep(patience * SLEEPS));
+        }
+        if self.stood_still.is_some() {
             // An error says that it is dead already.
             drop(self.child.kill());
         }
     }
 
     /// How it died.
-    pub(super) fn post_mortem(&mut self, patience: Duration) -> Lost {
+    pub(super) fn post_mortem(&mut self) -> Lost {
         // It may have closed its output and live on.
         drop(self.child.kill());
-        match self.child.wait() {
-            _ if self.stuck => Lost::Stuck(patience),
-            Ok(status) => Lost::Died(status.to_string()),
-            Err(error) => Lost::Died(error.to_string()),
-        }
+        let died = match self.child.wait() {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        self.stood_still.take().unwrap_or(Lost::Died(died))
     }
 }
 

@@ -5,21 +5,59 @@ use std::time::Duration;
 
 use squall::chat::wire::DEFAULT_ROOM;
 
+use crate::scenario::limits::round_trip;
 use crate::units::Span;
 
 use super::super::drawing::content;
-use super::super::{Act, Broadcast, Emit, Fault, Join, Name, Op, Plan, Say};
+use super::super::{Act, Broadcast, Emit, Fault, Join, Name, Op, Plan, Say, Send};
 use super::dice::Dice;
 
 /// The rooms beside the one that everyone is in.
 pub(super) const ROOMS: [&str; 3] = ["lobby", "den", "attic"];
 
-/// How long a message is at least: mostly short ones, seldom the longest that the chat takes.
-const SIZES: [u32; 12] = [0, 0, 0, 0, 0, 10, 10, 200, 200, 2_000, 16_384, 65_536];
+/// How long a message is at least: mostly short ones, seldom nothing, and seldom about the longest that the chat takes, which
+/// is [`LONGEST`]; one byte more is refused.
+const SIZES: [Option<u32>; 16] = [
+    None,
+    None,
+    None,
+    None,
+    None,
+    Some(0),
+    Some(10),
+    Some(10),
+    Some(200),
+    Some(200),
+    Some(2_000),
+    Some(2_000),
+    Some(16_384),
+    Some(LONGEST - 1),
+    Some(LONGEST),
+    Some(LONGEST + 1),
+];
 
-/// How many bytes are attached to an event; none to most.
-const ATTACHMENTS: [Option<u32>; 8] =
-    [None, None, None, None, Some(1), Some(1_000), Some(16_384), Some(200_000)];
+const LONGEST: u32 = 65_536;
+
+/// How many bytes are attached to an event; none to most. Of these each client draws the ones that the network carries.
+const ATTACHMENTS: [Option<u32>; 9] =
+    [None, None, None, None, Some(0), Some(1), Some(1_000), Some(16_384), Some(200_000)];
+
+/// About the most that a POST takes, as base64 and with what stands around it: servers take a million bytes. Once in a plan at
+/// most, and nothing else in it is so large: a server keeps a MiB for who has not read it, and closes the connection over more.
+const LARGEST_ATTACHMENT: u32 = 740_000;
+const BESIDE_THE_LARGEST: u32 = 16_384;
+
+/// How many plans have it, in percent, of those whose network carries it.
+const LARGEST_PERCENT: u64 = 25;
+
+/// Whether the network is healthy with several such attachments on their way at once: pings wait behind what was sent before
+/// them. A link has a window of 64 KiB, so that is what a round trip brings, and polling sends four bytes for three.
+fn is_carried(bytes: u32, plan: &Plan) -> bool {
+    const AT_ONCE: u32 = 4;
+    const WINDOW: u32 = 64 << 10;
+    let round_trips = bytes / 3 * 4 / WINDOW + 1;
+    round_trip(&plan.network) * round_trips * AT_ONCE <= plan.server.ping_timeout.0
+}
 
 /// What a user does before it has a number, and when.
 struct Intent {
@@ -29,7 +67,7 @@ struct Intent {
 
 enum Unnumbered {
     Plain(Act),
-    Say { room: Name, bytes: u32 },
+    Say { room: Name, bytes: Option<u32> },
     Emit(Emit),
     Broadcast(Broadcast),
 }
@@ -38,13 +76,21 @@ enum Unnumbered {
 pub(super) fn ops(plan: &Plan, story: Duration, dice: Dice) -> Vec<Op> {
     let rooms: BTreeSet<Name> = plan.clients.values().flat_map(|client| client.rooms.clone()).collect();
     let rooms: Vec<Name> = rooms.into_iter().collect();
+    let has_largest = is_carried(LARGEST_ATTACHMENT, plan) && dice.happens("largest", LARGEST_PERCENT);
+    let fits = |bytes: u32| is_carried(bytes, plan) && !(has_largest && bytes > BESIDE_THE_LARGEST);
+    let attachments: Vec<Option<u32>> =
+        ATTACHMENTS.into_iter().filter(|bytes| bytes.is_none_or(fits)).collect();
     let mut ops = Vec::new();
     for (place, (name, client)) in plan.clients.iter().enumerate() {
-        let user = User { name, dice, story, rooms: &rooms };
+        let has_outbox = client.send == Send::Outbox;
+        let user = User { name, has_outbox, dice, story, rooms: &rooms, attachments: &attachments };
         let mut intents = user.presence();
         intents.extend(user.memberships(&client.rooms));
         intents.extend(user.talk(place == 0));
         intents.extend(user.events());
+        if place == 0 && has_largest {
+            intents.push(user.largest_event());
+        }
         intents.sort_by_key(|intent| intent.at);
         ops.extend(numbered(name, intents));
     }
@@ -92,10 +138,13 @@ fn plain_emit() -> Emit {
 /// One client's user.
 struct User<'a> {
     name: &'a Name,
+    has_outbox: bool,
     dice: Dice,
     story: Duration,
     /// The rooms in which someone is.
     rooms: &'a [Name],
+    /// How many bytes events have attached.
+    attachments: &'a [Option<u32>],
 }
 
 impl User<'_> {
@@ -157,6 +206,8 @@ impl User<'_> {
                 Manner::Burst => self.dice.duration(&key("at"), burst..=burst + BURST),
             };
             let bytes = *self.dice.pick(&key("bytes"), &SIZES);
+            // Without an id only its text tells a message from others.
+            let bytes = bytes.filter(|bytes| *bytes > 0 || self.has_outbox);
             Intent { at, act: Unnumbered::Say { room: self.room(&key("room")), bytes } }
         };
         (0..count).map(say).collect()
@@ -177,10 +228,16 @@ impl User<'_> {
         (0..self.dice.within(&self.key("events"), 1..=8)).map(|n| self.event(n)).collect()
     }
 
+    /// About the largest that servers take.
+    fn largest_event(&self) -> Intent {
+        let act = Unnumbered::Emit(Emit { binary: Some(LARGEST_ATTACHMENT), ..plain_emit() });
+        Intent { at: self.at("largest"), act }
+    }
+
     fn event(&self, n: u64) -> Intent {
         let key = |what: &str| self.key(&format!("event/{n}/{what}"));
         let room = (!self.dice.happens(&key("everywhere"), 50)).then(|| self.room(&key("room")));
-        let binary = *self.dice.pick(&key("binary"), &ATTACHMENTS);
+        let binary = *self.dice.pick(&key("binary"), self.attachments);
         let volatile = self.dice.happens(&key("volatile"), 25);
         let act = if self.dice.happens(&key("broadcast"), 50) {
             let excepts = self.dice.happens(&key("excepts"), 25);
@@ -220,7 +277,7 @@ fn numbered(who: &Name, intents: Vec<Intent>) -> Vec<Op> {
         let act = match act {
             Unnumbered::Plain(act) => act,
             Unnumbered::Say { room, bytes } => {
-                Act::Say(Say { room, content: content(who, next("say"), Some(bytes)) })
+                Act::Say(Say { room, content: content(who, next("say"), bytes) })
             }
             Unnumbered::Emit(emit) => {
                 Act::Emit(Emit { content: format!("{who} emit {}", next("emit")), ..emit })

@@ -7,7 +7,7 @@ use squall::chat::wire::DEFAULT_ROOM;
 use crate::units::SpanRange;
 
 use super::Resolver;
-use crate::scenario::limits::{BINARY_BYTES_MAX, COUNT_MAX, content_bytes_max, is_event_name};
+use crate::scenario::limits::{BINARY_BYTES_MAX, COUNT_MAX, SAY_BYTES_MAX, is_event_name};
 use crate::scenario::schema::{
     BroadcastText, EmitText, JoinText, SayText, StepActText, StepText, TimeText, Who,
 };
@@ -109,7 +109,7 @@ impl Resolver<'_> {
 
     fn say(&mut self, written: &SayText) -> Option<Say> {
         let pace = self.pace(&written.count, written.every.as_ref());
-        let bytes = self.size(written.bytes.as_ref(), content_bytes_max(), "the chat takes no message");
+        let bytes = self.size(written.bytes.as_ref(), SAY_BYTES_MAX, "nobody says a message");
         let room = match &written.room {
             None => Some(Arc::from(DEFAULT_ROOM)),
             Some(room) => self.room(&room.value, room),
@@ -152,14 +152,14 @@ impl Resolver<'_> {
     }
 
     fn binary(&mut self, written: Option<&Spanned<u32>>) -> Option<Option<u32>> {
-        self.size(written, u64::from(BINARY_BYTES_MAX), "no event takes an attachment")
+        self.size(written, BINARY_BYTES_MAX, "no event takes an attachment")
     }
 
     /// A number of bytes, where one is written.
-    fn size(&mut self, written: Option<&Spanned<u32>>, max: u64, what: &str) -> Option<Option<u32>> {
+    fn size(&mut self, written: Option<&Spanned<u32>>, max: u32, what: &str) -> Option<Option<u32>> {
         let Some(bytes) = written else { return Some(None) };
-        if !(1..=max).contains(&u64::from(bytes.value)) {
-            self.wrong(bytes, format!("{what} of {} bytes", bytes.value)).label(format!("1 to {max}"));
+        if bytes.value > max {
+            self.wrong(bytes, format!("{what} of {} bytes", bytes.value)).label(format!("at most {max}"));
             return None;
         }
         Some(Some(bytes.value))

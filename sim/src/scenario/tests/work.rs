@@ -89,7 +89,7 @@ tells! {
     a_join_of_a_list: spoilt_rooms("{ join: lobby }", "{ join: [lobby] }");
     an_event_that_means_something_else: spoilt_rooms("event: pixel", "event: disconnect");
     an_attachment_that_no_server_takes: spoilt_rooms("binary: 700", "binary: 7000000");
-    an_attachment_of_nothing: spoilt_rooms("binary: 700", "binary: 0");
+    nothing_said_without_an_id: spoilt_less("count: 3", "count: 3, bytes: 0");
     an_emit_without_count: spoilt_rooms("emit: { count: 1, volatile: true }", "emit: { volatile: true }");
     an_unknown_anomaly_is_guessed: spoilt_rooms("broken: sender_reorder", "broken: sender_order");
     a_count_of_an_unknown_anomaly: spoilt_rooms("counted: { lost:", "counted: { boredom:");
