@@ -105,10 +105,12 @@ impl Hunt {
         let bar = progress();
         let mut searched: Vec<Searched> = subjects.iter().map(Searched::of).collect();
         let mut stop = None;
+        // Whatever the time, something is searched.
+        let mut spent = Duration::ZERO;
         for round in 0.. {
             let mut is_over = true;
             for one in &mut searched {
-                let count = self.count(one.subject, round, clock.elapsed());
+                let count = self.count(one.subject, round, spent);
                 if count == 0 {
                     continue;
                 }
@@ -117,7 +119,8 @@ impl Hunt {
                 let first = self.from.saturating_add(round * ROUND);
                 let began = clock.elapsed();
                 stop = one.search(first, count, &mut workers, &mut finds, &bar).err();
-                one.real += clock.elapsed() - began;
+                spent = clock.elapsed();
+                one.real += spent - began;
                 if stop.is_some() {
                     break;
                 }
