@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use squall_sim::app::chat::Chat;
 use squall_sim::history::Kind;
 use squall_sim::hunt::{Judged, judged};
-use squall_sim::plan::{self, Backend, Crash, Fault, FaultAct, Plan, SERVER};
+use squall_sim::plan::{self, Backend, DiskOpTrigger, EventTrigger, Fault, FaultAct, Plan, SERVER, Trigger};
 use squall_sim::scenario;
-use squall_sim::units::{NumberRange, Span};
+use squall_sim::units::{NumberRange, Span, SpanRange};
 use squall_sim::world::RunOptions;
 
 /// Thirty messages, three clients.
@@ -36,9 +36,9 @@ fn story() -> Plan {
 }
 
 /// With that fault, for two seconds.
-fn run(at: Span, what: FaultAct) -> Judged {
-    let until = Some(Span(at.0 + std::time::Duration::from_secs(2)));
-    let plan = Plan { faults: vec![Fault { at, until, what }], ..story() };
+fn run(at: Trigger, what: FaultAct) -> Judged {
+    let lasts = Some(Span(std::time::Duration::from_secs(2)));
+    let plan = Plan { faults: vec![Fault { at, lasts, what }], ..story() };
     judged(plan, &Chat::default(), &RunOptions::default())
 }
 
@@ -52,11 +52,12 @@ fn assert_held(run: &Judged) {
     assert_eq!(kinds.filter(is_sent).count(), 30, "{plan}");
 }
 
-fn crash_at_every_disk_operation(power_off: bool) {
+fn end_at_every_disk_operation(what: fn() -> FaultAct) {
     let mut points = 0;
-    for after in 0.. {
-        let after = NumberRange { low: after, high: after };
-        let run = run(Span::default(), FaultAct::Crash(Crash { of: SERVER.into(), after, power_off }));
+    for n in 1.. {
+        let nth = NumberRange { low: n, high: n };
+        let operation = DiskOpTrigger { of: SERVER.into(), nth, since: SpanRange::default() };
+        let run = run(Trigger::Event(EventTrigger::DiskOp(operation)), what());
         assert_held(&run);
         // There is no such operation.
         if run.outcome.touched[&0] == 0 {
@@ -64,10 +65,7 @@ fn crash_at_every_disk_operation(power_off: bool) {
         }
         points += 1;
     }
-    println!(
-        "{points} disk operations, at each the server {}",
-        if power_off { "lost power" } else { "was killed" }
-    );
+    println!("{points} disk operations, at each {}", what());
     assert!(points > 200, "{points}");
 }
 
@@ -81,7 +79,7 @@ fn end_at_every_message(what: fn() -> FaultAct) {
     });
     let moments: BTreeSet<Span> = boundaries.map(|record| Span(record.at)).collect();
     for moment in &moments {
-        assert_held(&run(*moment, what()));
+        assert_held(&run(moment.0.into(), what()));
     }
     println!("{} moments, at each {}", moments.len(), what());
     assert!(moments.len() > 60, "{}", moments.len());
@@ -89,12 +87,12 @@ fn end_at_every_message(what: fn() -> FaultAct) {
 
 #[test]
 fn nothing_is_lost_or_repeated_whichever_disk_operation_kills_the_server() {
-    crash_at_every_disk_operation(false);
+    end_at_every_disk_operation(|| FaultAct::Kill(SERVER.into()));
 }
 
 #[test]
 fn nothing_is_lost_or_repeated_at_whichever_disk_operation_the_power_fails() {
-    crash_at_every_disk_operation(true);
+    end_at_every_disk_operation(|| FaultAct::PowerOff(SERVER.into()));
 }
 
 #[test]

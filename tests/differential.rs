@@ -137,9 +137,15 @@ fn on_ticks(mut plan: Plan) -> Plan {
         time.0 = TICK * u32::try_from(ticks).expect("a plan is shorter than a year");
     };
     plan.ops.iter_mut().for_each(|op| round_up(&mut op.at));
+    plan.heals.iter_mut().for_each(round_up);
     for fault in &mut plan.faults {
-        round_up(&mut fault.at);
-        fault.until.iter_mut().for_each(round_up);
+        if let Some(at) = fault.at.time() {
+            let (mut begins, mut ends) = (Span(at), Span(fault.soonest_end()));
+            round_up(&mut begins);
+            round_up(&mut ends);
+            fault.lasts = fault.lasts.map(|_| Span(ends.0 - begins.0));
+            fault.at = begins.0.into();
+        }
     }
     plan
 }

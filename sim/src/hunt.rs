@@ -12,6 +12,8 @@
 
 pub mod crossing;
 pub mod here;
+#[cfg(test)]
+mod idle_faults;
 mod judged;
 pub(crate) mod processor;
 pub mod tally;

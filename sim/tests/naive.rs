@@ -11,8 +11,8 @@ use std::process::Command;
 use app::{Habit, Naive};
 use squall_sim::history::Digest;
 use squall_sim::plan::{
-    Act, AppKind, Backend, ClientPlan, Fault, FaultAct, Guarantee, Name, NetworkPlan, Op, Pair, Path, Plan,
-    SERVER, ServerPlan,
+    Act, AppKind, Backend, ClientPlan, Connections, Fault, FaultAct, Guarantee, Name, NetworkPlan, Op, Path,
+    Plan, SERVER, ServerPlan,
 };
 use squall_sim::units::Span;
 use squall_sim::world::{Outcome, RunOptions, Sight, run};
@@ -32,12 +32,15 @@ fn plan(backend: Backend, seed: u64) -> Plan {
         ["alice", "bob", "carol", "dave", "erin"].map(|name| (Name::from(name), ClientPlan::default()));
     let with_server = || [Name::from("alice"), Name::from(SERVER)];
     let faults = [
-        ("2s", Some("3s"), FaultAct::Stall(Path::Between(with_server()))),
-        ("4s", None, FaultAct::Reset(Pair { between: with_server() })),
-        ("6s", Some("7s"), FaultAct::Kill(SERVER.into())),
+        ("2s", Some("1s"), FaultAct::Stall(Path::between(with_server()))),
+        ("4s", None, FaultAct::Reset(Connections { between: with_server(), connection: None })),
+        ("6s", Some("1s"), FaultAct::Kill(SERVER.into())),
     ];
-    let fault =
-        |(at, until, what): (_, Option<&str>, _)| Fault { at: span(at), until: until.map(span), what };
+    let fault = |(at, lasts, what): (_, Option<&str>, _)| Fault {
+        at: span(at).0.into(),
+        lasts: lasts.map(span),
+        what,
+    };
     Plan {
         version: 1,
         scenario: "naive".to_owned(),
@@ -56,6 +59,7 @@ fn plan(backend: Backend, seed: u64) -> Plan {
         network: NetworkPlan { latency: "10ms..80ms".parse().expect("a range") },
         ops: vec![Op { at: span("12s"), who: "alice".into(), act: Act::Wait }],
         faults: faults.map(fault).into(),
+        heals: None,
         core: None,
         settle: span("1s"),
     }

@@ -51,8 +51,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Writes a record of this process, at true virtual time, whatever its own clock shows.
+    /// Writes a record of this process, at true virtual time, whatever its own clock shows. Who is dead, be it in the midst of
+    /// its work, has done nothing more.
     pub fn record(&self, session: u32, kind: Kind) {
+        if self.net.is_gone() {
+            return;
+        }
         self.recorder.record((self.now)(), &self.name, self.process, session, kind);
     }
 }

@@ -168,8 +168,10 @@ impl Awaited {
             | Kind::Answered { .. }
             | Kind::Early { .. }
             | Kind::Trouble { .. }
-            | Kind::FaultEnded { .. }
-            | Kind::Started => {}
+            | Kind::Started
+            | Kind::Skipped { .. }
+            | Kind::FaultDisarmed { .. }
+            | Kind::FaultEnded { .. } => {}
         }
     }
 

@@ -126,7 +126,9 @@ impl Debts {
             | Kind::Early { .. }
             | Kind::Disconnected { .. }
             | Kind::Exited { .. }
+            | Kind::Skipped { .. }
             | Kind::FaultBegan { .. }
+            | Kind::FaultDisarmed { .. }
             | Kind::FaultEnded { .. }
             | Kind::Touched { .. } => {}
         }

@@ -17,7 +17,7 @@ use super::roll::{Entry, Host, Roll};
 use super::sessions::{SessionId, Sessions};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::{FaultAct, Name, Pair, Path, Plan, SERVER, Transport};
+use crate::plan::{Connections, FaultAct, Name, Pair, Path, Plan, SERVER, Transport, Ways};
 use crate::scenario::limits::TICK;
 
 /// Looks for [`Anomaly::LateDeath`].
@@ -179,15 +179,18 @@ fn silenced(plan: &Plan, what: &FaultAct, roll: &mut Roll) -> Vec<Silence> {
     }
 }
 
-/// Whom a fault of a link keeps in the dark. Who polls makes new connections, and those are not half-open.
+/// Whom a fault of a link keeps in the dark. Who polls makes new connections, and those are not half-open. A fault of one
+/// connection may be one of another than the client has now.
 fn silenced_link(plan: &Plan, what: &FaultAct, roll: &mut Roll) -> Option<Silence> {
     let (client, at_client, at_server) =
-        if let FaultAct::Stall(Path::Between(ends)) | FaultAct::Partition(Pair { between: ends }) = what {
+        if let FaultAct::Stall(Path { ways: Ways::Between(ends), connection: None })
+        | FaultAct::Partition(Pair { between: ends }) = what
+        {
             (client_of(ends)?, true, true)
-        } else if let FaultAct::Stall(Path::OneWay([from, _])) = what {
+        } else if let FaultAct::Stall(Path { ways: Ways::OneWay([from, _]), connection: None }) = what {
             let at_client = **from == *SERVER;
             (client_of(what.link()?)?, at_client, !at_client)
-        } else if let FaultAct::HalfOpen(Pair { between: ends }) = what {
+        } else if let FaultAct::HalfOpen(Connections { between: ends, connection: None }) = what {
             let client = client_of(ends)?;
             let transports = &plan.clients.get(&client)?.transports;
             (*transports == [Transport::Websocket]).then_some((client, true, true))?
@@ -211,13 +214,13 @@ mod tests {
 
     /// From a second on, nothing reaches Bob for a minute.
     fn silence(happens: impl FnOnce(Planted) -> Planted) -> Verdict {
-        silence_by(FaultAct::Stall(Path::OneWay([SERVER.into(), BOB.into()])), happens)
+        silence_by(FaultAct::Stall(Path::one_way([SERVER.into(), BOB.into()])), happens)
     }
 
     /// The same for another reason.
     fn silence_by(what: FaultAct, happens: impl FnOnce(Planted) -> Planted) -> Verdict {
         let mut plan = plan();
-        plan.faults = vec![Fault { at: Span(seconds(1)), until: Some(Span(seconds(61))), what }];
+        plan.faults = vec![Fault { at: seconds(1).into(), lasts: Some(Span(seconds(60))), what }];
         let planted =
             Planted::good().record("world", Kind::FaultBegan { fault: 0, what: String::new() }).touch(BOB);
         let planted = happens(planted).record("world", Kind::FaultEnded { fault: 0 });
@@ -255,8 +258,8 @@ mod tests {
     /// From a second on, nothing of Bob reaches the server, which has two sessions with him, for a minute.
     fn silence_at_the_server(happens: impl FnOnce(Planted) -> Planted) -> Verdict {
         let mut plan = plan();
-        let what = FaultAct::Stall(Path::OneWay([BOB.into(), SERVER.into()]));
-        plan.faults = vec![Fault { at: Span(seconds(1)), until: Some(Span(seconds(61))), what }];
+        let what = FaultAct::Stall(Path::one_way([BOB.into(), SERVER.into()]));
+        plan.faults = vec![Fault { at: seconds(1).into(), lasts: Some(Span(seconds(60))), what }];
         let planted = Planted::good().serve(BOB).serve(ALICE).serve(BOB);
         let planted = planted.record("world", Kind::FaultBegan { fault: 0, what: String::new() }).touch(BOB);
         let planted = happens(planted).record("world", Kind::FaultEnded { fault: 0 });
@@ -296,8 +299,8 @@ mod tests {
     #[test]
     fn a_half_open_connection_is_silent_though_its_fault_is_over() {
         let mut plan = plan();
-        let what = FaultAct::HalfOpen(Pair { between: [BOB.into(), SERVER.into()] });
-        plan.faults = vec![Fault { at: Span(seconds(1)), until: None, what }];
+        let what = FaultAct::HalfOpen(Connections { between: [BOB.into(), SERVER.into()], connection: None });
+        plan.faults = vec![Fault { at: seconds(1).into(), lasts: None, what }];
         let silent = |time| {
             let planted = Planted::good().record("world", Kind::FaultBegan { fault: 0, what: String::new() });
             planted.record("world", Kind::FaultEnded { fault: 0 }).touch(BOB).pass(seconds(time))

@@ -35,7 +35,7 @@ use super::rooms::Rooms;
 use super::view::View;
 use super::{Anomaly, Checker, Ending, Finding, Run, Violation, WITNESS_MAX, verdict};
 use crate::history::{Kind, Record};
-use crate::plan::{Name, Plan, Receive};
+use crate::plan::{Fault, Name, Plan, Receive};
 
 /// Looks for [`Anomaly::Lost`].
 pub(super) struct Lost<'r> {
@@ -50,6 +50,7 @@ pub(super) struct Lost<'r> {
     known: BTreeMap<Message, Known<'r>>,
     /// When the run ends if it does not settle.
     deadline: Duration,
+    settle: Duration,
     patience: Duration,
     last_step: u64,
     last_at: Duration,
@@ -98,7 +99,7 @@ impl<'r> Lost<'r> {
         };
         let resuming = plan.clients.iter().filter(|(_, client)| client.receive == Receive::Resume);
         let ops = plan.ops.iter().map(|op| op.at.0);
-        let faults = plan.faults.iter().map(|fault| fault.until.unwrap_or(fault.at).0);
+        let faults = plan.faults.iter().map(Fault::soonest_end);
         Self {
             clients: resuming.map(|(name, _)| (roll.host(name), client(name))).collect(),
             rooms: Rooms::new(plan, roll),
@@ -108,6 +109,7 @@ impl<'r> Lost<'r> {
             ledger: Ledger::default(),
             known: BTreeMap::new(),
             deadline: ops.chain(faults).max().unwrap_or_default() + plan.settle.0,
+            settle: plan.settle.0,
             patience: plan.settle.0 / 2,
             last_step: 0,
             last_at: Duration::ZERO,
@@ -225,9 +227,12 @@ impl<'r> Checker<'r> for Lost<'r> {
             | Kind::Resumed { .. }
             | Kind::Early { .. }
             | Kind::Did { .. }
+            | Kind::Skipped { .. }
             | Kind::FaultBegan { .. }
-            | Kind::FaultEnded { .. }
+            | Kind::FaultDisarmed { .. }
             | Kind::Touched { .. } => {}
+            // Which the plan may not know before.
+            Kind::FaultEnded { .. } => self.deadline = self.deadline.max(entry.at + self.settle),
         }
     }
 

@@ -116,7 +116,7 @@ mod tests {
         let mut plan = plan();
         let between = [ALICE.into(), SERVER.into()];
         let what = FaultAct::Partition(Pair { between });
-        plan.faults = vec![Fault { at: Span(seconds(1)), until: Some(Span(seconds(2))), what }];
+        plan.faults = vec![Fault { at: seconds(1).into(), lasts: Some(Span(seconds(1))), what }];
         plan.core = Some([BOB.into()].into());
         plan
     }

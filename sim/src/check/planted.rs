@@ -55,6 +55,7 @@ pub(crate) fn plan() -> Plan {
         network: NetworkPlan { latency: nothing },
         ops: ops.collect(),
         faults: Vec::new(),
+        heals: None,
         core: None,
         settle: Span(seconds(60)),
     }

@@ -152,7 +152,9 @@ fn room(kind: &Kind) -> Option<&Name> {
         | Kind::Trouble { .. }
         | Kind::Started
         | Kind::Exited { .. }
+        | Kind::Skipped { .. }
         | Kind::FaultBegan { .. }
+        | Kind::FaultDisarmed { .. }
         | Kind::FaultEnded { .. }
         | Kind::Touched { .. } => None,
     }
@@ -185,7 +187,9 @@ fn message(kind: &Kind) -> Option<MessageName> {
         | Kind::Trouble { .. }
         | Kind::Started
         | Kind::Exited { .. }
+        | Kind::Skipped { .. }
         | Kind::FaultBegan { .. }
+        | Kind::FaultDisarmed { .. }
         | Kind::FaultEnded { .. }
         | Kind::Touched { .. } => None,
     }

@@ -67,19 +67,14 @@ impl Disk {
         self.lock().lose_power();
     }
 
-    /// How many operations were asked for that change something: each creation, deletion, write, truncation and sync.
+    /// How many operations were done that change something, or failed: each creation, deletion, write, truncation and sync.
     pub fn operations(&self) -> u64 {
         self.lock().operations()
     }
 
-    /// The process that asks for this operation, counted from one, dies before it is done, and `strike` is called.
+    /// When this operation, counted from one, is asked for, `strike` is called before it is done. It may be what kills who asks.
     pub fn strike_at(&self, operation: u64, strike: impl FnOnce() + Send + 'static) {
         self.lock().strike_at(operation, Box::new(strike));
-    }
-
-    /// Nobody dies of an operation that has not come yet.
-    pub fn disarm(&self) {
-        self.lock().disarm();
     }
 
     /// One operation, counted from one, is in trouble.

@@ -28,16 +28,19 @@ impl Mounted {
         self.id
     }
 
-    /// Does something with the disk. Who dies of it is buried when the disk is free again.
-    pub(super) fn with<R>(&self, operation: impl FnOnce(&mut Storage) -> R) -> R {
-        let mut storage = lock(&self.storage);
-        let result = operation(&mut storage);
-        let strike = storage.take_strike();
-        drop(storage);
-        if let Some(strike) = strike {
-            strike();
+    /// Does something with the disk. What strikes as it is asked for does so while the disk is free, and then it is asked for
+    /// again.
+    pub(super) fn with<R>(&self, mut operation: impl FnMut(&mut Storage) -> R) -> R {
+        loop {
+            let mut storage = lock(&self.storage);
+            let result = operation(&mut storage);
+            let strikes = storage.take_due();
+            drop(storage);
+            if strikes.is_empty() {
+                return result;
+            }
+            strikes.into_iter().for_each(|strike| strike());
         }
-        result
     }
 }
 

@@ -36,9 +36,11 @@ pub(super) enum Failure {
     Busy,
     /// There is no such file.
     Absent,
+    /// Something strikes first; nobody else hears of this.
+    HeldBack,
 }
 
-/// Called when a process dies of an operation.
+/// Called before an operation is done.
 pub(super) type Strike = Box<dyn FnOnce() + Send>;
 
 /// How a file is opened.
@@ -66,7 +68,9 @@ pub(super) struct Storage {
     operations: u64,
     syncs: u64,
     latency: Duration,
-    strike: Option<(u64, Strike)>,
+    /// By the operation that they come before.
+    strikes: BTreeMap<u64, Vec<Strike>>,
+    due: Vec<Strike>,
     pub(super) faults: Faults,
 }
 
@@ -99,7 +103,8 @@ impl Storage {
             operations: 0,
             syncs: 0,
             latency: Duration::ZERO,
-            strike: None,
+            strikes: BTreeMap::new(),
+            due: Vec::new(),
             faults: Faults::default(),
         }
     }
@@ -139,17 +144,12 @@ impl Storage {
     }
 
     pub(super) fn strike_at(&mut self, operation: u64, strike: Strike) {
-        self.strike = Some((operation, strike));
+        self.strikes.entry(operation).or_default().push(strike);
     }
 
-    pub(super) fn disarm(&mut self) {
-        self.strike = None;
-    }
-
-    /// What is to be called once the disk is free again: a process has died of an operation.
-    pub(super) fn take_strike(&mut self) -> Option<Strike> {
-        let (_, strike) = self.strike.take_if(|(operation, _)| *operation <= self.operations)?;
-        Some(strike)
+    /// What is to be called now that the disk is free: it held back the operation that was asked for.
+    pub(super) fn take_due(&mut self) -> Vec<Strike> {
+        std::mem::take(&mut self.due)
     }
 
     pub(super) fn take_latency(&mut self) -> Duration {
@@ -257,7 +257,7 @@ impl Storage {
             Ok(()) => file.write(offset, bytes),
             // write(2) writes as much as there is space for before it says that there is none.
             Err(Failure::Full) => file.write(offset, &bytes[..bytes.len() / 2]),
-            Err(Failure::Error | Failure::Busy | Failure::Absent) => {}
+            Err(Failure::Error | Failure::Busy | Failure::Absent | Failure::HeldBack) => {}
         }
         written
     }
@@ -271,8 +271,10 @@ impl Storage {
 
     pub(super) fn sync(&mut self, handle: HandleId) -> Result<(), Failure> {
         if let Err(failure) = self.begin(self.mount_of(handle)?, Work::Sync) {
-            let dice = self.dice();
-            self.stored(handle)?.file.fail_to_sync(dice);
+            if failure != Failure::HeldBack {
+                let dice = self.dice();
+                self.stored(handle)?.file.fail_to_sync(dice);
+            }
             return Err(failure);
         }
         self.stored(handle)?.file.sync();
@@ -310,11 +312,14 @@ impl Storage {
         if !self.mounts.contains(&mount) {
             return Err(Failure::Error);
         }
-        self.operations += 1;
-        if self.strike.as_ref().is_some_and(|(operation, _)| *operation <= self.operations) {
-            self.unmount(mount);
-            return Err(Failure::Error);
+        let next = self.operations + 1;
+        while let Some(first) = self.strikes.first_entry().filter(|first| *first.key() <= next) {
+            self.due.extend(first.remove());
         }
+        if !self.due.is_empty() {
+            return Err(Failure::HeldBack);
+        }
+        self.operations = next;
         let slower = self.faults.judge(self.operations, work)?;
         if work == Work::Sync {
             self.take_time(slower);

@@ -39,7 +39,7 @@ struct Handle {
 }
 
 impl Handle {
-    fn with<R>(&self, operation: impl FnOnce(&mut Storage, HandleId) -> R) -> R {
+    fn with<R>(&self, mut operation: impl FnMut(&mut Storage, HandleId) -> R) -> R {
         self.mounted.with(|storage| operation(storage, self.id))
     }
 }
@@ -116,7 +116,7 @@ fn code(result: Result<(), Failure>, io_error: c_int) -> c_int {
         Ok(()) => ffi::SQLITE_OK,
         Err(Failure::Full) => ffi::SQLITE_FULL,
         Err(Failure::Busy) => ffi::SQLITE_BUSY,
-        Err(Failure::Error | Failure::Absent) => io_error,
+        Err(Failure::Error | Failure::Absent | Failure::HeldBack) => io_error,
     }
 }
 

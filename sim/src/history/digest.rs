@@ -125,6 +125,11 @@ impl Fold {
                 self.tag(13);
                 self.number(*fault as u64);
             }
+            // What it is stands in the plan.
+            Kind::FaultDisarmed { fault, what: _ } => {
+                self.tag(31);
+                self.number(*fault as u64);
+            }
             Kind::Trouble { what } => {
                 self.tag(14);
                 self.text(what);
@@ -192,6 +197,10 @@ impl Fold {
             Kind::Answered { id, content } => {
                 self.tag(23);
                 self.event(id, *content);
+            }
+            Kind::Skipped { what } => {
+                self.tag(30);
+                self.text(what);
             }
             Kind::Touched { fault, processes } => {
                 self.tag(24);

@@ -9,7 +9,7 @@
 //! | server | at the sessions' storage | `Persisted` |
 //! | server | in the handlers of the app under test | `Arrived`, `Relayed`, `Disconnected` |
 //! | server | where its bytes go to its kernel | `Connected`, `Early` |
-//! | world | itself | `Started`, `Exited`, `FaultBegan`, `FaultEnded`, `Touched` |
+//! | world | itself | `Started`, `Exited`, `Skipped`, `FaultBegan`, `FaultEnded`, `FaultDisarmed`, `Touched` |
 //!
 //! A *message* is what users say in chat rooms; an *event* is any other one, and its id is its text in the plan.
 
@@ -206,6 +206,11 @@ pub enum Kind {
         /// In words.
         what: String,
     },
+    /// World: the user did this while the client did not run, and the plan says that it is never done then.
+    Skipped {
+        /// In words: `say alice 3`.
+        what: String,
+    },
     /// The process runs.
     Started,
     /// The process is gone.
@@ -225,6 +230,13 @@ pub enum Kind {
     FaultEnded {
         /// Its place in the plan.
         fault: usize,
+    },
+    /// The world heals, and a fault of the plan still waited for something: it never begins.
+    FaultDisarmed {
+        /// Its place in the plan.
+        fault: usize,
+        /// What it would have been.
+        what: String,
     },
     /// World: a fault held, damaged or closed a connection, or an attempt at one. Written at least once for each fault
     /// and connection, at the first time.

@@ -268,6 +268,8 @@ mod tests {
             Kind::Connected { peer: Some("alice".into()) },
             Kind::Early { peer: "alice".into(), namespace: "/events".to_owned() },
             Kind::Persisted { id: id() },
+            Kind::Skipped { what: "say alice 3".to_owned() },
+            Kind::FaultDisarmed { fault: 3, what: "kill server".to_owned() },
         ];
         let recorder = Recorder::new();
         let alice: Name = "alice".into();
@@ -291,7 +293,7 @@ mod tests {
         let (header, read) = History::read_jsonl(written(&history).as_bytes()).unwrap();
 
         assert_eq!(read, history);
-        assert_eq!((header.scenario.as_str(), header.seed, header.records), ("burst", 7, 30));
+        assert_eq!((header.scenario.as_str(), header.seed, header.records), ("burst", 7, 32));
     }
 
     #[test]
@@ -322,7 +324,7 @@ mod tests {
         let cut: String = text.lines().take(4).map(|line| format!("{line}\n")).collect();
         let cases = [
             (String::new(), "line 1 of the log: EOF while parsing"),
-            (cut, "line 4 of the log: the log ends after 3 of 30 records"),
+            (cut, "line 4 of the log: the log ends after 3 of 32 records"),
             (text.replace("ping timeout", "boredom"), "line 27 of the log: unknown word \"boredom\""),
             (text.replace("\"step\":3", "\"step\":4"), "line 5 of the log: step 4 where step 3 belongs"),
             (text.replace("\"0.000000s\"", "\"0,0s\""), "line 2 of the log: \"0,0s\" is no time"),

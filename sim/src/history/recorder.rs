@@ -3,6 +3,7 @@
 //! A run is one thread, so the lock is never waited for; it is there because the wrappers that record must be `Send`.
 //! Chunks of bytes are counted and folded, not kept.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
@@ -37,13 +38,24 @@ struct Inner {
     finished: bool,
     /// Who waits for the next record.
     waiting: Option<Waker>,
+    /// By the record that they come with.
+    strikes: BTreeMap<u64, Vec<Strike>>,
 }
+
+/// Called with a record, once it is written.
+type Strike = Box<dyn FnOnce() + Send>;
 
 impl Recorder {
     /// An empty history.
     pub fn new() -> Self {
-        let inner =
-            Inner { records: Vec::new(), fold: Fold::new(), chunks: 0, finished: false, waiting: None };
+        let inner = Inner {
+            records: Vec::new(),
+            fold: Fold::new(),
+            chunks: 0,
+            finished: false,
+            waiting: None,
+            strikes: BTreeMap::new(),
+        };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -60,6 +72,14 @@ impl Recorder {
         if let Some(waiting) = inner.waiting.take() {
             waiting.wake();
         }
+        let strikes = inner.strikes.remove(&step);
+        drop(inner);
+        strikes.into_iter().flatten().for_each(|strike| strike());
+    }
+
+    /// When the record of that number has been written, `strike` is called, before anything else happens.
+    pub fn strike_at(&self, step: u64, strike: impl FnOnce() + Send + 'static) {
+        self.lock().strikes.entry(step).or_default().push(Box::new(strike));
     }
 
     /// Wakes `waiting`, once, when the next record has been written.
@@ -148,6 +168,24 @@ mod tests {
         assert_eq!(recorder.since(1, |record| seen.push((record.step, record.host.to_string()))), 2);
 
         assert_eq!(seen, [(1, "bob".to_owned())]);
+    }
+
+    #[test]
+    fn who_waits_for_a_record_is_called_once_it_is_written_and_may_write_another() {
+        let recorder = Recorder::new();
+        let alice: Name = "alice".into();
+        let (writer, name) = (recorder.clone(), alice.clone());
+        recorder.strike_at(1, move || {
+            assert_eq!(writer.written(), 2);
+            writer.record(Duration::ZERO, &name, 2, 0, Kind::Started);
+        });
+
+        for _ in 0..3 {
+            recorder.record(Duration::ZERO, &alice, 1, 0, Kind::Started);
+        }
+
+        let lives: Vec<u32> = recorder.finish().records.iter().map(|record| record.process).collect();
+        assert_eq!(lives, [1, 1, 2, 1]);
     }
 
     #[test]

@@ -63,11 +63,13 @@ impl fmt::Display for Kind {
             Self::Disconnected { reason } => write!(f, "disconnected: {reason}"),
             Self::Did { act } => write!(f, "did {act}"),
             Self::Trouble { what } => write!(f, "in trouble: {what}"),
+            Self::Skipped { what } => write!(f, "not running, did not {what}"),
             Self::Started => f.write_str("started"),
             Self::Exited { how } => write!(f, "exited: {how}"),
             Self::FaultBegan { fault, what } if what.is_empty() => write!(f, "fault {fault} began"),
             Self::FaultBegan { fault, what } => write!(f, "fault {fault} began: {what}"),
             Self::FaultEnded { fault } => write!(f, "fault {fault} ended"),
+            Self::FaultDisarmed { fault, what } => write!(f, "fault {fault} never began: {what}"),
             Self::Touched { fault, processes } => write!(f, "fault {fault} touched {}", list(processes)),
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! A message's text and an event's text are unique within a plan: they say who, what, and the how-manieth of it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use squall::chat::wire::DEFAULT_ROOM;
 
@@ -29,6 +31,23 @@ pub enum Act {
     Reload,
     /// Nothing.
     Wait,
+}
+
+impl fmt::Display for Act {
+    /// `say alice 3`, `join lobby`, `reload`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect => f.write_str("connect"),
+            Self::Disconnect => f.write_str("disconnect"),
+            Self::Join(join) => write!(f, "join {}", join.room),
+            Self::Leave(room) => write!(f, "leave {room}"),
+            Self::Say(say) => write!(f, "say {}", say.content),
+            Self::Emit(emit) => write!(f, "emit {}", emit.content),
+            Self::Broadcast(broadcast) => write!(f, "broadcast {}", broadcast.content),
+            Self::Reload => f.write_str("reload"),
+            Self::Wait => f.write_str("wait"),
+        }
+    }
 }
 
 impl Act {

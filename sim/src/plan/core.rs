@@ -2,7 +2,8 @@
 //!
 //! In: the clients of the core, and what breaks. Out: which faults never end. Of what breaks a client outside of the core,
 //! that which would end last stays, for good; all before it ends as planned. So the story is the same up to its end, and only
-//! then are some left behind: whoever is left must not keep anything from the others.
+//! then are some left behind: whoever is left must not keep anything from the others. What waits for something may never
+//! begin, and nobody would be left with it: so it always ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +33,7 @@ impl Plan {
 
     /// Of what breaks a client, that which ends last.
     fn last_to_end(&self, client: &Name) -> Option<usize> {
-        let ends = |fault: &Fault| fault.until.filter(|_| fault.what.victims().contains(client));
+        let ends = |fault: &Fault| fault.surely_ends().filter(|_| fault.what.victims().contains(client));
         let ends = self.faults.iter().enumerate().filter_map(|(place, fault)| Some((ends(fault)?, place)));
         ends.max().map(|(_, place)| place)
     }
@@ -70,6 +71,8 @@ pub(super) fn draw(plan: &Plan) -> Option<BTreeSet<Name>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -108,6 +111,16 @@ core: drawn
         let plan = plan("core: [alice, carol, dave]", 1);
         assert_eq!(stay(&plan), ["partition bob -- server"]);
         assert_eq!(plan.clients.keys().filter(|name| plan.is_left_broken(name)).count(), 1);
+    }
+
+    #[test]
+    fn nobody_is_left_with_what_may_never_begin() {
+        let waits = "lasts: 9s, what: { partition: { between: [bob, server] } }";
+        let waiting = STORY.replace(&format!("at: 1s, {waits}"), &format!("at: {{ step: 5 }}, {waits}"));
+        assert_ne!(waiting, STORY);
+        let waiting = waiting.replace("drawn", "[alice, carol, dave]");
+        let scenario = parse("story.yaml", &waiting).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(stay(&drawn(&scenario, 1)), ["stall bob -- server"]);
     }
 
     #[test]
@@ -152,13 +165,13 @@ core: drawn
     proptest! {
         #[test]
         fn a_core_that_is_drawn_leaves_some_and_never_all(seed: u64) {
-            let mut plan = random(seed);
-            let ends = plan.faults.iter().map(|fault| fault.until.unwrap_or(fault.at));
-            let until = ends.max().unwrap_or_default();
-            let until = Some(Span(until.0 + std::time::Duration::from_secs(9)));
+            // Nothing that waits is in the way of one more fault.
+            let mut plan = Plan { heals: None, ..random(seed) };
+            let ends = plan.faults.iter().map(Fault::soonest_end);
+            let lasts = Some(Span(ends.max().unwrap_or_default() + Duration::from_secs(9)));
             let between = [plan.clients.keys().next().cloned().unwrap_or("alice".into()), "server".into()];
-            let at = plan.faults.last().map_or(Span::default(), |fault| fault.at);
-            plan.faults.push(Fault { at, until, what: FaultAct::Partition(Pair { between }) });
+            let at = plan.faults.last().map_or(Duration::ZERO, |fault| fault.at.soonest()).into();
+            plan.faults.push(Fault { at, lasts, what: FaultAct::Partition(Pair { between }) });
 
             plan.core = draw(&plan);
 

@@ -28,6 +28,7 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
         network: scenario.network.clone(),
         ops: ops(scenario, seed),
         faults: faults(&scenario.faults, seed),
+        heals: None,
         core: None,
         settle: Span::default(),
     };
@@ -149,18 +150,17 @@ fn faults(steps: &[FaultStep], seed: u64) -> Vec<Fault> {
         .iter()
         .map(|step| {
             let entity = twins.key(format!("{}@{}", step.what, step.at));
-            let at = draw_duration(step.at.inclusive(), seed, Stream::Fault, &entity, 0);
             let lasts = step.lasts.map(|lasts| {
                 draw_duration(lasts.inclusive(), seed, Stream::Fault, &format!("{entity}/lasts"), 0)
             });
             Fault {
-                at: Span(at),
-                until: lasts.map(|lasts| Span(at + lasts)),
+                at: step.at.drawn(seed, &entity),
+                lasts: lasts.map(Span),
                 what: step.what.drawn(seed, &entity),
             }
         })
         .collect();
-    faults.sort_by_key(|fault| fault.at);
+    faults.sort_by_key(|fault| fault.at.soonest());
     faults
 }
 

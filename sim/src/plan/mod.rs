@@ -13,14 +13,16 @@ mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::units::Span;
 
 pub use crate::scenario::{
-    ClientPlan, ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Guarantee, Lasting,
-    Loss, Name, NetworkPlan, Pair, Path, Receive, SERVER, Send, ServerPlan, Slow, Transport,
+    ByteTrigger, ClientPlan, ClockJump, ClockSkew, Connections, Cut, Delay, DiskOpTrigger, DiskSlow,
+    EventTrigger, FaultAct, FaultKind, Guarantee, Lasting, Loss, Name, NetworkPlan, Pair, Path, Receive,
+    SERVER, Send, ServerPlan, Slow, Transport, Trigger, Ways, Which, WhileDead,
 };
 pub use act::{Act, Broadcast, Emit, Join, Say, attachment};
 pub use drawing::draw;
@@ -57,9 +59,13 @@ pub struct Plan {
     /// What users do, by time.
     #[serde(serialize_with = "text::one_a_line")]
     pub ops: Vec<Op>,
-    /// What breaks, by time.
+    /// What breaks, by when it can begin.
     #[serde(serialize_with = "text::one_a_line")]
     pub faults: Vec<Fault>,
+    /// From when nothing begins any more: what waits then for something is not waited for any longer. Absent where it is
+    /// waited for as long as the run goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heals: Option<Span>,
     /// The clients for whom the world heals; absent for all of them. Of the others, each is left with the last of what
     /// breaks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,15 +117,59 @@ pub struct Op {
 
 /// What breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "FaultText")]
 pub struct Fault {
     /// From when.
-    pub at: Span,
-    /// Until when; absent for what takes no time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Span>,
+    pub at: Trigger,
+    /// For how long, counted from then; absent for what takes no time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Span>,
     /// What.
     pub what: FaultAct,
+}
+
+/// A fault as it may stand in a file: older plans have the time at which it ends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultText {
+    at: Trigger,
+    #[serde(default)]
+    lasts: Option<Span>,
+    #[serde(default)]
+    until: Option<Span>,
+    what: FaultAct,
+}
+
+impl TryFrom<FaultText> for Fault {
+    type Error = &'static str;
+
+    fn try_from(FaultText { at, lasts, until, what }: FaultText) -> Result<Self, Self::Error> {
+        let lasts = match (lasts, until, at.time()) {
+            (lasts, None, _) => lasts,
+            (None, Some(Span(until)), Some(at)) => Some(Span(until.saturating_sub(at))),
+            (Some(_), Some(_), _) | (None, Some(_), None) => return Err("`lasts` says for how long"),
+        };
+        Ok(Self { at, lasts, what })
+    }
+}
+
+impl Fault {
+    /// When it ends; of one that waits for something: before when it does not.
+    pub fn soonest_end(&self) -> Duration {
+        self.at.soonest() + self.lasts.unwrap_or_default().0
+    }
+
+    /// When it ends, if it surely begins and has an end.
+    fn surely_ends(&self) -> Option<Duration> {
+        let (at, Span(lasts)) = self.at.time().zip(self.lasts)?;
+        Some(at + lasts)
+    }
+
+    /// When it ends at the latest, in a world that heals then.
+    pub fn latest_end(&self, heals: Duration) -> Duration {
+        let begins = self.at.time().unwrap_or(heals);
+        begins + self.lasts.unwrap_or_default().0
+    }
 }
 
 impl Plan {

@@ -7,9 +7,25 @@ use proptest::prelude::*;
 use crate::scenario::tests::work::{LESS, ROOMS};
 use crate::scenario::tests::{GOOD, scenario_files};
 use crate::scenario::{self, parse};
-use crate::units::{NumberRange, Rate};
+use crate::units::{NumberRange, Rate, SpanRange};
 
 use super::*;
+
+/// Faults that wait for something.
+const WAITING: &str = "\
+name: waiting
+about: What breaks does so with what happens.
+guarantee: exactly_once
+clients: { alice: {}, bob: {} }
+work:
+  - { at: 1s..2s, who: [alice, bob], do: { say: { count: 3, every: 100ms..900ms } } }
+faults:
+  - { at: { step: 1..1000 }, what: { reload: alice } }
+  - { at: { byte: { from: bob, to: server, nth: 1..1000 } }, lasts: 1s..2s, what: { partition: { between: [alice, server] } } }
+  - { at: { byte: { between: [bob, server], connection: { nth: 2 }, nth: 5 } }, what: { reset: { between: [bob, server], connection: current } } }
+  - { at: { disk_op: { of: server, nth: 1..1000, since: 2s..9s } }, lasts: 1s..2s, what: { kill: server } }
+  - { at: { disk_op: { of: server, nth: 7 } }, lasts: 1s, what: { kill: server } }
+";
 
 const STORY: &str = "\
 name: story
@@ -50,8 +66,10 @@ fn draws(plan: &Plan) -> Vec<(Span, String)> {
         };
         (op.at, format!("{} {act}", op.who))
     };
-    let faults =
-        plan.faults.iter().map(|fault| (fault.at, format!("{} until {:?}", fault.what, fault.until)));
+    let faults = plan
+        .faults
+        .iter()
+        .map(|fault| (Span(fault.at.soonest()), format!("{} for {:?}", fault.what, fault.lasts)));
     plan.ops.iter().map(op).chain(faults).collect()
 }
 
@@ -162,6 +180,34 @@ fn after_how_many_bytes_a_cut_comes_is_drawn() {
 }
 
 #[test]
+fn what_a_fault_waits_for_is_drawn_and_reads_as_it_prints() {
+    let plan = |seed| draw(&parse("waiting.yaml", WAITING).expect("the story is sound"), seed);
+    let numbers = |seed| -> Vec<u64> {
+        let faults = plan(seed).faults.into_iter();
+        let number = |at: Trigger| if let Trigger::Event(event) = at { event.number().low } else { 0 };
+        faults.map(|fault| number(fault.at)).collect()
+    };
+    assert_ne!(numbers(1), numbers(2));
+    for seed in 0..20 {
+        let plan = plan(seed);
+        plan.validate().unwrap();
+        assert_eq!(Plan::from_yaml("plan.yaml", &plan.to_yaml()), Ok(plan));
+    }
+    insta::assert_snapshot!(plan(7).to_yaml().split("faults:").nth(1).unwrap());
+}
+
+#[test]
+fn a_plan_in_which_faults_have_an_end_and_no_length_is_read_too() {
+    let plan = drawn(STORY, 7);
+    let old = plan.to_yaml().replace("at: 5s, lasts: 2s", "at: 5s, until: 7s");
+    assert!(old.contains("until: 7s"));
+    assert_eq!(Plan::from_yaml("plan.yaml", &old), Ok(plan.clone()));
+    let both = plan.to_yaml().replace("at: 5s, lasts: 2s", "at: 5s, lasts: 2s, until: 7s");
+    let error = Plan::from_yaml("plan.yaml", &both).unwrap_err().to_string();
+    assert!(error.contains("`lasts` says for how long"), "{error}");
+}
+
+#[test]
 fn messages_are_numbered_by_time_and_padded() {
     let plan = drawn(STORY, 7);
     let said = |who: &str| -> Vec<String> {
@@ -223,26 +269,46 @@ fn a_plan_that_the_world_cannot_run_is_refused() {
     refused(|plan| plan.ops.retain(|op| !matches!(op.act, Act::Say(_))), "nobody says anything");
     refused(|plan| drop(plan.ops.remove(0)), "`carol` never connects");
     refused(|plan| drop(plan.ops.pop()), "`bob` never connects again");
-    refused(|plan| plan.faults[0].until = None, "`until` is missing");
-    refused(|plan| plan.faults[0].until = Some(Span::default()), "ends before it begins");
+    refused(|plan| plan.faults[0].lasts = None, "`lasts` is missing");
+    refused(|plan| plan.faults[0].lasts = Some(Span::default()), "ends before it begins");
     refused(|plan| plan.faults.swap(0, 2), "earlier than the fault before it");
     refused(|plan| plan.faults.extend(plan.faults.last().cloned()), "down already");
     refused(|plan| plan.faults[0].what = FaultAct::Kill("alice".into()), "only the server");
     refused(|plan| plan.faults[0].what = FaultAct::Reload("server".into()), "only a client");
-    let path = || Path::Between(["alice".into(), "server".into()]);
+    let path = || Path::between(["alice".into(), "server".into()]);
     let loss = |percent| FaultAct::Loss(Loss { path: path(), percent });
     refused(|plan| plan.faults[0].what = loss(0), "cannot lose 0 %");
     refused(|plan| plan.faults[0].what = loss(100), "cannot lose 100 %");
     let rate = Rate(0);
     refused(|plan| plan.faults[0].what = FaultAct::Slow(Slow { path: path(), rate }), "nothing passes");
     let cut = |low, high| Fault {
-        until: None,
+        lasts: None,
         what: FaultAct::Cut(Cut { path: path(), after: NumberRange { low, high } }),
         ..drawn(STORY, 7).faults[0].clone()
     };
     refused(|plan| plan.faults[0] = cut(0, 0), "cannot be cut after 0 bytes");
     refused(|plan| plan.faults[0] = cut(1, 2), "cannot be cut after 1..2 bytes");
-    refused(|plan| plan.faults[0].what = cut(1, 1).what, "`until` is not for it");
+    refused(|plan| plan.faults[0].what = cut(1, 1).what, "`lasts` is not for it");
+    let step = |low, high| Trigger::Event(EventTrigger::Step(NumberRange { low, high }));
+    refused(|plan| plan.faults[0].at = step(1, 2), "it cannot begin with step 1..2");
+    refused(|plan| plan.faults[0].at = step(1 << 40, 1 << 40), "it cannot begin with step");
+    let byte = |path, n| {
+        let (nth, since) = (NumberRange { low: n, high: n }, SpanRange::default());
+        Trigger::Event(EventTrigger::Byte(ByteTrigger { path, nth, since }))
+    };
+    refused(|plan| plan.faults[0].at = byte(path(), 0), "it cannot begin with byte 0");
+    refused(|plan| plan.heals = Some(Span::default()), "it goes on after the world heals at 0s");
+    let connections =
+        Connections { between: ["alice".into(), "server".into()], connection: Some(Which::Nth(0)) };
+    let reset =
+        Fault { lasts: None, what: FaultAct::Reset(connections), ..drawn(STORY, 7).faults[0].clone() };
+    refused(|plan| plan.faults[0] = reset, "connections count from 1");
+    let of_clients = Path::between(["alice".into(), "bob".into()]);
+    refused(|plan| plan.faults[0].at = byte(of_clients, 1), "not `alice` and `bob`");
+    let of = Name::from("dave");
+    let operation = DiskOpTrigger { of, nth: NumberRange { low: 1, high: 1 }, since: SpanRange::default() };
+    let at = Trigger::Event(EventTrigger::DiskOp(operation));
+    refused(|plan| plan.faults[0].at = at, "unknown client `dave`");
     let between = ["alice".into(), "bob".into()];
     refused(|plan| plan.faults[0].what = FaultAct::Partition(Pair { between }), "not `alice` and `bob`");
     refused(|plan| plan.network.latency.low = Duration::ZERO, "latency is below the tick");

@@ -9,13 +9,13 @@ use thiserror::Error;
 
 use crate::scenario::limits::{
     self, ATTEMPTS_MAX, BINARY_BYTES_MAX, CLIENTS_MAX, CLOCK_PERCENT, CONTENT_BYTES_TOTAL_MAX,
-    DISK_OPERATIONS_MAX, LOSS_PERCENT, OPS_MAX, ROOMS_MAX, SAY_BYTES_MAX, TICK, TIME_MAX,
+    DISK_OPERATIONS_MAX, LOSS_PERCENT, OPS_MAX, ROOMS_MAX, SAY_BYTES_MAX, STEPS_MAX, TICK, TIME_MAX,
 };
 use crate::units::{Rate, Span, SpanRange};
 
 use super::{
-    Act, ClientPlan, ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, Fault, FaultAct, Guarantee, Join,
-    Lasting, Loss, Name, Op, Plan, SERVER, Say, Send, Slow, VERSION,
+    Act, ClientPlan, ClockJump, ClockSkew, Cut, Delay, DiskSlow, EventTrigger, Fault, FaultAct, Guarantee,
+    Join, Lasting, Loss, Name, Op, Plan, SERVER, Say, Send, Slow, Trigger, VERSION, Which,
 };
 
 /// Why a plan cannot be run.
@@ -73,7 +73,18 @@ impl Plan {
         self.validate_ops()?;
         self.validate_presence()?;
         self.validate_faults()?;
+        self.validate_healing()?;
         self.validate_core()
+    }
+
+    /// What has not begun by then never does, so everything must have had its time.
+    fn validate_healing(&self) -> Result<(), PlanError> {
+        let Some(heals) = self.heals else { return Ok(()) };
+        self.validate_time("heals", heals)?;
+        let late = self.faults.iter().position(|fault| fault.soonest_end() > heals.0);
+        late.map_or(Ok(()), |late| {
+            Err(Part::Fault(late).wrong(format!("it goes on after the world heals at {heals}")))
+        })
     }
 
     fn validate_core(&self) -> Result<(), PlanError> {
@@ -240,22 +251,20 @@ impl Plan {
         let mut down: Option<Duration> = None;
         for (place, fault) in self.faults.iter().enumerate() {
             let part = Part::Fault(place);
-            part.must(fault.at.0 >= before, || "earlier than the fault before it".to_owned())?;
-            before = fault.at.0;
-            let end = validate_end(part, fault)?;
-            if let Some([a, b]) = fault.what.link() {
-                let is_link =
-                    |client: &str, server: &str| self.clients.contains_key(client) && server == SERVER;
-                part.must(is_link(a, b) || is_link(b, a), || {
-                    format!("a link is between a client and the server, not `{a}` and `{b}`")
-                })?;
+            part.must(fault.at.soonest() >= before, || "earlier than the fault before it".to_owned())?;
+            before = fault.at.soonest();
+            validate_trigger(part, &fault.at)?;
+            validate_length(part, fault)?;
+            for link in fault.what.link().into_iter().chain(fault.at.link()) {
+                self.validate_link(part, link)?;
             }
             validate_measure(part, &fault.what)?;
-            let unknown = fault
-                .what
-                .victims()
-                .iter()
-                .find(|name| ***name != *SERVER && !self.clients.contains_key(*name));
+            let nowhere = |which: Option<Which>| which == Some(Which::Nth(0));
+            part.must(!nowhere(fault.what.connection()) && !nowhere(fault.at.connection()), || {
+                "connections count from 1".to_owned()
+            })?;
+            let mut names = fault.what.victims().iter().chain(fault.at.watched());
+            let unknown = names.find(|name| ***name != *SERVER && !self.clients.contains_key(*name));
             part.must(unknown.is_none(), || format!("unknown client `{}`", unknown.map_or("", |name| name)))?;
             if let FaultAct::Reload(name) = &fault.what {
                 part.must(self.clients.contains_key(name), || {
@@ -264,13 +273,23 @@ impl Plan {
             }
             if let Some(name) = fault.what.stops() {
                 part.must(&**name == SERVER, || format!("only the server can be stopped, not `{name}`"))?;
-                part.must(down.is_none_or(|until| until < fault.at.0), || {
-                    "the server is down already".to_owned()
-                })?;
-                down = Some(end);
+                // What waits for something comes when it will.
+                if let Some(at) = fault.at.time() {
+                    part.must(down.is_none_or(|until| until < at), || {
+                        "the server is down already".to_owned()
+                    })?;
+                    down = Some(fault.soonest_end());
+                }
             }
         }
         Ok(())
+    }
+
+    fn validate_link(&self, part: Part, [a, b]: &[Name; 2]) -> Result<(), PlanError> {
+        let is_link = |client: &str, server: &str| self.clients.contains_key(client) && server == SERVER;
+        part.must(is_link(a, b) || is_link(b, a), || {
+            format!("a link is between a client and the server, not `{a}` and `{b}`")
+        })
     }
 }
 
@@ -303,10 +322,6 @@ fn validate_measure(part: Part, what: &FaultAct) -> Result<(), PlanError> {
             .must(after.low == after.high && (1..=CONTENT_BYTES_TOTAL_MAX).contains(&after.low), || {
                 format!("a connection cannot be cut after {after} bytes")
             }),
-        FaultAct::Crash(Crash { after, .. }) => part
-            .must(after.low == after.high && after.high <= DISK_OPERATIONS_MAX, || {
-                format!("a process cannot crash after {after} disk operations")
-            }),
         FaultAct::ClockSkew(ClockSkew { percent, .. }) => part
             .must(percent.low == percent.high && CLOCK_PERCENT.contains(&percent.low), || {
                 format!("a clock cannot run at {percent} % of true time")
@@ -329,16 +344,29 @@ fn validate_measure(part: Part, what: &FaultAct) -> Result<(), PlanError> {
     }
 }
 
-fn validate_end(part: Part, fault: &Fault) -> Result<Duration, PlanError> {
-    let end = match (fault.until, fault.what.kind().lasting()) {
-        (Some(Span(until)), Lasting::Always | Lasting::IfSaid) if until > fault.at.0 => until,
-        (None, Lasting::Never | Lasting::IfSaid) => fault.at.0,
-        (Some(_), Lasting::Always | Lasting::IfSaid) => {
+fn validate_trigger(part: Part, at: &Trigger) -> Result<(), PlanError> {
+    part.must(at.soonest() == at.armed_by(), || format!("it begins at one time, not at {at}"))?;
+    let Trigger::Event(event) = at else { return Ok(()) };
+    let allowed = match event {
+        EventTrigger::Step(_) => 0..=STEPS_MAX,
+        EventTrigger::DiskOp(_) => 1..=DISK_OPERATIONS_MAX,
+        EventTrigger::Byte(_) => 1..=CONTENT_BYTES_TOTAL_MAX,
+    };
+    let n = event.number();
+    part.must(n.low == n.high && allowed.contains(&n.low), || format!("it cannot begin with {at}"))
+}
+
+fn validate_length(part: Part, fault: &Fault) -> Result<(), PlanError> {
+    match (fault.lasts, fault.what.kind().lasting()) {
+        (Some(Span(Duration::ZERO)), Lasting::Always | Lasting::IfSaid) => {
             return Err(part.wrong("it ends before it begins"));
         }
-        (None, Lasting::Always) => return Err(part.wrong("it has no end: `until` is missing")),
-        (Some(_), Lasting::Never) => return Err(part.wrong("it takes no time: `until` is not for it")),
-    };
-    part.must(end <= TIME_MAX, || format!("it ends later than {}", Span(TIME_MAX)))?;
-    Ok(end)
+        (None, Lasting::Always) => return Err(part.wrong("it has no end: `lasts` is missing")),
+        (Some(_), Lasting::Never) => return Err(part.wrong("it takes no time: `lasts` is not for it")),
+        (Some(_), Lasting::Always | Lasting::IfSaid) | (None, Lasting::Never | Lasting::IfSaid) => {}
+    }
+    let lasts = fault.lasts.unwrap_or_default().0;
+    part.must(fault.at.soonest() <= TIME_MAX && lasts <= TIME_MAX && fault.soonest_end() <= TIME_MAX, || {
+        format!("it ends later than {}", Span(TIME_MAX))
+    })
 }

@@ -114,8 +114,7 @@ fn touches_processes_alone(kind: FaultKind) -> bool {
         | FaultKind::RollingRestart
         | FaultKind::Reload
         | FaultKind::Pause
-        | FaultKind::PowerOff
-        | FaultKind::Crash => false,
+        | FaultKind::PowerOff => false,
     }
 }
 

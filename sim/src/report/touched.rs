@@ -64,18 +64,19 @@ impl fmt::Display for Touched {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::check::planted::plan;
-    use crate::plan::{Fault, Pair};
-    use crate::units::Span;
+    use crate::plan::{Connections, Fault};
 
     fn fault(what: FaultAct) -> Fault {
-        Fault { at: Span::default(), until: None, what }
+        Fault { at: Duration::ZERO.into(), lasts: None, what }
     }
 
     #[test]
     fn faults_are_counted_by_kind_and_those_that_touched_nothing_are_named() {
-        let between = || Pair { between: ["alice".into(), "server".into()] };
+        let between = || Connections { connection: None, between: ["alice".into(), "server".into()] };
         let mut plan = plan();
         plan.faults = vec![
             fault(FaultAct::Reset(between())),

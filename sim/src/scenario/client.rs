@@ -94,6 +94,9 @@ pub struct ClientPlan {
     /// The chat rooms that each of its lives is in from the start.
     #[serde(default = "default_rooms")]
     pub rooms: Vec<Name>,
+    /// What becomes of what its user does while it does not run.
+    #[serde(default, skip_serializing_if = "WhileDead::waits")]
+    pub while_dead: WhileDead,
 }
 
 impl Default for ClientPlan {
@@ -110,6 +113,7 @@ impl Default for ClientPlan {
             retries: default_retries(),
             ack_timeout: Span(ChatOptions::default().ack_timeout),
             rooms: default_rooms(),
+            while_dead: WhileDead::default(),
         }
     }
 }
@@ -142,6 +146,23 @@ pub(super) fn default_retries() -> u32 {
 /// The room of who names none.
 pub(super) fn default_rooms() -> Vec<Name> {
     vec![Arc::from(DEFAULT_ROOM)]
+}
+
+/// What becomes of what a user does while the client does not run. Whether they want to be connected is known all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhileDead {
+    /// The next life does it first: its user sits before a dead screen and tries again.
+    #[default]
+    Wait,
+    /// It is never done.
+    Skip,
+}
+
+impl WhileDead {
+    fn waits(&self) -> bool {
+        *self == Self::Wait
+    }
 }
 
 /// How a client sends what its user says.

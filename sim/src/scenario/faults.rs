@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::draw::{Stream, draw_duration, draw_within};
 use crate::units::{NumberRange, Rate, SpanRange};
 
+use super::paths::{Connections, Pair, Path, Which};
 use super::terms::{Name, SERVER};
 
 /// A fault.
@@ -25,29 +26,27 @@ pub enum FaultAct {
     Stall(Path),
     /// Both ways silent; who connects tries again at 1 s, doubling.
     Partition(Pair),
-    /// The path of every connection between the two is gone for good, and no one is told. New ones work.
-    HalfOpen(Pair),
-    /// Every connection between the two gets an RST, at both ends.
-    Reset(Pair),
+    /// The path of every connection between the two, or of one, is gone for good, and no one is told. New ones work.
+    HalfOpen(Connections),
+    /// Every connection between the two, or one, gets an RST, at both ends.
+    Reset(Connections),
     /// A connection gets an RST, at both ends, behind exactly so many bytes.
     Cut(Cut),
-    /// The process is gone; its kernel says FIN (RST if it holds unread bytes) and refuses until it is started again at `until`.
+    /// The process is gone; its kernel says FIN (RST if it holds unread bytes) and refuses until it is started again at
+    /// the end.
     Kill(Name),
-    /// The process is asked to stop; started again at `until`.
+    /// The process is asked to stop; started again at the end.
     Shutdown(Name),
     /// The process is asked to stop, and another takes its place as soon as it has.
     RollingRestart(Name),
     /// The client's memory is lost, its disk is not: as when a page is loaded again.
     Reload(Name),
-    /// The process is frozen: it does nothing, while its kernel accepts connections and fills buffers. At `until` it goes on,
+    /// The process is frozen: it does nothing, while its kernel accepts connections and fills buffers. At the end it goes on,
     /// with all its timers overdue.
     Pause(Name),
     /// The machine loses power: silence, and what its disk had not synced is lost as far as the dice say. It is back at
-    /// `until`, and answers with RST what belongs to connections of before.
+    /// the end, and answers with RST what belongs to connections of before.
     PowerOff(Name),
-    /// The process dies, or its machine loses power, in the midst of its work: as it asks its disk for one operation too
-    /// many. It is back at `until`.
-    Crash(Crash),
     /// There is no space left on the machine's disk (`ENOSPC`).
     DiskFull(Name),
     /// Nothing can be read from the machine's disk, or written to it (`EIO`).
@@ -56,7 +55,7 @@ pub enum FaultAct {
     DiskSlow(DiskSlow),
     /// The machine's clocks run too fast or too slow, and with them every timer.
     ClockSkew(ClockSkew),
-    /// The machine's date leaps, and leaps to where it would be at `until`. Timers do not follow it.
+    /// The machine's date leaps, and leaps to where it would be at the end. Timers do not follow it.
     ClockJump(ClockJump),
 }
 
@@ -92,8 +91,6 @@ pub enum FaultKind {
     Pause,
     /// [`FaultAct::PowerOff`].
     PowerOff,
-    /// [`FaultAct::Crash`].
-    Crash,
     /// [`FaultAct::DiskFull`].
     DiskFull,
     /// [`FaultAct::DiskError`].
@@ -119,7 +116,7 @@ pub enum Lasting {
 
 impl FaultKind {
     /// All of them, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 19] = [
         Self::Delay,
         Self::Loss,
         Self::Slow,
@@ -134,7 +131,6 @@ impl FaultKind {
         Self::Reload,
         Self::Pause,
         Self::PowerOff,
-        Self::Crash,
         Self::DiskFull,
         Self::DiskError,
         Self::DiskSlow,
@@ -164,7 +160,6 @@ impl FaultKind {
             Self::Reload => "reload",
             Self::Pause => "pause",
             Self::PowerOff => "power_off",
-            Self::Crash => "crash",
             Self::DiskFull => "disk_full",
             Self::DiskError => "disk_error",
             Self::DiskSlow => "disk_slow",
@@ -185,7 +180,6 @@ impl FaultKind {
             | Self::Shutdown
             | Self::Pause
             | Self::PowerOff
-            | Self::Crash
             | Self::DiskFull
             | Self::DiskError
             | Self::DiskSlow
@@ -214,7 +208,6 @@ impl FaultAct {
             Self::Reload(_) => FaultKind::Reload,
             Self::Pause(_) => FaultKind::Pause,
             Self::PowerOff(_) => FaultKind::PowerOff,
-            Self::Crash(_) => FaultKind::Crash,
             Self::DiskFull(_) => FaultKind::DiskFull,
             Self::DiskError(_) => FaultKind::DiskError,
             Self::DiskSlow(_) => FaultKind::DiskSlow,
@@ -226,10 +219,7 @@ impl FaultAct {
     /// The process that it stops, for all to miss. A client that is off is a client that is away.
     pub fn stops(&self) -> Option<&Name> {
         match self {
-            Self::Kill(name)
-            | Self::Shutdown(name)
-            | Self::RollingRestart(name)
-            | Self::Crash(Crash { of: name, .. }) => Some(name),
+            Self::Kill(name) | Self::Shutdown(name) | Self::RollingRestart(name) => Some(name),
             Self::PowerOff(name) => (**name == *SERVER).then_some(name),
             Self::Delay(_)
             | Self::Loss(_)
@@ -258,7 +248,6 @@ impl FaultAct {
             | Self::Reload(name)
             | Self::Pause(name)
             | Self::PowerOff(name)
-            | Self::Crash(Crash { of: name, .. })
             | Self::DiskFull(name)
             | Self::DiskError(name)
             | Self::DiskSlow(DiskSlow { of: name, .. })
@@ -283,14 +272,14 @@ impl FaultAct {
             | Self::Slow(Slow { path, .. })
             | Self::Cut(Cut { path, .. })
             | Self::Stall(path) => Some(path.ends()),
-            Self::Partition(pair) | Self::HalfOpen(pair) | Self::Reset(pair) => Some(&pair.between),
+            Self::Partition(pair) => Some(&pair.between),
+            Self::HalfOpen(connections) | Self::Reset(connections) => Some(&connections.between),
             Self::Kill(_)
             | Self::Shutdown(_)
             | Self::RollingRestart(_)
             | Self::Reload(_)
             | Self::Pause(_)
             | Self::PowerOff(_)
-            | Self::Crash(_)
             | Self::DiskFull(_)
             | Self::DiskError(_)
             | Self::DiskSlow(_)
@@ -299,8 +288,31 @@ impl FaultAct {
         }
     }
 
-    /// The same with what a plan fixes before the run drawn: after how many bytes a cut comes, after how many operations a
-    /// crash; how wrong a clock is.
+    /// The one connection that it is about, where it is about one.
+    pub fn connection(&self) -> Option<Which> {
+        match self {
+            Self::Delay(Delay { path, .. })
+            | Self::Loss(Loss { path, .. })
+            | Self::Slow(Slow { path, .. })
+            | Self::Cut(Cut { path, .. })
+            | Self::Stall(path) => path.connection,
+            Self::HalfOpen(connections) | Self::Reset(connections) => connections.connection,
+            Self::Partition(_)
+            | Self::Kill(_)
+            | Self::Shutdown(_)
+            | Self::RollingRestart(_)
+            | Self::Reload(_)
+            | Self::Pause(_)
+            | Self::PowerOff(_)
+            | Self::DiskFull(_)
+            | Self::DiskError(_)
+            | Self::DiskSlow(_)
+            | Self::ClockSkew(_)
+            | Self::ClockJump(_) => None,
+        }
+    }
+
+    /// The same with what a plan fixes before the run drawn: after how many bytes a cut comes, how wrong a clock is.
     pub fn drawn(&self, seed: u64, entity: &str) -> Self {
         let mut drawn = self.clone();
         if let Self::ClockSkew(ClockSkew { percent, .. }) = &mut drawn {
@@ -312,7 +324,7 @@ impl FaultAct {
             let far = draw_duration(by.inclusive(), seed, Stream::Fault, &format!("{entity}/by"), 0);
             *by = SpanRange { low: far, high: far };
         }
-        if let Self::Cut(Cut { after, .. }) | Self::Crash(Crash { after, .. }) = &mut drawn {
+        if let Self::Cut(Cut { after, .. }) = &mut drawn {
             let (low, high) = (after.low, after.high);
             let number = draw_within(low..=high, seed, Stream::Fault, &format!("{entity}/after"), 0);
             *after = NumberRange { low: number, high: number };
@@ -330,9 +342,8 @@ impl fmt::Display for FaultAct {
             Self::Loss(Loss { path, percent }) => write!(f, " {path} {percent} %"),
             Self::Slow(Slow { path, rate }) => write!(f, " {path} to {rate}"),
             Self::Stall(path) => write!(f, " {path}"),
-            Self::Partition(Pair { between: [a, b] })
-            | Self::HalfOpen(Pair { between: [a, b] })
-            | Self::Reset(Pair { between: [a, b] }) => write!(f, " {a} -- {b}"),
+            Self::Partition(Pair { between: [a, b] }) => write!(f, " {a} -- {b}"),
+            Self::HalfOpen(connections) | Self::Reset(connections) => write!(f, " {connections}"),
             Self::Cut(Cut { path, after }) => write!(f, " {path} after {after} bytes"),
             Self::Kill(name)
             | Self::Shutdown(name)
@@ -342,10 +353,6 @@ impl fmt::Display for FaultAct {
             | Self::PowerOff(name)
             | Self::DiskFull(name)
             | Self::DiskError(name) => write!(f, " {name}"),
-            Self::Crash(Crash { of, after, power_off }) => {
-                let how = if *power_off { ", power off" } else { "" };
-                write!(f, " {of} after {after} disk operations{how}")
-            }
             Self::DiskSlow(DiskSlow { of, by }) => write!(f, " {of} by {by}"),
             Self::ClockSkew(ClockSkew { of, percent }) => write!(f, " {of} to {percent} %"),
             Self::ClockJump(ClockJump { of, by, back }) => {
@@ -400,19 +407,6 @@ pub struct Cut {
     pub after: NumberRange,
 }
 
-/// When a process dies of its disk: of the first operation behind so many, from now on, that change something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Crash {
-    /// Whose.
-    pub of: Name,
-    /// How many operations are still done. A plan has one number.
-    pub after: NumberRange,
-    /// Whether the machine loses power, and not only the process its life.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub power_off: bool,
-}
-
 /// How much longer each fsync takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -445,75 +439,3 @@ pub struct ClockJump {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub back: bool,
 }
-
-/// Two processes, unordered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pair {
-    /// The two.
-    pub between: [Name; 2],
-}
-
-/// One way or both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "PathText", into = "PathText")]
-pub enum Path {
-    /// Both ways: `{ between: [alice, server] }`.
-    Between([Name; 2]),
-    /// From the first to the second: `{ from: alice, to: server }`.
-    OneWay([Name; 2]),
-}
-
-impl Path {
-    /// The processes at its ends.
-    pub fn ends(&self) -> &[Name; 2] {
-        match self {
-            Self::Between(ends) | Self::OneWay(ends) => ends,
-        }
-    }
-}
-
-impl fmt::Display for Path {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Between([a, b]) => write!(f, "{a} -- {b}"),
-            Self::OneWay([from, to]) => write!(f, "{from} -> {to}"),
-        }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PathText {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    between: Option<[Name; 2]>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    from: Option<Name>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    to: Option<Name>,
-}
-
-impl TryFrom<PathText> for Path {
-    type Error = &'static str;
-
-    fn try_from(text: PathText) -> Result<Self, Self::Error> {
-        match (text.between, text.from, text.to) {
-            (Some(ends), None, None) => Ok(Self::Between(ends)),
-            (None, Some(from), Some(to)) => Ok(Self::OneWay([from, to])),
-            _ => Err(PATH_FORMS),
-        }
-    }
-}
-
-impl From<Path> for PathText {
-    fn from(path: Path) -> Self {
-        match path {
-            Path::Between(ends) => Self { between: Some(ends), from: None, to: None },
-            Path::OneWay([from, to]) => Self { between: None, from: Some(from), to: Some(to) },
-        }
-    }
-}
-
-/// What a fault of a link must say.
-pub(super) const PATH_FORMS: &str =
-    "a link is either `between` two processes, for both ways, or `from` one `to` the other, for one way";

@@ -55,8 +55,11 @@ pub const LOSS_PERCENT: RangeInclusive<u8> = 1..=99;
 /// How wrong clocks run, in percent of true time: far more than a quartz does, and as much as what corrects one may.
 pub const CLOCK_PERCENT: RangeInclusive<u64> = 98..=102;
 
-/// After how many operations of a disk a crash may come at most.
+/// The last operation of a disk that a fault may begin with.
 pub const DISK_OPERATIONS_MAX: u64 = 1_000_000;
+
+/// The last record of a history that a fault may begin with.
+pub const STEPS_MAX: u64 = 10_000_000;
 
 /// How long one attempt to connect may take.
 pub fn connect_timeout() -> Duration {

@@ -9,11 +9,13 @@ mod diagnostic;
 mod expect;
 mod faults;
 pub mod limits;
+mod paths;
 mod resolve;
 mod rules;
 mod schema;
 mod swarm;
 mod terms;
+mod trigger;
 mod work;
 pub(crate) mod yaml;
 
@@ -25,15 +27,15 @@ use std::path::Path as FilePath;
 use crate::units::{Span, SpanRange};
 
 pub use anomaly::Anomaly;
-pub use client::{ClientPlan, Guarantee, Receive, Send, Transport};
+pub use client::{ClientPlan, Guarantee, Receive, Send, Transport, WhileDead};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use expect::{Comparison, Count, Expect};
-pub use faults::{
-    ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Pair, Path, Slow,
-};
+pub use faults::{ClockJump, ClockSkew, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Slow};
+pub use paths::{Connections, Pair, Path, Ways, Which};
 pub use swarm::{Intensity, Open, Swarm};
 pub use terms::{Core, Name, NetworkPlan, SERVER, ServerPlan, WORLD};
+pub use trigger::{ByteTrigger, DiskOpTrigger, EventTrigger, Trigger};
 pub use work::{BroadcastStep, EmitStep, JoinStep, Pace, Say, Step, StepAct};
 
 /// A story: who is there, what they do, what breaks, and what must hold all the same.
@@ -70,9 +72,9 @@ pub struct Scenario {
 /// Something that breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultStep {
-    /// From when, counted from the start of the run.
-    pub at: SpanRange,
-    /// For how long; `None` for what takes no time.
+    /// From when.
+    pub at: Trigger,
+    /// For how long, counted from then; `None` for what takes no time.
     pub lasts: Option<SpanRange>,
     /// What.
     pub what: FaultAct,

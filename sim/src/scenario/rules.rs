@@ -230,18 +230,19 @@ fn everyone_ends_connected(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     }
 }
 
-/// What is stopped cannot be stopped again before it runs.
+/// What is stopped cannot be stopped again before it runs. What waits for something comes when it will.
 fn the_server_stops_once_at_a_time(told: &Told<'_>, resolver: &mut Resolver<'_>) {
     let stops: Vec<_> = told
         .faults
         .iter()
         .zip(told.written.faults())
         .filter_map(|(fault, written)| fault.as_ref().map(|fault| (fault, written)))
-        .filter(|(fault, _)| fault.what.stops().is_some())
+        .filter(|(fault, _)| fault.what.stops().is_some() && fault.at.time().is_some())
         .collect();
     for (place, (fault, written)) in stops.iter().enumerate() {
-        let overlaps =
-            |other: &FaultStep| other.at.low <= latest_end(fault) && fault.at.low <= latest_end(other);
+        let overlaps = |other: &FaultStep| {
+            other.at.soonest() <= latest_end(fault) && fault.at.soonest() <= latest_end(other)
+        };
         if let Some((other, _)) = stops[..place].iter().find(|(other, _)| overlaps(other)) {
             resolver.wrong(&written.value.what, "the server may be down at that time").label(format!(
                 "`{}` at {} may last until {}",
@@ -253,6 +254,7 @@ fn the_server_stops_once_at_a_time(told: &Told<'_>, resolver: &mut Resolver<'_>)
     }
 }
 
+/// Of one that waits for something: if that happens at once.
 fn latest_end(fault: &FaultStep) -> Duration {
-    fault.at.high + fault.lasts.map_or(Duration::ZERO, |lasts| lasts.high)
+    fault.at.armed_by() + fault.lasts.map_or(Duration::ZERO, |lasts| lasts.high)
 }

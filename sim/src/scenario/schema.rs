@@ -15,7 +15,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use super::client::Guarantee;
 use super::yaml::Spanned;
 
-pub(super) use faults::{EndsText, FaultActText, FaultText, WayText};
+pub(super) use faults::{
+    EndsText, EventTriggerText, FaultActText, FaultText, TriggerText, WayText, WhichText,
+};
 pub(super) use swarm::{FaultsText, SwarmText};
 pub(super) use work::{BroadcastText, ClientText, EmitText, JoinText, SayText, StepActText, StepText, Who};
 

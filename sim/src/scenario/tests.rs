@@ -44,13 +44,15 @@ faults:
   - { at: 8s, lasts: 1s, what: { reload: bob } }
   - { at: 8s, lasts: 1s, what: { pause: server } }
   - { at: 9s, lasts: 1s, what: { power_off: server } }
-  - { at: 12s, lasts: 1s, what: { crash: { of: server, after: 1..300, power_off: true } } }
   - { at: 9s, lasts: 1s, what: { disk_full: server } }
   - { at: 9s, lasts: 1s, what: { disk_error: bob } }
   - { at: 9s, lasts: 1s, what: { disk_slow: { of: alice, by: 1s..2s } } }
   - { at: 9s, lasts: 9s, what: { clock_skew: { of: alice, percent: 98..102 } } }
   - { at: 9s, what: { clock_jump: { of: server, by: 1m..1h, back: true } } }
   - { at: 15s, what: { rolling_restart: server } }
+  - { at: { disk_op: { of: server, nth: 1..300, since: 12s } }, lasts: 3s, what: { disk_slow: { of: bob, by: 5s } } }
+  - { at: { step: 120 }, lasts: 3s, what: { clock_jump: { of: alice, by: 2m } } }
+  - { at: { byte: { from: bob, to: server, nth: 4096 } }, lasts: 3s, what: { stall: { from: server, to: bob } } }
 settle: 60s
 expect: { reached: [chat.repeat] }
 seeds: 7
@@ -106,14 +108,21 @@ fn a_good_story_is_understood() {
             "reload bob",
             "pause server",
             "power_off server",
-            "crash server after 1..300 disk operations, power off",
             "disk_full server",
             "disk_error bob",
             "disk_slow alice by 1s..2s",
             "clock_skew alice to 98..102 %",
             "clock_jump server back by 1m..1h",
             "rolling_restart server",
+            "disk_slow bob by 5s",
+            "clock_jump alice ahead by 2m",
+            "stall server -> bob",
         ]
+    );
+    let triggers = scenario.faults[scenario.faults.len() - 3..].iter().map(|fault| fault.at.to_string());
+    assert_eq!(
+        triggers.collect::<Vec<_>>(),
+        ["disk operation 1..300 of server since 12s", "step 120", "byte 4096 of bob -> server"]
     );
     assert_eq!(scenario.core, Some(Core::Of(["alice".into()].into())));
     assert_eq!(scenario.settle.unwrap().to_string(), "1m");
@@ -220,8 +229,20 @@ tells! {
     a_key_that_a_fault_does_not_have: spoilt("rate: 10KB/s", "rte: 10KB/s");
     a_loss_of_power_while_the_server_is_stopped: spoilt("{ at: 9s, lasts: 1s, what: { power", "{ at: 6s, lasts: 1s, what: { power");
     a_loss_of_power_without_an_end: spoilt("lasts: 1s, what: { power_off", "what: { power_off");
-    a_crash_behind_words: spoilt("after: 1..300", "after: a while");
-    only_the_server_crashes: spoilt("crash: { of: server", "crash: { of: alice");
+    a_trigger_that_is_none: spoilt("{ step: 120 }", "{ stop: 120 }");
+    a_trigger_of_two_kinds: spoilt("{ step: 120 }", "{ step: 120, byte: 7 }");
+    a_trigger_that_is_a_list: spoilt("{ step: 120 }", "[120]");
+    a_time_that_is_no_time: spoilt("{ step: 120 }", "soon");
+    a_connection_that_is_none: spoilt("half_open: { between: [alice, server]", "half_open: { between: [alice, server], connection: { nth: 0 }");
+    a_connection_of_no_kind: spoilt("half_open: { between: [alice, server]", "half_open: { between: [alice, server], connection: curent");
+    a_partition_of_one_connection: spoilt("partition: { between: [alice, server]", "partition: { between: [alice, server], connection: current");
+    a_step_in_words: spoilt("{ step: 120 }", "{ step: twelve }");
+    a_disk_operation_of_nobody: spoilt("disk_op: { of: server", "disk_op: { of: sever");
+    a_disk_operation_that_is_none: spoilt("nth: 1..300", "nth: 0..300");
+    a_byte_that_is_none: spoilt("nth: 4096", "nth: 0");
+    a_byte_between_clients: spoilt("byte: { from: bob, to: server", "byte: { from: bob, to: alice");
+    a_byte_of_no_way: spoilt("byte: { from: bob, to: server", "byte: { from: bob");
+    a_byte_that_counts_too_late: spoilt("nth: 4096", "nth: 4096, since: 25h");
     a_disk_of_nobody: spoilt("disk_full: server", "disk_full: sever");
     a_disk_that_is_slow_by_nothing: spoilt("by: 1s..2s", "by: 0s");
     a_pause_without_an_end: spoilt("lasts: 1s, what: { pause", "what: { pause");

@@ -4,24 +4,25 @@
 //! ended, or, when all that is left is to wait for what is owed, a record. Where the backend ticks, ops and faults happen
 //! at the first tick at or after their time. At one moment faults end before others begin, and users act last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::backend::{self, Backend};
 use super::bell::Bell;
-use super::faults::{self, Moment, SHUTDOWN_GRACE};
+use super::faults::{SHUTDOWN_GRACE, ends_at_next_tick};
 use super::host::Host;
 use super::kernel::{Network, Observers};
 use super::roster::{self, Roster};
 use super::seen::{Seen, Witness};
+use super::triggers::Triggers;
 use super::wait_chain::wait_chain;
 use super::{RunOptions, moment, panics};
 use crate::app::App;
 use crate::check::{Ending, Owed};
 use crate::history::{Kind, Recorder};
-use crate::plan::{self, FaultAct, Name, Plan, SERVER};
+use crate::plan::{self, FaultAct, Plan, SERVER};
 use crate::reach::Trail;
 use crate::scenario::limits::TICK;
 
@@ -31,9 +32,6 @@ const QUIET: Duration = Duration::from_secs(2);
 /// How long the loop sleeps at most: who watches the run hears of it so often.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Who records what happens to no process.
-const WORLD: &str = "world";
-
 /// A run that goes on.
 pub(super) struct Drive<'a> {
     plan: &'a Plan,
@@ -42,9 +40,9 @@ pub(super) struct Drive<'a> {
     backend: Box<dyn Backend>,
     bell: Bell,
     recorder: Recorder,
-    world: Name,
-    /// What is still to happen, the latest first.
-    schedule: Vec<(Duration, Event)>,
+    triggers: Arc<Triggers>,
+    /// What is still to happen.
+    schedule: BTreeSet<(Duration, Event)>,
     owed: Owed,
     observed: usize,
     settled_since: Option<Duration>,
@@ -62,8 +60,17 @@ pub(super) struct Drive<'a> {
 /// Something of the plan. At one moment they happen in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    Fault(Moment, usize),
+    /// A fault heals.
+    Ends(usize),
+    /// It begins.
+    Begins(usize),
+    /// It begins from now on with what it waits for.
+    Arms(usize),
+    /// It asked a process to stop [`SHUTDOWN_GRACE`] ago.
+    Insists(usize),
     Op(usize),
+    /// What has not begun yet never does.
+    Heals,
 }
 
 impl<'a> Drive<'a> {
@@ -95,6 +102,19 @@ impl<'a> Drive<'a> {
             Observers { recorder: recorder.clone(), trail: trail.clone(), bell: bell.clone(), witness },
         );
         let mut roster = Roster::new(plan, app, &network, recorder)?;
+        let triggers = Triggers::new(
+            plan,
+            #[cfg(test)]
+            options,
+            &network,
+            roster.machines(),
+            recorder,
+        );
+        // Before anything happens.
+        let from_the_start = |fault: &plan::Fault| fault.at.soonest().is_zero();
+        (0..plan.faults.len())
+            .filter(|place| from_the_start(&plan.faults[*place]))
+            .for_each(|place| triggers.arm(place));
         roster.start_all();
         Ok(Self {
             plan,
@@ -103,7 +123,7 @@ impl<'a> Drive<'a> {
             backend,
             bell,
             recorder: recorder.clone(),
-            world: WORLD.into(),
+            triggers,
             schedule: schedule(plan),
             owed: Owed::new(plan),
             observed: 0,
@@ -162,7 +182,8 @@ impl<'a> Drive<'a> {
     fn look(&mut self) {
         self.progress.store(millis(self.backend.now()), Ordering::Relaxed);
         self.roster.count_polls();
-        self.roster.count_crashes();
+        self.see_what_began();
+        self.roster.catch_up();
         self.end_what_is_over();
         let strays: u64 = self.backend.hosts().iter().map(Host::strays).sum();
         self.stray_tasks = self.stray_tasks.max(strays);
@@ -170,44 +191,54 @@ impl<'a> Drive<'a> {
 
     /// What is due happens.
     fn play(&mut self, now: Duration) {
-        while let Some((_, event)) = self.schedule.pop_if(|(at, _)| *at <= now) {
+        while let Some((at, event)) = self.schedule.first().copied().filter(|(at, _)| *at <= now) {
+            self.schedule.pop_first();
             match event {
                 Event::Op(op) => self.roster.act(&self.plan.ops[op].who, self.plan.ops[op].act.clone()),
-                Event::Fault(moment, fault) => self.play_fault(moment, fault),
+                Event::Begins(place) => self.triggers.begin(place, at),
+                Event::Arms(place) => self.triggers.arm(place),
+                Event::Heals => self.triggers.disarm(),
+                Event::Ends(place) if self.plan.stays(place) => {
+                    tracing::debug!(fault = place, "fault stays for good");
+                }
+                Event::Ends(place) => self.triggers.end(place),
+                Event::Insists(place) => {
+                    self.triggers.insist(place);
+                    if self.roster.is_to_take_over() {
+                        // The plan ended it, at a tick of its own.
+                        self.takes_over_at = Some(self.backend.now());
+                    }
+                }
             }
+            self.see_what_began();
+            self.roster.catch_up();
         }
     }
 
-    fn play_fault(&mut self, moment: Moment, place: usize) {
-        let fault = &self.plan.faults[place];
-        if moment == Moment::Ends && self.plan.stays(place) {
-            tracing::debug!(fault = place, what = ?fault.what, "fault stays for good");
-            return;
-        }
-        if moment == Moment::Begins {
-            self.record(Kind::FaultBegan { fault: place, what: fault.what.to_string() });
-        }
-        tracing::debug!(?moment, fault = place, what = ?fault.what, "fault");
-        faults::apply(&mut self.roster, &self.network, fault, place, moment);
-        if moment == Moment::Insists && self.roster.is_to_take_over() {
-            // The plan ended it, at a tick of its own.
-            self.takes_over_at = Some(self.backend.now());
-        }
-        let takes_no_time = matches!(
-            fault.what,
-            FaultAct::Reset(_) | FaultAct::HalfOpen(_) | FaultAct::Reload(_) | FaultAct::ClockJump(_)
-        );
-        if moment == Moment::Ends || takes_no_time && fault.until.is_none() {
-            self.record(Kind::FaultEnded { fault: place });
+    /// What has begun, in whatever way, ends in its time.
+    fn see_what_began(&mut self) {
+        for (place, at) in self.triggers.begun() {
+            let fault = &self.plan.faults[place];
+            // What begins in the midst of a tick ends at one: so both backends end it at the same moment.
+            let begins_at_a_tick = fault.at.time().is_some();
+            let tick = |time: Duration| if begins_at_a_tick { time } else { next_tick(time) };
+            let lasting = fault.lasts.map(|lasts| tick(at + lasts.0));
+            let end = lasting.or_else(|| ends_at_next_tick(fault).then(|| tick_after(at)));
+            let end = end.map(|end| (end, Event::Ends(place)));
+            let insists = (tick(at + SHUTDOWN_GRACE), Event::Insists(place));
+            self.schedule.extend(end);
+            self.schedule.extend(asks_to_stop(&fault.what).then_some(insists));
+            let last = end.map_or(at, |(end, _)| end).max(last_of(&fault.what, at));
+            self.last_change = self.last_change.max(last);
         }
     }
 
     /// What a disk suffers is charged when it ends; what stays for good has not been.
-    fn charge_disks(&mut self) {
+    fn charge_disks(&self) {
         for (place, fault) in self.plan.faults.iter().enumerate().filter(|(place, _)| self.plan.stays(*place))
         {
             if let FaultAct::DiskFull(_) | FaultAct::DiskError(_) | FaultAct::DiskSlow(_) = &fault.what {
-                faults::apply(&mut self.roster, &self.network, fault, place, Moment::Ends);
+                self.triggers.charge(place);
             }
         }
     }
@@ -218,7 +249,7 @@ impl<'a> Drive<'a> {
         let replaced = self.take_over();
         for fault in struck.into_iter().chain(replaced) {
             self.ended_at = self.backend.now();
-            self.record(Kind::FaultEnded { fault });
+            self.triggers.record(Kind::FaultEnded { fault });
         }
     }
 
@@ -232,17 +263,13 @@ impl<'a> Drive<'a> {
         let at = *self.takes_over_at.get_or_insert(match self.plan.backend {
             // It ended since the last tick.
             plan::Backend::Turmoil => now,
-            plan::Backend::Event => now.saturating_sub(since_tick(now)) + TICK,
+            plan::Backend::Event => tick_after(now),
         });
         if now < at {
             return Vec::new();
         }
         self.takes_over_at = None;
         self.roster.take_over()
-    }
-
-    fn record(&self, kind: Kind) {
-        self.recorder.record(moment::now(), &self.world, 0, 0, kind);
     }
 
     /// Whether the run is over, and how.
@@ -279,7 +306,7 @@ impl<'a> Drive<'a> {
             // Any record may be the last that was owed, or owe another.
             self.recorder.wake_at_next(self.bell.waker());
         }
-        let next = self.schedule.last().map_or(Duration::MAX, |(at, _)| *at);
+        let next = self.schedule.first().map_or(Duration::MAX, |(at, _)| *at);
         let takes_over = self.takes_over_at.unwrap_or(Duration::MAX);
         ends.min(next).min(takes_over).min(now + BEAT)
     }
@@ -290,20 +317,15 @@ impl<'a> Drive<'a> {
     }
 }
 
-/// Everything that is to happen, the latest first.
-fn schedule(plan: &Plan) -> Vec<(Duration, Event)> {
+/// Everything that is to happen, as far as the plan knows when.
+fn schedule(plan: &Plan) -> BTreeSet<(Duration, Event)> {
     let ops = plan.ops.iter().enumerate().map(|(place, op)| (op.at.0, Event::Op(place)));
-    let faults = plan.faults.iter().enumerate().flat_map(|(place, fault)| {
-        let (at, until) = (fault.at.0, fault.until.map(|until| until.0));
-        let insists = asks_to_stop(&fault.what).then_some(at + SHUTDOWN_GRACE);
-        [(Some(at), Moment::Begins), (until, Moment::Ends), (insists, Moment::Insists)]
-            .into_iter()
-            .filter_map(move |(at, moment)| at.map(|at| (at, Event::Fault(moment, place))))
+    let faults = plan.faults.iter().enumerate().filter_map(|(place, fault)| match fault.at.time() {
+        Some(at) => Some((at, Event::Begins(place))),
+        None => Some((fault.at.soonest(), Event::Arms(place))).filter(|(since, _)| !since.is_zero()),
     });
-    let mut all: Vec<_> = ops.chain(faults).collect();
-    all.sort();
-    all.reverse();
-    all
+    let heals = plan.heals.map(|heals| (heals.0, Event::Heals));
+    ops.chain(faults).chain(heals).collect()
 }
 
 /// Whether a fault asks a process to stop, which it may take its time for.
@@ -316,15 +338,32 @@ fn since_tick(now: Duration) -> Duration {
     now.saturating_sub(TICK * u32::try_from(now.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX))
 }
 
+/// The first tick at or after a time.
+fn next_tick(time: Duration) -> Duration {
+    match since_tick(time) {
+        Duration::ZERO => time,
+        _ => tick_after(time),
+    }
+}
+
+/// The first tick after a time.
+fn tick_after(time: Duration) -> Duration {
+    time.saturating_sub(since_tick(time)) + TICK
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// When the plan changes the world for the last time, as far as it knows.
 fn last_change(plan: &Plan) -> Duration {
     let ops = plan.ops.iter().map(|op| op.at.0);
-    let faults = plan.faults.iter().flat_map(|fault| {
-        let rolls = matches!(fault.what, FaultAct::RollingRestart(_)).then_some(fault.at.0 + SHUTDOWN_GRACE);
-        [Some(fault.at.0), fault.until.map(|until| until.0), rolls]
-    });
-    ops.chain(faults.flatten()).max().unwrap_or_default()
+    let faults = plan.faults.iter();
+    let faults = faults.map(|fault| fault.soonest_end().max(last_of(&fault.what, fault.at.soonest())));
+    ops.chain(faults).max().unwrap_or_default()
+}
+
+/// By when a fault whose end the run decides is over at the latest, if it began at that time.
+fn last_of(fault: &FaultAct, began: Duration) -> Duration {
+    if matches!(fault, FaultAct::RollingRestart(_)) { began + SHUTDOWN_GRACE } else { began }
 }

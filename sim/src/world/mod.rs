@@ -6,6 +6,7 @@
 //! | module | is |
 //! |---|---|
 //! | `drive` | the loop: ops, faults, and when it is over |
+//! | `triggers` | when faults begin: at a time, or with what happens |
 //! | `faults` | what breaks and how it heals |
 //! | `roster` | machines, their disks, and the lives on them |
 //! | `hardware` | a machine as what breaks it meets it: kernel, disk, and the process that runs |
@@ -45,6 +46,7 @@ mod seen;
 #[cfg(test)]
 mod tests;
 mod timepiece;
+mod triggers;
 mod turmoil;
 mod wait_chain;
 
@@ -110,6 +112,9 @@ pub struct RunOptions {
     pub log: Option<String>,
     /// Whether to keep what processes see at their ends of connections.
     pub seen: bool,
+    /// The kind of fault that does nothing, though all is said of it as ever: who counts what faults touch must notice.
+    #[cfg(test)]
+    pub(crate) taken_out: Option<crate::plan::FaultKind>,
 }
 
 /// Enough for SQLite, hyper and a debug build.
@@ -182,13 +187,12 @@ fn check(plan: &Plan) -> Result<(), String> {
     if names.len() != plan.clients.len() + 1 || names.len() > usize::from(u16::MAX) {
         return Err("a plan has one server, and clients with other names, 65,000 at most".to_owned());
     }
-    if let Some(place) =
-        plan.faults.iter().position(|fault| fault.until.is_some_and(|until| until <= fault.at))
-    {
+    let is_empty = |lasts: crate::units::Span| lasts.0.is_zero();
+    if let Some(place) = plan.faults.iter().position(|fault| fault.lasts.is_some_and(is_empty)) {
         return Err(format!("fault #{place} of the plan ends before it has begun"));
     }
     let users = plan.ops.iter().map(|op| &op.who).filter(|who| !plan.clients.contains_key(*who));
-    let victims = plan.faults.iter().flat_map(|fault| fault.what.victims());
+    let victims = plan.faults.iter().flat_map(|fault| fault.what.victims().iter().chain(fault.at.watched()));
     match users.chain(victims.filter(|name| !names.contains(*name))).next() {
         Some(unknown) => Err(format!("the plan speaks of {unknown}, who is not in it")),
         None => Ok(()),

@@ -31,6 +31,11 @@ impl ProcessNet {
         Self { process: Arc::clone(process) }
     }
 
+    /// Whether the process is dead.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.process.is_dead()
+    }
+
     /// Listens on a port of the process's machine.
     ///
     /// # Errors

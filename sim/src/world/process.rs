@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use squall::io::env::BoxFuture;
+use tokio::sync::watch;
 
 use super::freezer::Freezer;
 use super::host::Host;
@@ -44,8 +45,8 @@ pub(super) struct Process {
     polls: AtomicU64,
     /// Of its tasks, so that death reaches those that wait.
     wakers: Mutex<BTreeMap<u64, Waker>>,
-    /// How it will have ended when its main future does.
-    ends: Mutex<&'static str>,
+    /// Whether it was asked to stop.
+    stop: watch::Sender<bool>,
 }
 
 impl Process {
@@ -73,7 +74,7 @@ impl Process {
             spawned: AtomicU64::new(0),
             polls: AtomicU64::new(0),
             wakers: Mutex::default(),
-            ends: Mutex::new("ended by itself"),
+            stop: watch::Sender::new(false),
         }
     }
 
@@ -106,9 +107,18 @@ impl Process {
         });
     }
 
-    /// Says that it was asked to stop, so that its end is no surprise.
-    pub(super) fn expect_shutdown(&self) {
-        *self.ends.lock().expect("no one panics while holding it") = "shut down";
+    /// Asks it to stop, so that its end is no surprise.
+    pub(super) fn ask_to_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    pub(super) fn is_asked_to_stop(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Turns true when it is asked to stop.
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
     }
 
     /// From now on it stands still, until [`Process::thaw`].
@@ -197,8 +207,8 @@ impl Gate {
             Ok(Poll::Pending) => false,
             Ok(Poll::Ready(())) => {
                 if self.is_main {
-                    let how = *self.process.ends.lock().expect("no one panics while holding it");
-                    self.process.end(how);
+                    let asked = self.process.is_asked_to_stop();
+                    self.process.end(if asked { "shut down" } else { "ended by itself" });
                 }
                 true
             }

@@ -227,7 +227,7 @@ fn what_is_awaited_keeps_a_run_going() {
 fn what_is_on_its_way_to_or_from_who_is_left_broken_is_neither_awaited_nor_lost() {
     let mut plan = plan();
     let what = FaultAct::Pause(BOB.into());
-    plan.faults = vec![Fault { at: Span(seconds(1)), until: Some(Span(seconds(2))), what }];
+    plan.faults = vec![Fault { at: seconds(1).into(), lasts: Some(Span(seconds(1))), what }];
     let open_and_lost = |plan: &Plan| {
         let mut roll = Roll::new(plan);
         let mut awaited = Awaited::new(plan, &mut roll);
@@ -300,7 +300,7 @@ fn what_waits_for_a_connection_until_its_time_is_over_was_never_sent() {
 fn who_sends_once_may_be_told_by_a_server_whose_disk_is_in_trouble_that_it_stored_nothing() {
     let mut plan = with_send(Send::Plain);
     let full = FaultAct::DiskFull("server".into());
-    plan.faults = vec![Fault { at: Span::default(), until: Some(Span(seconds(9))), what: full }];
+    plan.faults = vec![Fault { at: seconds(0).into(), lasts: Some(Span(seconds(9))), what: full }];
     let told = |planted: Planted| {
         let failed = Kind::SendFailed { id: MessageId("alice-3".into()), reason: "try again".to_owned() };
         outcome(&judge(&plan, &planted.say(ALICE).record(ALICE, failed).finish(), &unsettled()))

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::plan::{Backend, Name, Plan, draw};
-use crate::scenario::{FaultAct, FaultStep, Pair, SERVER, Scenario, StepAct};
+use crate::scenario::{Connections, FaultAct, FaultStep, SERVER, Scenario, StepAct, Trigger};
 use crate::subject::{Content, Subject};
 use crate::units::SpanRange;
 
@@ -65,9 +65,12 @@ impl Load {
     pub(super) fn with_resets(mut self, resets: usize) -> Self {
         let speakers: Vec<Name> = self.scenario.clients.keys().cloned().collect();
         let resets = speakers.iter().cycle().take(resets).map(|speaker| FaultStep {
-            at: SpanRange { low: FAULTS.0, high: FAULTS.1 },
+            at: Trigger::Time(SpanRange { low: FAULTS.0, high: FAULTS.1 }),
             lasts: None,
-            what: FaultAct::Reset(Pair { between: [speaker.clone(), Name::from(SERVER)] }),
+            what: FaultAct::Reset(Connections {
+                between: [speaker.clone(), Name::from(SERVER)],
+                connection: None,
+            }),
         });
         self.scenario.faults.extend(resets);
         self

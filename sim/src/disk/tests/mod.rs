@@ -140,9 +140,12 @@ fn end_at_every_operation(mode: Mode, end: End, images: u64) -> Tally {
         for seed in 0..images {
             let disk = disk(seed);
             let struck = Arc::new(AtomicBool::new(false));
-            let strike = Arc::clone(&struck);
-            disk.strike_at(operation, move || strike.store(true, Ordering::Relaxed));
-            let mount = disk.mount(1);
+            let mount = Arc::new(disk.mount(1));
+            let (strike, dying) = (Arc::clone(&struck), Arc::clone(&mount));
+            disk.strike_at(operation, move || {
+                strike.store(true, Ordering::Relaxed);
+                dying.kill();
+            });
             let mut acked = 0;
             // It fails where it is struck.
             drop(transact(mode, &mount, |n| acked = n));

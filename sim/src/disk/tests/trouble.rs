@@ -1,5 +1,6 @@
 //! Operations that fail or take long: who was told that a transaction is committed finds it, and nothing else is found.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
@@ -121,15 +122,19 @@ fn a_sync_takes_its_time_and_a_slow_one_more() {
 #[test]
 fn a_process_that_is_struck_dies_of_that_operation_and_hears_nothing_good_after_it() {
     let disk = disk(1);
-    let mount = disk.mount(1);
+    let mount = Arc::new(disk.mount(1));
     let (struck, heard) = std::sync::mpsc::channel();
-    disk.strike_at(30, move || struck.send(()).unwrap());
+    let dying = Arc::clone(&mount);
+    disk.strike_at(30, move || {
+        dying.kill();
+        struck.send(()).unwrap();
+    });
     let mut acked = 0;
 
     let died = transact(OURS, &mount, |n| acked = n);
 
     assert!(died.is_err() && heard.try_recv().is_ok());
-    assert_eq!(disk.operations(), 30);
+    assert_eq!(disk.operations(), 29);
     assert!(open(&mount).is_err());
     assert!(matches!(find(&disk), Found::Transactions(found) if found.len() >= acked as usize));
 }

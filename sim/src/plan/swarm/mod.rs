@@ -40,6 +40,7 @@ pub fn random(seed: u64) -> Plan {
         network,
         ops: Vec::new(),
         faults: Vec::new(),
+        heals: None,
         core: None,
         settle: Span::default(),
     };

@@ -10,7 +10,7 @@ use crate::scenario::Open;
 use crate::scenario::limits::{never_acknowledged, never_connects, never_holds, round_trip};
 use crate::units::{Span, SpanRange};
 
-use super::super::{ClientPlan, Name, NetworkPlan, Plan, Receive, Send, ServerPlan, Transport};
+use super::super::{ClientPlan, Name, NetworkPlan, Plan, Receive, Send, ServerPlan, Transport, WhileDead};
 use super::dice::Dice;
 use super::work::ROOMS;
 
@@ -106,6 +106,7 @@ fn client(plan: &Plan, name: &str, dice: Dice) -> ClientPlan {
                 + dice.around(&of("ack_timeout"), Duration::from_secs(8), 4),
         ),
         rooms: rooms(name, dice),
+        while_dead: if dice.happens(&of("while_dead"), 20) { WhileDead::Skip } else { WhileDead::Wait },
         ..standard
     }
 }

@@ -62,6 +62,21 @@ fn over_its_seeds_a_swarm_has_clients_of_every_kind_that_the_guarantee_allows() 
 }
 
 #[test]
+fn the_last_words_of_a_swarm_come_when_nothing_can_break_any_more() {
+    let scenario = open("exactly_once");
+    let mut waiting = 0;
+    for plan in (0..100).map(|seed| draw(&scenario, seed)) {
+        let waits = plan.faults.iter().any(|fault| fault.at.time().is_none());
+        assert_eq!(plan.heals.is_some(), waits, "seed {}", plan.seed);
+        waiting += usize::from(waits);
+        let heals = plan.heals.unwrap_or_default().0;
+        let ends = plan.faults.iter().map(|fault| fault.latest_end(heals)).max().unwrap_or_default();
+        assert!(plan.ops.last().is_some_and(|last| last.at.0 > ends.max(heals)), "seed {}", plan.seed);
+    }
+    assert!((20..100).contains(&waiting), "{waiting} of 100 plans wait for something");
+}
+
+#[test]
 fn a_heavier_swarm_breaks_more() {
     let faults = |intensity: &str| -> usize {
         let text = KEEPS.replace("heavy, kinds: [stall, kill]", intensity);

@@ -6,8 +6,8 @@ use crate::scenario::{Intensity, Swarm};
 use crate::units::{NumberRange, Rate, Span, SpanRange};
 
 use super::super::{
-    ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, Fault, FaultAct, FaultKind, Lasting, Loss, Name, Pair,
-    Path, Plan, SERVER, Slow,
+    ClockJump, ClockSkew, Connections, Cut, Delay, DiskOpTrigger, DiskSlow, EventTrigger, Fault, FaultAct,
+    FaultKind, Lasting, Loss, Name, Pair, Path, Plan, SERVER, Slow, Trigger,
 };
 use super::dice::Dice;
 use super::work::noticing;
@@ -37,16 +37,16 @@ pub(super) fn faults(plan: &Plan, swarm: &Swarm, story: Duration, dice: Dice) ->
             faults.extend(weather.of_kind(*kind, often));
         }
     }
-    faults.sort_by_key(|fault| fault.at);
+    faults.sort_by_key(|fault| fault.at.soonest());
     // What is stopped cannot be stopped again before it runs.
     let mut up_from = Duration::ZERO;
     faults.retain(|fault| {
         if fault.what.stops().is_none() {
             return true;
         }
-        let stands = fault.at.0 > up_from;
+        let stands = fault.at.soonest() > up_from;
         if stands {
-            up_from = fault.until.map_or(fault.at.0, |until| until.0);
+            up_from = fault.soonest_end();
         }
         stands
     });
@@ -74,15 +74,50 @@ impl Weather<'_> {
             if at > self.story {
                 break;
             }
-            let until = self.until(kind, &key, at);
-            faults.push(Fault { at: Span(at), until: until.map(Span), what: self.what(kind, &key) });
-            at = until.unwrap_or(at) + stable;
+            let lasts = self.lasts(kind, &key);
+            let what = self.what(kind, &key);
+            faults.push(Fault { at: self.trigger(&what, &key, at), lasts: lasts.map(Span), what });
+            at += lasts.unwrap_or_default() + stable;
         }
         faults
     }
 
+    /// At that time; what kills a process or takes its power comes as often in the midst of its work from then on.
+    fn trigger(&self, what: &FaultAct, key: &str, at: Duration) -> Trigger {
+        let victim = match what {
+            FaultAct::Kill(name) | FaultAct::PowerOff(name) => Some(name),
+            FaultAct::Delay(_)
+            | FaultAct::Loss(_)
+            | FaultAct::Slow(_)
+            | FaultAct::Stall(_)
+            | FaultAct::Partition(_)
+            | FaultAct::HalfOpen(_)
+            | FaultAct::Reset(_)
+            | FaultAct::Cut(_)
+            | FaultAct::Shutdown(_)
+            | FaultAct::RollingRestart(_)
+            | FaultAct::Reload(_)
+            | FaultAct::Pause(_)
+            | FaultAct::DiskFull(_)
+            | FaultAct::DiskError(_)
+            | FaultAct::DiskSlow(_)
+            | FaultAct::ClockSkew(_)
+            | FaultAct::ClockJump(_) => None,
+        };
+        match victim.filter(|_| self.dice.happens(&format!("{key}/working"), 50)) {
+            None => at.into(),
+            Some(of) => {
+                // A commit takes about ten operations.
+                let most = *self.dice.pick(&format!("{key}/operations/order"), &[5, 40, 200]);
+                let nth = exactly(self.dice.within(&format!("{key}/operations"), 1..=most));
+                let since = SpanRange { low: at, high: at };
+                Trigger::Event(EventTrigger::DiskOp(DiskOpTrigger { of: of.clone(), nth, since }))
+            }
+        }
+    }
+
     /// Around what the heartbeat notices, or around what recovery forgives.
-    fn until(&self, kind: FaultKind, key: &str, at: Duration) -> Option<Duration> {
+    fn lasts(&self, kind: FaultKind, key: &str) -> Option<Duration> {
         let lasts = match kind.lasting() {
             Lasting::Always => true,
             Lasting::IfSaid => self.dice.happens(&format!("{key}/whether"), 50),
@@ -90,21 +125,22 @@ impl Weather<'_> {
         };
         let window = self.plan.server.recovery.map_or_else(|| noticing(self.plan), |window| window.0);
         let pivot = *self.dice.pick(&format!("{key}/pivot"), &[noticing(self.plan), window]);
-        lasts.then(|| at + self.dice.around(&format!("{key}/lasts"), pivot, 7).max(SHORTEST))
+        lasts.then(|| self.dice.around(&format!("{key}/lasts"), pivot, 7).max(SHORTEST))
     }
 
     fn what(&self, kind: FaultKind, key: &str) -> FaultAct {
         let client = || self.dice.pick(&format!("{key}/client"), self.names).clone();
         let server = || Name::from(SERVER);
         let pair = || Pair { between: [client(), server()] };
+        let connections = || Connections { between: [client(), server()], connection: None };
         let path = || self.path(key, [client(), server()]);
         // Disks and power fail most where it hurts most.
         let machine = || if self.dice.happens(&format!("{key}/server"), 60) { server() } else { client() };
         match kind {
             FaultKind::Stall => FaultAct::Stall(path()),
             FaultKind::Partition => FaultAct::Partition(pair()),
-            FaultKind::Reset => FaultAct::Reset(pair()),
-            FaultKind::HalfOpen => FaultAct::HalfOpen(pair()),
+            FaultKind::Reset => FaultAct::Reset(connections()),
+            FaultKind::HalfOpen => FaultAct::HalfOpen(connections()),
             FaultKind::Delay => FaultAct::Delay(Delay { path: path(), by: self.delay(key) }),
             FaultKind::Loss => FaultAct::Loss(Loss { path: path(), percent: self.percent(key) }),
             FaultKind::Slow => FaultAct::Slow(Slow { path: path(), rate: self.rate(key) }),
@@ -115,7 +151,6 @@ impl Weather<'_> {
             FaultKind::Reload => FaultAct::Reload(client()),
             FaultKind::Pause => FaultAct::Pause(machine()),
             FaultKind::PowerOff => FaultAct::PowerOff(machine()),
-            FaultKind::Crash => FaultAct::Crash(self.crash(key)),
             FaultKind::DiskFull => FaultAct::DiskFull(machine()),
             FaultKind::DiskError => FaultAct::DiskError(machine()),
             FaultKind::DiskSlow => FaultAct::DiskSlow(DiskSlow { of: machine(), by: self.delay(key) }),
@@ -127,9 +162,9 @@ impl Weather<'_> {
     /// Either way, or both.
     fn path(&self, key: &str, [client, server]: [Name; 2]) -> Path {
         match self.dice.within(&format!("{key}/path"), 0..=2) {
-            0 => Path::Between([client, server]),
-            1 => Path::OneWay([client, server]),
-            _ => Path::OneWay([server, client]),
+            0 => Path::between([client, server]),
+            1 => Path::one_way([client, server]),
+            _ => Path::one_way([server, client]),
         }
     }
 
@@ -166,16 +201,6 @@ impl Weather<'_> {
             by: SpanRange { low: by, high: by },
             back: self.dice.happens(&format!("{key}/back"), 50),
         }
-    }
-
-    /// A commit takes about ten operations.
-    fn crash(&self, key: &str) -> Crash {
-        let after = {
-            let most = *self.dice.pick(&format!("{key}/operations/order"), &[5, 40, 200]);
-            exactly(self.dice.within(&format!("{key}/operations"), 0..=most))
-        };
-        let power_off = self.dice.happens(&format!("{key}/power"), 50);
-        Crash { of: SERVER.into(), after, power_off }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::scenario::limits::round_trip;
 use crate::units::Span;
 
 use super::super::drawing::content;
-use super::super::{Act, Broadcast, Emit, Join, Name, Op, Plan, Say, Send};
+use super::super::{Act, Broadcast, Emit, Fault, Join, Name, Op, Plan, Say, Send};
 use super::dice::Dice;
 
 /// The rooms beside the one that everyone is in.
@@ -99,11 +99,15 @@ pub(super) fn ops(plan: &Plan, story: Duration, dice: Dice) -> Vec<Op> {
 }
 
 /// Everyone says one more thing once all is well and every connection that is dead is known to be: a run in which nothing
-/// that may be lost arrived would prove nothing.
+/// that may be lost arrived would prove nothing. So what has not begun before does not begin with that.
 pub(super) fn add_last_words(plan: &mut Plan) {
-    let healed = plan.faults.iter().map(|fault| fault.until.unwrap_or(fault.at).0);
-    let last = healed.chain(plan.ops.iter().map(|op| op.at.0)).max().unwrap_or_default();
-    let at = last + noticing(plan) + AFTERWARDS;
+    let soonest = plan.faults.iter().map(Fault::soonest_end);
+    let heals = soonest.chain(plan.ops.iter().map(|op| op.at.0)).max().unwrap_or_default();
+    if plan.faults.iter().any(|fault| fault.at.time().is_none()) {
+        plan.heals = Some(Span(heals));
+    }
+    let latest = plan.faults.iter().map(|fault| fault.latest_end(heals));
+    let at = latest.max().unwrap_or_default().max(heals) + noticing(plan) + AFTERWARDS;
     for name in plan.clients.keys() {
         let op = |act| Op { at: Span(at), who: name.clone(), act };
         plan.ops.push(op(Act::Say(Say { room: DEFAULT_ROOM.into(), content: format!("{name} goodbye") })));

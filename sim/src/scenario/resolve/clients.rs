@@ -58,6 +58,7 @@ impl Resolver<'_> {
             retries: retries?,
             ack_timeout: Span(ack_timeout?),
             rooms: rooms?,
+            while_dead: written.while_dead,
         })
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::scenario::FaultStep;
 use crate::scenario::faults::{
-    ClockJump, ClockSkew, Crash, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, PATH_FORMS, Pair,
-    Path, Slow,
+    ClockJump, ClockSkew, Cut, Delay, DiskSlow, FaultAct, FaultKind, Lasting, Loss, Slow,
 };
-use crate::scenario::limits::{CLOCK_PERCENT, CONTENT_BYTES_TOTAL_MAX, DISK_OPERATIONS_MAX, LOSS_PERCENT};
-use crate::scenario::schema::{EndsText, FaultActText, FaultText, TimeText, WayText};
+use crate::scenario::limits::{CLOCK_PERCENT, CONTENT_BYTES_TOTAL_MAX, LOSS_PERCENT};
+use crate::scenario::paths::{Connections, PATH_FORMS, Pair, Path, Ways, Which};
+use crate::scenario::schema::{EndsText, FaultActText, FaultText, TimeText, WayText, WhichText};
 use crate::scenario::terms::{Name, SERVER};
 use crate::scenario::yaml::Spanned;
 use crate::units::{NumberRange, Rate, SpanRange};
@@ -18,7 +18,7 @@ use super::Resolver;
 impl Resolver<'_> {
     pub(super) fn fault(&mut self, written: &Spanned<FaultText>) -> Option<FaultStep> {
         let fault = &written.value;
-        let at = self.range(&fault.at);
+        let at = self.trigger(&fault.at);
         let lasts = self.lasts(fault);
         let what = self.what(&fault.what);
         Some(FaultStep { at: at?, lasts: lasts?, what: what? })
@@ -44,8 +44,12 @@ impl Resolver<'_> {
             }
             FaultActText::Stall(stall) => self.path(what, stall.way()).map(FaultAct::Stall),
             FaultActText::Partition(pair) => self.pair(&pair.between).map(FaultAct::Partition),
-            FaultActText::HalfOpen(pair) => self.pair(&pair.between).map(FaultAct::HalfOpen),
-            FaultActText::Reset(pair) => self.pair(&pair.between).map(FaultAct::Reset),
+            FaultActText::HalfOpen(some) => {
+                self.connections(&some.between, some.connection.as_ref()).map(FaultAct::HalfOpen)
+            }
+            FaultActText::Reset(some) => {
+                self.connections(&some.between, some.connection.as_ref()).map(FaultAct::Reset)
+            }
             FaultActText::Kill(name) => self.the_server(name, "killed").map(FaultAct::Kill),
             FaultActText::Shutdown(name) => self.the_server(name, "shut down").map(FaultAct::Shutdown),
             FaultActText::RollingRestart(name) => {
@@ -54,10 +58,6 @@ impl Resolver<'_> {
             FaultActText::Reload(name) => self.a_page(name).map(FaultAct::Reload),
             FaultActText::Pause(name) => self.a_machine(name).map(FaultAct::Pause),
             FaultActText::PowerOff(name) => self.a_machine(name).map(FaultAct::PowerOff),
-            FaultActText::Crash(crash) => {
-                let (of, after) = (self.the_server(&crash.of, "crashed"), self.operations(&crash.after));
-                Some(FaultAct::Crash(Crash { of: of?, after: after?, power_off: crash.power_off }))
-            }
             FaultActText::DiskFull(name) => self.a_machine(name).map(FaultAct::DiskFull),
             FaultActText::DiskError(name) => self.a_machine(name).map(FaultAct::DiskError),
             FaultActText::DiskSlow(slow) => {
@@ -110,22 +110,11 @@ impl Resolver<'_> {
 
     /// At how many percent of true time clocks run.
     fn clock_pace(&mut self, percent: &Spanned<String>) -> Option<NumberRange> {
-        match percent.value.parse::<NumberRange>() {
-            Ok(range) if CLOCK_PERCENT.contains(&range.low) && CLOCK_PERCENT.contains(&range.high) => {
-                Some(range)
-            }
-            Ok(_) => {
-                let (least, most) = CLOCK_PERCENT.into_inner();
-                self.wrong(percent, "no clock is so wrong")
-                    .label(format!("{least} to {most} percent of true time"))
-                    .help("for a date that is further off, write `clock_jump`");
-                None
-            }
-            Err(error) => {
-                self.wrong(percent, error);
-                None
-            }
-        }
+        let (least, most) = CLOCK_PERCENT.into_inner();
+        let label = format!(
+            "{least} to {most} percent of true time; for a date that is further off, write `clock_jump`"
+        );
+        self.numbers(percent, CLOCK_PERCENT, "no clock is so wrong", &label)
     }
 
     /// How far a date leaps.
@@ -167,49 +156,47 @@ impl Resolver<'_> {
 
     /// After how many bytes.
     fn bytes(&mut self, after: &Spanned<String>) -> Option<NumberRange> {
-        match after.value.parse::<NumberRange>() {
-            Ok(range) if range.low > 0 && range.high <= CONTENT_BYTES_TOTAL_MAX => Some(range),
-            Ok(_) => {
-                self.wrong(after, "a connection cannot be cut there")
-                    .label(format!("after 1 to {CONTENT_BYTES_TOTAL_MAX} bytes"));
-                None
-            }
-            Err(error) => {
-                self.wrong(after, error);
-                None
-            }
-        }
-    }
-
-    /// After how many operations of a disk.
-    fn operations(&mut self, after: &Spanned<String>) -> Option<NumberRange> {
-        match after.value.parse::<NumberRange>() {
-            Ok(range) if range.high <= DISK_OPERATIONS_MAX => Some(range),
-            Ok(_) => {
-                self.wrong(after, "no run has so many disk operations")
-                    .label(format!("after at most {DISK_OPERATIONS_MAX} operations"));
-                None
-            }
-            Err(error) => {
-                self.wrong(after, error);
-                None
-            }
-        }
+        let label = format!("after 1 to {CONTENT_BYTES_TOTAL_MAX} bytes");
+        self.numbers(after, 1..=CONTENT_BYTES_TOTAL_MAX, "a connection cannot be cut there", &label)
     }
 
     fn path(&mut self, what: &Spanned<FaultActText>, way: WayText<'_>) -> Option<Path> {
-        match way {
-            (Some(ends), None, None) => self.link(ends).map(Path::Between),
-            (None, Some(from), Some(to)) => self.link(&[from.clone(), to.clone()]).map(Path::OneWay),
+        self.path_of(what, what.value.kind().as_str(), way)
+    }
+
+    /// What stands behind `key`.
+    pub(super) fn path_of<T>(&mut self, place: &Spanned<T>, key: &str, way: WayText<'_>) -> Option<Path> {
+        let connection = self.which(way.connection);
+        let ways = match (way.between, way.from, way.to) {
+            (Some(ends), None, None) => self.link(ends).map(Ways::Between),
+            (None, Some(from), Some(to)) => self.link(&[from.clone(), to.clone()]).map(Ways::OneWay),
             _ => {
-                let kind = what.value.kind().as_str();
-                self.wrong(what, PATH_FORMS).help(format!(
-                    "write `{kind}: {{ between: [alice, server], … }}` or \
-                     `{kind}: {{ from: alice, to: server, … }}`"
+                self.wrong(place, PATH_FORMS).help(format!(
+                    "write `{key}: {{ between: [alice, server], … }}` or \
+                     `{key}: {{ from: alice, to: server, … }}`"
                 ));
                 None
             }
+        };
+        Some(Path { ways: ways?, connection: connection? })
+    }
+
+    /// The inner `None` is all of them.
+    fn which(&mut self, written: Option<&WhichText>) -> Option<Option<Which>> {
+        match written {
+            None => Some(None),
+            Some(WhichText::Current) => Some(Some(Which::Current)),
+            Some(WhichText::Nth(nth)) if nth.value == 0 => {
+                self.wrong(nth, "there is no such connection").label("they count from 1");
+                None
+            }
+            Some(WhichText::Nth(nth)) => Some(Some(Which::Nth(nth.value))),
         }
+    }
+
+    fn connections(&mut self, ends: &EndsText, connection: Option<&WhichText>) -> Option<Connections> {
+        let (between, connection) = (self.link(ends), self.which(connection));
+        Some(Connections { between: between?, connection: connection? })
     }
 
     fn pair(&mut self, ends: &EndsText) -> Option<Pair> {
@@ -289,7 +276,7 @@ impl Resolver<'_> {
     }
 
     /// The server, or a client that does something.
-    fn a_machine(&mut self, name: &Spanned<String>) -> Option<Name> {
+    pub(super) fn a_machine(&mut self, name: &Spanned<String>) -> Option<Name> {
         if !self.known_process(name) {
             return None;
         }
@@ -320,7 +307,6 @@ fn without_length(kind: FaultKind) -> (String, &'static str) {
         | FaultKind::Reload
         | FaultKind::Pause
         | FaultKind::PowerOff
-        | FaultKind::Crash
         | FaultKind::DiskFull
         | FaultKind::DiskError
         | FaultKind::DiskSlow

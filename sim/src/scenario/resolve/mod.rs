@@ -7,16 +7,17 @@ mod core;
 mod expect;
 mod faults;
 mod swarm;
+mod triggers;
 mod work;
 
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path as FilePath;
 use std::time::Duration;
 
 use squall::engine::Heartbeat;
 
-use crate::units::{Span, SpanRange};
+use crate::units::{NumberRange, Span, SpanRange};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Findings};
 use super::limits::{SEEDS_MAX, TICK, TIME_MAX};
@@ -134,15 +135,40 @@ impl<'a> Resolver<'a> {
     }
 
     fn range(&mut self, text: &TimeText) -> Option<SpanRange> {
-        match text.value.parse::<SpanRange>() {
+        self.range_at(text, &text.value)
+    }
+
+    fn range_at<T>(&mut self, place: &Spanned<T>, text: &str) -> Option<SpanRange> {
+        match text.parse::<SpanRange>() {
             Ok(range) if range.high <= TIME_MAX => Some(range),
             Ok(_) => {
                 let limit = format!("at most {}", Span(TIME_MAX));
-                self.wrong(text, "the duration is too long").label(limit);
+                self.wrong(place, "the duration is too long").label(limit);
                 None
             }
             Err(error) => {
-                self.wrong(text, error);
+                self.wrong(place, error);
+                None
+            }
+        }
+    }
+
+    /// A whole number, or a range of them.
+    fn numbers(
+        &mut self,
+        written: &Spanned<String>,
+        allowed: RangeInclusive<u64>,
+        title: &str,
+        label: &str,
+    ) -> Option<NumberRange> {
+        match written.value.parse::<NumberRange>() {
+            Ok(range) if allowed.contains(&range.low) && allowed.contains(&range.high) => Some(range),
+            Ok(_) => {
+                self.wrong(written, title).label(label);
+                None
+            }
+            Err(error) => {
+                self.wrong(written, error);
                 None
             }
         }

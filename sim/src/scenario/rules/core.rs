@@ -17,8 +17,8 @@ pub(super) fn who_is_left_is_broken(told: &Told<'_>, resolver: &mut Resolver<'_>
             for left in clients().filter(|name| !names.contains(*name) && !is_broken(told, name)) {
                 resolver
                     .wrong(written, format!("nothing breaks `{left}`, who is not of the core"))
-                    .label("whoever does not stand here is left with the last of what breaks them")
-                    .help(format!("break it for a while, or write `{left}` here too"));
+                    .label("whoever does not stand here is left with the last of what breaks them at a time")
+                    .help(format!("break it at a time, for a while, or write `{left}` here too"));
             }
             if clients().all(|name| names.contains(name)) {
                 resolver
@@ -34,16 +34,17 @@ pub(super) fn who_is_left_is_broken(told: &Told<'_>, resolver: &mut Resolver<'_>
                     .label(
                         "a core is drawn from two clients or more, of which something breaks one for a while",
                     )
-                    .help("add a fault of a client that has `lasts`");
+                    .help("add a fault of a client that begins at a time and has `lasts`");
             }
         }
     }
 }
 
-/// Whether something breaks a client for a while. A fault that was not understood might.
+/// Whether something breaks a client at a time, for a while: what waits for something may never begin. A fault that was not understood might.
 fn is_broken(told: &Told<'_>, client: &Name) -> bool {
     told.faults.iter().any(|fault| {
-        let breaks = |fault: &FaultStep| fault.lasts.is_some() && fault.what.victims().contains(client);
+        let surely = |fault: &FaultStep| fault.at.time().is_some() && fault.lasts.is_some();
+        let breaks = |fault: &FaultStep| surely(fault) && fault.what.victims().contains(client);
         fault.as_ref().is_none_or(breaks)
     })
 }

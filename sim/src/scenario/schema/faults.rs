@@ -1,16 +1,69 @@
-//! What a scenario file says of what breaks.
+//! What a scenario file says of what breaks, and when.
+
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::super::faults::FaultKind;
+use super::super::trigger::TRIGGER_FORMS;
 use super::super::yaml::Spanned;
 use super::TimeText;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct FaultText {
-    pub(in crate::scenario) at: TimeText,
+    pub(in crate::scenario) at: Spanned<TriggerText>,
     #[serde(default)]
     pub(in crate::scenario) lasts: Option<TimeText>,
     pub(in crate::scenario) what: Spanned<FaultActText>,
+}
+
+/// When it begins: a time, or what it waits for.
+pub(in crate::scenario) enum TriggerText {
+    Time(String),
+    Event(EventTriggerText),
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::scenario) enum EventTriggerText {
+    Step(Spanned<String>),
+    DiskOp(Box<DiskOpText>),
+    Byte(Spanned<Box<ByteText>>),
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct DiskOpText {
+    pub(in crate::scenario) of: Spanned<String>,
+    pub(in crate::scenario) nth: Spanned<String>,
+    #[serde(default)]
+    pub(in crate::scenario) since: Option<TimeText>,
+}
+
+impl<'de> Deserialize<'de> for TriggerText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TimeOrEvent;
+
+        impl<'de> Visitor<'de> for TimeOrEvent {
+            type Value = TriggerText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(TRIGGER_FORMS)
+            }
+
+            fn visit_str<E>(self, time: &str) -> Result<TriggerText, E> {
+                Ok(TriggerText::Time(time.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mapping: A) -> Result<TriggerText, A::Error> {
+                EventTriggerText::deserialize(MapAccessDeserializer::new(mapping)).map(TriggerText::Event)
+            }
+        }
+
+        deserializer.deserialize_any(TimeOrEvent)
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -21,8 +74,8 @@ pub(in crate::scenario) enum FaultActText {
     Slow(Box<SlowText>),
     Stall(Box<StallText>),
     Partition(PairText),
-    HalfOpen(PairText),
-    Reset(PairText),
+    HalfOpen(Box<ConnectionsText>),
+    Reset(Box<ConnectionsText>),
     Cut(Box<CutText>),
     Kill(Spanned<String>),
     Shutdown(Spanned<String>),
@@ -30,7 +83,6 @@ pub(in crate::scenario) enum FaultActText {
     Reload(Spanned<String>),
     Pause(Spanned<String>),
     PowerOff(Spanned<String>),
-    Crash(Box<CrashText>),
     DiskFull(Spanned<String>),
     DiskError(Spanned<String>),
     DiskSlow(Box<DiskSlowText>),
@@ -55,7 +107,6 @@ impl FaultActText {
             Self::Reload(_) => FaultKind::Reload,
             Self::Pause(_) => FaultKind::Pause,
             Self::PowerOff(_) => FaultKind::PowerOff,
-            Self::Crash(_) => FaultKind::Crash,
             Self::DiskFull(_) => FaultKind::DiskFull,
             Self::DiskError(_) => FaultKind::DiskError,
             Self::DiskSlow(_) => FaultKind::DiskSlow,
@@ -73,11 +124,18 @@ pub(in crate::scenario) struct PairText {
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::scenario) struct CrashText {
-    pub(in crate::scenario) of: Spanned<String>,
-    pub(in crate::scenario) after: Spanned<String>,
+pub(in crate::scenario) struct ConnectionsText {
+    pub(in crate::scenario) between: EndsText,
     #[serde(default)]
-    pub(in crate::scenario) power_off: bool,
+    pub(in crate::scenario) connection: Option<WhichText>,
+}
+
+/// Which connection: `current`, or `{ nth: 2 }`.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::scenario) enum WhichText {
+    Current,
+    Nth(Spanned<u32>),
 }
 
 #[derive(serde::Deserialize)]
@@ -106,14 +164,18 @@ pub(in crate::scenario) struct ClockJumpText {
 /// The two ends of a link.
 pub(in crate::scenario) type EndsText = [Spanned<String>; 2];
 
-/// What is written of a way: `between`, `from`, `to`.
-pub(in crate::scenario) type WayText<'a> =
-    (&'a Option<EndsText>, &'a Option<Spanned<String>>, &'a Option<Spanned<String>>);
+/// What is written of a way: `between`, `from`, `to`, `connection`.
+pub(in crate::scenario) struct WayText<'a> {
+    pub(in crate::scenario) between: Option<&'a EndsText>,
+    pub(in crate::scenario) from: Option<&'a Spanned<String>>,
+    pub(in crate::scenario) to: Option<&'a Spanned<String>>,
+    pub(in crate::scenario) connection: Option<&'a WhichText>,
+}
 
-/// A fault of one way of a link or of both, with what else it says. The keys stand in each, because a flattened struct
+/// What is said of one way of a link or of both, with what else that is. The keys stand in each, because a flattened struct
 /// loses the places of its values.
 macro_rules! on_a_way {
-    ($name:ident { $($key:ident: $type:ty),* }) => {
+    ($name:ident { $($(#[$attribute:meta])* $key:ident: $type:ty),* }) => {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         pub(in crate::scenario) struct $name {
@@ -123,12 +185,19 @@ macro_rules! on_a_way {
             from: Option<Spanned<String>>,
             #[serde(default)]
             to: Option<Spanned<String>>,
-            $(pub(in crate::scenario) $key: $type,)*
+            #[serde(default)]
+            connection: Option<WhichText>,
+            $($(#[$attribute])* pub(in crate::scenario) $key: $type,)*
         }
 
         impl $name {
             pub(in crate::scenario) fn way(&self) -> WayText<'_> {
-                (&self.between, &self.from, &self.to)
+                WayText {
+                    between: self.between.as_ref(),
+                    from: self.from.as_ref(),
+                    to: self.to.as_ref(),
+                    connection: self.connection.as_ref(),
+                }
             }
         }
     };
@@ -139,3 +208,4 @@ on_a_way!(DelayText { by: TimeText });
 on_a_way!(LossText { percent: Spanned<u32> });
 on_a_way!(SlowText { rate: Spanned<String> });
 on_a_way!(CutText { after: Spanned<String> });
+on_a_way!(ByteText { nth: Spanned<String>, #[serde(default)] since: Option<TimeText> });

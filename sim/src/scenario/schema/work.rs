@@ -6,7 +6,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::TimeText;
-use crate::scenario::client::{Receive, Send, Transport};
+use crate::scenario::client::{Receive, Send, Transport, WhileDead};
 use crate::scenario::yaml::Spanned;
 
 #[derive(Default, serde::Deserialize)]
@@ -22,6 +22,7 @@ pub(in crate::scenario) struct ClientText {
     pub(in crate::scenario) retries: Option<Spanned<u32>>,
     pub(in crate::scenario) ack_timeout: Option<TimeText>,
     pub(in crate::scenario) rooms: Option<Vec<Spanned<String>>>,
+    pub(in crate::scenario) while_dead: WhileDead,
 }
 
 #[derive(serde::Deserialize)]

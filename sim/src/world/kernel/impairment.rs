@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::frame::Route;
-use super::link::{Links, Way};
+use super::frame::{ConnectionId, Route};
+use super::link::{Links, State};
 use super::state::BUFFER;
 use crate::draw::{Stream, draw_duration, draw_within};
 use crate::scenario::limits::TICK;
@@ -27,6 +27,8 @@ pub(in crate::world) enum Impairment {
 pub(super) struct Imposed {
     pub(super) fault: usize,
     pub(super) impairment: Impairment,
+    /// The only connection that meets it; all do where there is none.
+    pub(super) only: Option<ConnectionId>,
     /// When a slow way has let everything through that was given to it.
     pub(super) free_at: Duration,
 }
@@ -49,9 +51,8 @@ impl Links {
     /// How much longer something takes that leaves now.
     pub(super) fn delay(&self, route: Route, key: Key<'_>) -> Duration {
         let mut state = self.lock();
-        let Some(imposed) = state.ways.get(&route.way()) else { return Duration::ZERO };
         let mut delays = Vec::new();
-        for imposed in imposed {
+        for imposed in state.met_by(route) {
             if let Impairment::Delay(by) = imposed.impairment {
                 let entity = format!("{}/delay {}", key.entity, delays.len());
                 let by = draw_duration(by.inclusive(), key.seed, Stream::Latency, &entity, key.n);
@@ -65,8 +66,7 @@ impl Links {
     /// Whether a transmission is lost: the first one of something, its first repetition, and so on.
     pub(super) fn loses(&self, route: Route, key: Key<'_>, transmission: u32) -> bool {
         let mut state = self.lock();
-        let Some(imposed) = state.ways.get(&route.way()) else { return false };
-        let losses = imposed.iter().filter_map(|imposed| match imposed.impairment {
+        let losses = state.met_by(route).filter_map(|imposed| match imposed.impairment {
             Impairment::Loss(percent) => Some((imposed.fault, percent)),
             Impairment::Block | Impairment::Delay(_) | Impairment::Slow(_) => None,
         });
@@ -80,9 +80,9 @@ impl Links {
     }
 
     /// How many bytes may leave at a time.
-    pub(super) fn piece(&self, way: Way) -> usize {
+    pub(super) fn piece(&self, route: Route) -> usize {
         let state = self.lock();
-        let rates = state.ways.get(&way).into_iter().flatten().filter_map(Imposed::rate);
+        let rates = state.met_by(route).filter_map(Imposed::rate);
         // A fast way is not cut into more pieces than it has ticks.
         rates.min().map_or(BUFFER, |Rate(rate)| {
             let a_tick = usize::try_from(u128::from(rate) * TICK.as_millis() / 1000).unwrap_or(BUFFER);
@@ -94,7 +94,8 @@ impl Links {
     pub(super) fn through_at(&self, route: Route, bytes: usize, now: Duration) -> Option<Duration> {
         let mut state = self.lock();
         let mut slowing = Vec::new();
-        for imposed in state.ways.get_mut(&route.way())? {
+        let imposed = state.ways.get_mut(&route.way())?;
+        for imposed in imposed.iter_mut().filter(|imposed| imposed.is_met_by(route)) {
             if let Some(Rate(rate)) = imposed.rate() {
                 let micros = bytes as u128 * 1_000_000 / u128::from(rate.max(1));
                 let takes = Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
@@ -106,13 +107,25 @@ impl Links {
         slowing.into_iter().map(|(_, at)| at).max()
     }
 
-    /// Whether someone slows the way.
-    pub(super) fn is_slow(&self, way: Way) -> bool {
-        self.lock().ways.get(&way).is_some_and(|imposed| imposed.iter().any(|one| one.rate().is_some()))
+    /// Whether someone slows it.
+    pub(super) fn is_slow(&self, route: Route) -> bool {
+        self.lock().met_by(route).any(|imposed| imposed.rate().is_some())
+    }
+}
+
+impl State {
+    /// What what goes there meets.
+    pub(super) fn met_by(&self, route: Route) -> impl Iterator<Item = &Imposed> {
+        let imposed = self.ways.get(&route.way()).into_iter().flatten();
+        imposed.filter(move |imposed| imposed.is_met_by(route))
     }
 }
 
 impl Imposed {
+    fn is_met_by(&self, route: Route) -> bool {
+        self.only.is_none_or(|only| only == route.connection)
+    }
+
     fn rate(&self) -> Option<Rate> {
         match self.impairment {
             Impairment::Slow(rate) => Some(rate),
@@ -123,6 +136,9 @@ impl Imposed {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::link::Held;
     use super::super::link::tests::{A, B, links, up};
     use super::*;
 
@@ -137,8 +153,8 @@ mod tests {
     #[test]
     fn delays_add_up_and_are_gone_when_lifted() {
         let links = links();
-        links.impose((A, B), 0, Impairment::Delay(span("100ms")));
-        links.impose((A, B), 1, Impairment::Delay(span("1s..2s")));
+        links.impose((A, B), 0, Impairment::Delay(span("100ms")), None);
+        links.impose((A, B), 1, Impairment::Delay(span("1s..2s")), None);
 
         let delay = links.delay(up(1), key(0));
         assert!((1100..=2100).contains(&delay.as_millis()), "{delay:?}");
@@ -154,7 +170,7 @@ mod tests {
     #[test]
     fn of_a_hundred_transmissions_about_so_many_are_lost_each_by_its_own_draw() {
         let links = links();
-        links.impose((A, B), 0, Impairment::Loss(20));
+        links.impose((A, B), 0, Impairment::Loss(20), None);
 
         let lost = (0..1000).filter(|n| links.loses(up(1), key(*n), 0)).count();
         let again = (0..1000).filter(|n| links.loses(up(1), key(*n), 0) && links.loses(up(1), key(*n), 1));
@@ -166,8 +182,8 @@ mod tests {
     #[test]
     fn two_losses_lose_more_than_one() {
         let links = links();
-        links.impose((A, B), 0, Impairment::Loss(50));
-        links.impose((A, B), 1, Impairment::Loss(50));
+        links.impose((A, B), 0, Impairment::Loss(50), None);
+        links.impose((A, B), 1, Impairment::Loss(50), None);
 
         let lost = (0..1000).filter(|n| links.loses(up(1), key(*n), 0)).count();
 
@@ -179,17 +195,71 @@ mod tests {
     fn a_cap_is_shared_by_all_connections_and_the_slowest_rules() {
         let links = links();
         let now = Duration::from_secs(10);
-        assert_eq!((links.through_at(up(1), 1000, now), links.piece((A, B))), (None, BUFFER));
-        links.impose((A, B), 0, Impairment::Slow(Rate(10_000)));
-        links.impose((A, B), 1, Impairment::Slow(Rate(1_000_000)));
+        assert_eq!((links.through_at(up(1), 1000, now), links.piece(up(1))), (None, BUFFER));
+        links.impose((A, B), 0, Impairment::Slow(Rate(10_000)), None);
+        links.impose((A, B), 1, Impairment::Slow(Rate(1_000_000)), None);
 
         let first = links.through_at(up(1), 1000, now).expect("it is slow");
         let second = links.through_at(up(2), 1000, now).expect("it is slow");
 
         assert_eq!(first, now + Duration::from_millis(100) - TIMER_GRAIN);
         assert_eq!(second, first + Duration::from_millis(100));
-        assert_eq!(links.piece((A, B)), SEGMENT_BYTES);
+        assert_eq!(links.piece(up(1)), SEGMENT_BYTES);
         links.lift((A, B), 0);
-        assert_eq!(links.piece((A, B)), 10_000);
+        assert_eq!(links.piece(up(1)), 10_000);
+    }
+
+    #[test]
+    fn what_is_about_one_connection_no_other_meets() {
+        let links = links();
+        let only = Some(up(1).connection);
+        links.impose((A, B), 0, Impairment::Delay(span("100ms")), only);
+        links.impose((A, B), 1, Impairment::Slow(Rate(10_000)), only);
+        links.impose((A, B), 2, Impairment::Loss(99), only);
+
+        assert_eq!(links.delay(up(2), key(0)), Duration::ZERO);
+        assert_eq!(links.through_at(up(2), 1000, Duration::ZERO), None);
+        assert!((0..10).all(|n| !links.loses(up(2), key(n), 0)));
+        assert_eq!(links.delay(up(1), key(0)), Duration::from_millis(100));
+        assert!(links.is_slow(up(1)) && !links.is_slow(up(2)));
+    }
+
+    /// An impairment, and between which of twenty moments it is there.
+    fn spells() -> impl Strategy<Value = Vec<(u64, u64, Impairment)>> {
+        let impairment = prop_oneof![
+            Just(Impairment::Block),
+            (1..9_u64).prop_map(|tenths| {
+                let by = Duration::from_millis(tenths * 100);
+                Impairment::Delay(SpanRange { low: by, high: by })
+            }),
+            (1..9_u64).prop_map(|kilobytes| Impairment::Slow(Rate(kilobytes * 1_000_000))),
+            Just(Impairment::Loss(99)),
+        ];
+        prop::collection::vec((0..20_u64, 1..20_u64, impairment), 1..12)
+    }
+
+    proptest! {
+        #[test]
+        fn at_every_moment_a_way_does_what_those_do_that_have_begun_and_not_ended(spells in spells()) {
+            let links = links();
+            for now in 0..40 {
+                let numbered = || spells.iter().enumerate();
+                numbered().filter(|(_, (at, lasts, _))| at + lasts == now).for_each(|(fault, _)| links.lift((A, B), fault));
+                let begins = numbered().filter(|(_, (at, ..))| *at == now);
+                begins.for_each(|(fault, (.., what))| links.impose((A, B), fault, *what, None));
+
+                let there: Vec<Impairment> =
+                    spells.iter().filter(|(at, lasts, _)| *at <= now && now < at + lasts).map(|(.., what)| *what).collect();
+                let blocked = there.contains(&Impairment::Block);
+                prop_assert_eq!(links.is_open(up(1), &mut Held::default()), !blocked);
+                let delays = there.iter().filter_map(|what| if let Impairment::Delay(by) = what { Some(by.low) } else { None });
+                prop_assert_eq!(links.delay(up(1), key(now)), delays.sum::<Duration>());
+                let rates = there.iter().filter_map(|what| if let Impairment::Slow(rate) = what { Some(rate.0) } else { None });
+                // What a tick lets through, of the slowest.
+                prop_assert_eq!(links.piece(up(1)), rates.min().map_or(BUFFER, |rate| ((rate / 100) as usize).min(BUFFER)));
+                let loses = (0..20).any(|n| links.loses(up(1), key(n), 0));
+                prop_assert_eq!(loses, there.contains(&Impairment::Loss(99)));
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! nothing can be told from one that did; that it touched a connection is written into the history, once a tick at most.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use tokio::sync::Notify;
 
 use super::super::bell::Bell;
 use super::super::moment;
-use super::cuts::Cuts;
 use super::frame::{ConnectionId, MachineId, Route};
 use super::impairment::{Impairment, Imposed};
+use super::marks::{Marks, Stretch, Strike, Then};
 use crate::history::{Kind, Recorder};
 use crate::plan::{Name, SERVER};
 use crate::reach::Trail;
@@ -37,12 +38,46 @@ pub(super) struct State {
     pub(super) ways: BTreeMap<Way, Vec<Imposed>>,
     /// The connections whose paths are gone for good, and by which faults.
     severed: BTreeMap<ConnectionId, Vec<usize>>,
-    cuts: Cuts,
+    marks: Marks,
+    /// The faults whose cut has come and was not asked for yet.
     struck: Vec<usize>,
     changes: BTreeMap<Way, Arc<Notify>>,
     touched: BTreeMap<usize, u64>,
     /// When it was last written that a fault touched a connection.
     written: BTreeMap<(usize, ConnectionId), Duration>,
+    /// What is still to be written: which fault touched whom.
+    unwritten: Vec<(usize, Vec<Name>)>,
+}
+
+/// The state, and nobody else has it. What is to be written is written when it is free again: a record may set off a fault,
+/// which changes links.
+pub(super) struct Locked<'a> {
+    links: &'a Links,
+    /// None as it is dropped.
+    state: Option<MutexGuard<'a, State>>,
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        self.state.as_deref().expect("it is there until this is dropped")
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.state.as_deref_mut().expect("it is there until this is dropped")
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let unwritten = self.state.take().map(|mut state| std::mem::take(&mut state.unwritten));
+        for (fault, processes) in unwritten.into_iter().flatten() {
+            self.links.write_touched(fault, processes);
+        }
+    }
 }
 
 /// From which machine to which.
@@ -59,10 +94,17 @@ impl Links {
         Self { state: Mutex::default(), recorder, trail, bell, names, world: WORLD.into() }
     }
 
-    /// From now on a fault does this to a way.
-    pub(in crate::world) fn impose(&self, way: Way, fault: usize, impairment: Impairment) {
+    /// From now on a fault does this to a way, or to the only connection that it is about.
+    pub(in crate::world) fn impose(
+        &self,
+        way: Way,
+        fault: usize,
+        impairment: Impairment,
+        only: Option<ConnectionId>,
+    ) {
         let mut state = self.lock();
-        state.ways.entry(way).or_default().push(Imposed { fault, impairment, free_at: Duration::ZERO });
+        let imposed = Imposed { fault, impairment, only, free_at: Duration::ZERO };
+        state.ways.entry(way).or_default().push(imposed);
         // What waits already is held by this fault too.
         state.changed(way);
     }
@@ -84,8 +126,13 @@ impl Links {
     }
 
     /// The first connection on which so many bytes pass these ways is to be cut.
-    pub(in crate::world) fn arm_cut(&self, ways: Vec<Way>, fault: usize, after: u64) {
-        self.lock().cuts.arm(fault, ways, after);
+    pub(in crate::world) fn arm_cut(&self, stretch: Stretch, fault: usize, after: u64) {
+        self.lock().marks.set(stretch, after, Then::Cut(fault));
+    }
+
+    /// When so many bytes have passed these ways on one connection, `strike` is called before the next one does.
+    pub(in crate::world) fn strike_at(&self, stretch: Stretch, byte: u64, strike: Strike) {
+        self.lock().marks.set(stretch, byte, Then::Strike(strike));
     }
 
     /// The faults whose cut has come since this was last asked.
@@ -129,7 +176,7 @@ impl Links {
     /// Whether something can pass now. If not, what blocks it is charged, once for each `held`.
     pub(super) fn is_open(&self, route: Route, held: &mut Held) -> bool {
         let mut state = self.lock();
-        let blocking = state.ways.get(&route.way()).into_iter().flat_map(|imposed| blocks(imposed));
+        let blocking = blocks(state.met_by(route));
         let severing = state.severed.get(&route.connection).into_iter().flatten().copied();
         let faults: Vec<usize> = blocking.chain(severing).collect();
         for fault in &faults {
@@ -160,14 +207,16 @@ impl Links {
         }
     }
 
-    /// So many bytes are about to pass. If the connection is to be cut here, how many of them still do.
-    pub(super) fn cut(&self, route: Route, bytes: usize) -> Option<usize> {
+    /// So many bytes are about to pass. If something happens behind one of them: how many pass before, and what.
+    pub(super) fn pass(&self, route: Route, bytes: usize) -> Option<(usize, Then)> {
         let mut state = self.lock();
-        let (fault, passing) = state.cuts.pass(route, bytes)?;
-        self.touch(&mut state, fault, route);
-        state.struck.push(fault);
-        self.bell.ring();
-        Some(passing)
+        let (passing, then) = state.marks.pass(route, bytes)?;
+        if let Then::Cut(fault) = &then {
+            self.touch(&mut state, *fault, route);
+            state.struck.push(*fault);
+            self.bell.ring();
+        }
+        Some((passing, then))
     }
 
     /// Says that a fault touched a connection.
@@ -182,7 +231,7 @@ impl Links {
             let mut processes: Vec<Name> = [route.from, route.to].map(|machine| self.name(machine)).into();
             // The client first.
             processes.sort_by_key(|name| **name == *SERVER);
-            self.write_touched(fault, processes);
+            state.unwritten.push((fault, processes));
         }
     }
 
@@ -194,13 +243,14 @@ impl Links {
         Name::clone(&self.names[usize::from(machine.0)])
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no one panics while holding it")
+    pub(super) fn lock(&self) -> Locked<'_> {
+        let state = self.state.lock().expect("no one panics while holding it");
+        Locked { links: self, state: Some(state) }
     }
 }
 
-fn blocks(imposed: &[Imposed]) -> impl Iterator<Item = usize> {
-    imposed.iter().filter(|imposed| imposed.impairment == Impairment::Block).map(|imposed| imposed.fault)
+fn blocks<'a>(imposed: impl Iterator<Item = &'a Imposed>) -> impl Iterator<Item = usize> {
+    imposed.filter(|imposed| imposed.impairment == Impairment::Block).map(|imposed| imposed.fault)
 }
 
 impl State {
@@ -232,8 +282,8 @@ pub(super) mod tests {
     #[test]
     fn a_link_opens_when_the_last_fault_that_blocks_it_ends() {
         let links = links();
-        links.impose((A, B), 1, Impairment::Block);
-        links.impose((A, B), 2, Impairment::Block);
+        links.impose((A, B), 1, Impairment::Block, None);
+        links.impose((A, B), 2, Impairment::Block, None);
 
         links.lift((A, B), 1);
         assert!(!links.is_open(up(1), &mut Held::default()));
@@ -245,10 +295,10 @@ pub(super) mod tests {
     #[test]
     fn one_held_thing_is_charged_once_to_each_fault_that_held_it() {
         let links = links();
-        links.impose((A, B), 7, Impairment::Block);
+        links.impose((A, B), 7, Impairment::Block, None);
         let mut held = Held::default();
         assert!(!links.is_open(up(1), &mut held));
-        links.impose((A, B), 8, Impairment::Block);
+        links.impose((A, B), 8, Impairment::Block, None);
         assert!(!links.is_open(up(1), &mut held));
         assert!(!links.is_open(up(1), &mut held));
 

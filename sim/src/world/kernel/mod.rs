@@ -13,16 +13,16 @@
 //! | [`retransmission`] | when TCP sends again, and when it gives up |
 //! | [`link`] | the way between two machines, and what faults do to it |
 //! | [`impairment`] | delay, loss, and how fast bytes pass |
-//! | [`cuts`] | behind which byte a connection is cut |
+//! | [`marks`] | behind which byte a connection is cut, or a fault begins |
 //! | [`network`] | all machines: listeners, sockets, what arrives |
 //! | [`interface`] | a host's carriers |
 //! | [`frame`] | what is written on them |
 
-mod cuts;
 mod frame;
 mod impairment;
 mod interface;
 mod link;
+mod marks;
 mod network;
 mod path;
 mod pump;
@@ -30,9 +30,10 @@ mod retransmission;
 mod socket;
 mod state;
 
-pub(super) use frame::{MachineId, Route};
+pub(super) use frame::{ConnectionId, MachineId, Route};
 pub(super) use impairment::Impairment;
 pub(super) use interface::Carrier;
+pub(super) use marks::Stretch;
 pub(super) use network::{Network, Observers};
 pub(super) use socket::Socket;
 #[cfg(test)]

@@ -231,10 +231,22 @@ impl Network {
         open.map(|socket| socket.route).collect()
     }
 
-    /// Every established connection between two machines is reset, at both ends. Says which there were that a process
-    /// held.
-    pub(in crate::world) fn reset(&self, one: MachineId, other: MachineId) -> Vec<Route> {
-        let between = self.established(one, other);
+    /// The last connection that was made between two machines, of those that are established.
+    pub(in crate::world) fn current(&self, one: MachineId, other: MachineId) -> Option<ConnectionId> {
+        let connections = self.established(one, other).into_iter().map(|socket| socket.route.connection);
+        connections.max_by_key(|connection| connection.serial)
+    }
+
+    /// Every established connection between two machines is reset, at both ends, or only that one. Says which there were
+    /// that a process held.
+    pub(in crate::world) fn reset(
+        &self,
+        one: MachineId,
+        other: MachineId,
+        only: Option<ConnectionId>,
+    ) -> Vec<Route> {
+        let mut between = self.established(one, other);
+        between.retain(|socket| only.is_none_or(|only| only == socket.route.connection));
         // Once for each connection, whichever end of it is held.
         let held = between.iter().filter(|socket| socket.is_held() && socket.is_open());
         let held: BTreeMap<_, _> = held.map(|socket| (socket.route.connection, socket.route)).collect();
@@ -244,11 +256,18 @@ impl Network {
         held.into_values().collect()
     }
 
-    /// The path of every established connection between two machines is gone for good. Its ends are told nothing.
-    pub(in crate::world) fn sever(&self, one: MachineId, other: MachineId, fault: usize) {
+    /// The path of every established connection between two machines, or only of that one, is gone for good. Its ends are
+    /// told nothing.
+    pub(in crate::world) fn sever(
+        &self,
+        one: MachineId,
+        other: MachineId,
+        only: Option<ConnectionId>,
+        fault: usize,
+    ) {
         let between = self.established(one, other);
         let connections: BTreeSet<_> = between.iter().map(|socket| socket.route.connection).collect();
-        for connection in connections {
+        for connection in connections.into_iter().filter(|one| only.is_none_or(|only| only == *one)) {
             self.links.sever(connection, fault);
         }
     }

@@ -7,10 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::super::moment;
 use super::frame::{End, Frame, Route, Segment};
 use super::impairment::Key;
 use super::link::Held;
+use super::marks::Then;
 use super::network::Network;
 use super::retransmission::Transmissions;
 use crate::draw::{Stream, draw_duration};
@@ -18,6 +21,16 @@ use crate::scenario::limits::TICK;
 
 /// How long a carrier may take.
 const CARRIER: Duration = TICK;
+
+/// What became of what was to be sent.
+pub(super) enum Sent {
+    /// It is on its way.
+    Whole,
+    /// The connection was cut behind some of it: an RST is on its way to the other end.
+    Cut,
+    /// A fault has begun behind some of it; this is still to pass.
+    UpTo(Bytes),
+}
 
 /// The way from one end of a connection to the other.
 #[derive(Clone)]
@@ -94,22 +107,37 @@ impl Path {
 
     /// How many bytes may leave at a time.
     pub(super) fn piece(&self) -> usize {
-        self.network.links.piece(self.route.way())
+        self.network.links.piece(self.route)
     }
 
-    /// Sends what [`Path::pass`] let through, as fast as the link takes it. False when the connection was cut behind it:
-    /// an RST is on its way to the other end.
-    pub(super) async fn send(&mut self, segment: Segment) -> bool {
-        if let Segment::Data(bytes) = &segment {
-            self.squeeze(bytes.len()).await;
-            if let Some(passing) = self.network.links.cut(self.route, bytes.len()) {
-                self.transmit(Segment::Data(bytes.slice(..passing)));
-                self.transmit(Segment::Rst);
-                return false;
+    /// Sends what [`Path::pass`] let through, as fast as the link takes it.
+    pub(super) async fn send(&mut self, segment: Segment) -> Sent {
+        let Segment::Data(mut bytes) = segment else {
+            self.transmit(segment);
+            return Sent::Whole;
+        };
+        self.squeeze(bytes.len()).await;
+        while let Some((passing, then)) = self.network.links.pass(self.route, bytes.len()) {
+            let rest = bytes.split_off(passing);
+            if !bytes.is_empty() {
+                self.transmit(Segment::Data(bytes));
             }
+            match then {
+                Then::Cut(_) => {
+                    self.transmit(Segment::Rst);
+                    return Sent::Cut;
+                }
+                Then::Strike(strike) => strike(),
+            }
+            if !rest.is_empty() {
+                return Sent::UpTo(rest);
+            }
+            bytes = rest;
         }
-        self.transmit(segment);
-        true
+        if !bytes.is_empty() {
+            self.transmit(Segment::Data(bytes));
+        }
+        Sent::Whole
     }
 
     /// Ends when what was sent last has arrived.
@@ -164,11 +192,11 @@ impl Path {
     /// Ends when a slow link has let so many bytes through, or is slow no more.
     async fn squeeze(&mut self, bytes: usize) {
         let Some(through) = self.network.links.through_at(self.route, bytes, moment::now()) else { return };
-        let way = self.route.way();
+        let route = self.route;
         tokio::select! {
             biased;
             () = self.sleep_until(through) => {}
-            () = self.network.links.until(way, || !self.network.links.is_slow(way)) => {}
+            () = self.network.links.until(route.way(), || !self.network.links.is_slow(route)) => {}
         }
         self.due = self.due.max(moment::now() + CARRIER);
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::super::moment;
 use super::frame::Segment;
 use super::network::Network;
-use super::path::Path;
+use super::path::{Path, Sent};
 use super::socket::Socket;
 
 /// How long after the first SYN each is sent again, and when the kernel gives up (Linux: `tcp_syn_retries` 6).
@@ -61,21 +61,32 @@ async fn knock(socket: &Socket, path: &mut Path, segment: &Segment, at: &[u64], 
 /// Sends what is to be sent, in order, as the link and the peer's window let it.
 async fn pump(socket: &Socket, path: &mut Path) {
     while let Some(since) = socket.sendable().await {
-        let passes = tokio::select! {
-            biased;
-            () = socket.gone() => return,
-            passes = path.pass(since) => passes,
-        };
-        if !passes {
+        if !passes(socket, path, since).await {
             socket.give_up();
             continue;
         }
-        if let Some(segment) = socket.take(path.piece())
-            && !path.send(segment).await
-        {
-            // Whoever cut it stands midway: its RST is as long on its way back as the bytes and the RST on their way on.
-            path.arrived().await;
-            socket.fail(io::ErrorKind::ConnectionReset);
+        let mut next = socket.take(path.piece());
+        while let Some(segment) = next.take() {
+            match path.send(segment).await {
+                Sent::Whole => {}
+                Sent::Cut => {
+                    // Whoever cut it stands midway: its RST is as long on its way back as the bytes and the RST on their way on.
+                    path.arrived().await;
+                    socket.fail(io::ErrorKind::ConnectionReset);
+                }
+                // What stands behind the byte meets what began there.
+                Sent::UpTo(rest) if passes(socket, path, since).await => next = Some(Segment::Data(rest)),
+                Sent::UpTo(_) => socket.fail(io::ErrorKind::TimedOut),
+            }
         }
+    }
+}
+
+/// Ends when what has been ready since `since` may leave; false when it never will.
+async fn passes(socket: &Socket, path: &mut Path, since: Duration) -> bool {
+    tokio::select! {
+        biased;
+        () = socket.gone() => false,
+        passes = path.pass(since) => passes,
     }
 }

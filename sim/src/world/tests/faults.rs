@@ -75,7 +75,7 @@ fn overlapping_stalls_open_the_way_when_the_last_one_ends(backend: Backend) {
 
 fn a_fault_that_nothing_met_is_counted_as_such(backend: Backend) {
     let notes = Notes::default();
-    let plan = plan(backend, "6s", vec![fault("1s", "4s", stall()), instant("5s", kill("alice"))]);
+    let plan = plan(backend, "6s", vec![fault("1s", "4s", stall()), instant("5s", reset())]);
 
     let outcome = play(&plan, echo(&notes), |_| std::future::ready(()));
 

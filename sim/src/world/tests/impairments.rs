@@ -29,7 +29,7 @@ fn cut(path: Path, after: u64) -> FaultAct {
 }
 
 fn half_open() -> FaultAct {
-    FaultAct::HalfOpen(Pair { between: ["alice".into(), SERVER.into()] })
+    FaultAct::HalfOpen(Connections { between: ["alice".into(), SERVER.into()], connection: None })
 }
 
 fn reload() -> FaultAct {

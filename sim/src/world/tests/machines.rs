@@ -7,8 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::faults::talker;
 use super::*;
 use crate::history::Kind;
-use crate::plan::{Crash, DiskSlow};
-use crate::units::NumberRange;
+use crate::plan::{DiskOpTrigger, DiskSlow, EventTrigger, Trigger};
+use crate::units::{NumberRange, SpanRange};
 
 fn power_off(name: &str) -> FaultAct {
     FaultAct::PowerOff(name.into())
@@ -151,14 +151,19 @@ fn a_loss_of_power_takes_what_was_not_synced_and_a_kill_does_not(backend: Backen
     assert!(lossy.len() > 1 && lossy.first() < Some(&20), "{lossy:?}");
 }
 
-fn a_crash_comes_in_the_midst_of_a_processs_work_and_it_is_started_again(backend: Backend) {
-    for power_off in [false, true] {
-        let what = |after| {
-            let after = NumberRange { low: after, high: after };
-            FaultAct::Crash(Crash { of: "alice".into(), after, power_off })
-        };
-        let never = plan(backend, "4s", vec![fault("0s", "2s", what(10_000))]);
-        let crash = plan(backend, "4s", vec![fault("0s", "2s", what(60))]);
+/// With the `n`-th operation that Alice asks her disk for, for two seconds.
+fn with_operation(n: u64, what: FaultAct) -> Fault {
+    let nth = NumberRange { low: n, high: n };
+    let operation = DiskOpTrigger { of: "alice".into(), nth, since: SpanRange::default() };
+    let at = Trigger::Event(EventTrigger::DiskOp(operation));
+    Fault { at, lasts: Some(span("2s")), what }
+}
+
+fn who_dies_of_a_disk_operation_dies_in_the_midst_of_its_work_and_is_started_again(backend: Backend) {
+    for what in [kill("alice"), power_off("alice")] {
+        let how = if what == kill("alice") { "killed" } else { "lost power" };
+        let never = plan(backend, "4s", vec![with_operation(10_001, what.clone())]);
+        let crash = plan(backend, "4s", vec![with_operation(61, what)]);
         let lives = |plan: &Plan| {
             let (lives, open) = (Arc::new(Mutex::new(Vec::new())), Arc::default());
             let seen = Arc::clone(&lives);
@@ -183,7 +188,6 @@ fn a_crash_comes_in_the_midst_of_a_processs_work_and_it_is_started_again(backend
         let (lives, outcome) = lives(&crash);
         let [Err(_), Ok(1..20)] = *lives else { panic!("{lives:?}") };
         assert_eq!(outcome.touched[&0], 1);
-        let how = if power_off { "lost power" } else { "killed" };
         let exited: Vec<_> = outcome
             .history
             .records
@@ -253,6 +257,6 @@ on_both_backends! {
     who_connects_to_a_machine_without_power_tries_again_at_1_s_doubling,
     a_client_without_power_is_started_again_and_the_server_hears_of_it_by_rst,
     a_loss_of_power_takes_what_was_not_synced_and_a_kill_does_not,
-    a_crash_comes_in_the_midst_of_a_processs_work_and_it_is_started_again,
+    who_dies_of_a_disk_operation_dies_in_the_midst_of_its_work_and_is_started_again,
     a_disk_in_trouble_fails_or_is_slow_until_it_is_well,
 }

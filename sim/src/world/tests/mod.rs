@@ -18,9 +18,12 @@ mod determinism;
 mod faults;
 mod impairments;
 mod machines;
+mod overlaps;
 mod pauses;
 mod processes;
+mod scopes;
 mod traffic;
+mod triggers;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -36,8 +39,8 @@ use super::net::ProcessStream;
 use super::{Outcome, RunOptions, run};
 use crate::app::{App, Machine};
 use crate::plan::{
-    Act, AppKind, Backend, ClientPlan, Fault, FaultAct, Guarantee, Name, NetworkPlan, Op, Pair, Path, Plan,
-    SERVER, ServerPlan,
+    Act, AppKind, Backend, ClientPlan, Connections, Fault, FaultAct, Guarantee, Name, NetworkPlan, Op, Pair,
+    Path, Plan, SERVER, ServerPlan,
 };
 use crate::units::Span;
 
@@ -68,25 +71,27 @@ fn plan(backend: Backend, lasts: &str, faults: Vec<Fault>) -> Plan {
         network: NetworkPlan { latency: "20ms".parse().expect("a range") },
         ops: vec![Op { at: span(lasts), who: alice, act: Act::Say("the end".into()) }],
         faults,
+        heals: None,
         core: None,
         settle: span("10s"),
     }
 }
 
 fn fault(at: &str, until: &str, what: FaultAct) -> Fault {
-    Fault { at: span(at), until: Some(span(until)), what }
+    let lasts = Span(span(until).0.saturating_sub(span(at).0));
+    Fault { at: span(at).0.into(), lasts: Some(lasts), what }
 }
 
 fn instant(at: &str, what: FaultAct) -> Fault {
-    Fault { at: span(at), until: None, what }
+    Fault { at: span(at).0.into(), lasts: None, what }
 }
 
 fn stall() -> FaultAct {
-    FaultAct::Stall(Path::Between(["alice".into(), SERVER.into()]))
+    FaultAct::Stall(Path::between(["alice".into(), SERVER.into()]))
 }
 
 fn one_way(from: &str, to: &str) -> FaultAct {
-    FaultAct::Stall(Path::OneWay([from.into(), to.into()]))
+    FaultAct::Stall(Path::one_way([from.into(), to.into()]))
 }
 
 fn partition() -> FaultAct {
@@ -94,15 +99,15 @@ fn partition() -> FaultAct {
 }
 
 fn reset() -> FaultAct {
-    FaultAct::Reset(Pair { between: [SERVER.into(), "alice".into()] })
+    FaultAct::Reset(Connections { between: [SERVER.into(), "alice".into()], connection: None })
 }
 
 fn up() -> Path {
-    Path::OneWay(["alice".into(), SERVER.into()])
+    Path::one_way(["alice".into(), SERVER.into()])
 }
 
 fn both() -> Path {
-    Path::Between(["alice".into(), SERVER.into()])
+    Path::between(["alice".into(), SERVER.into()])
 }
 
 fn kill(name: &str) -> FaultAct {

@@ -10,6 +10,7 @@ use tokio::io::AsyncWrite;
 use super::*;
 use crate::check::Ending;
 use crate::history::Kind;
+use crate::plan::WhileDead;
 
 /// Notes when it is dropped.
 struct Dropped(Machine, Notes);
@@ -314,7 +315,44 @@ fn who_watches_a_run_sees_how_far_it_is(backend: Backend) {
     assert_eq!(u128::from(progress.into_inner()), outcome.elapsed.as_millis());
 }
 
+fn what_a_user_does_while_the_client_is_dead_waits_or_is_skipped_as_the_plan_says(backend: Backend) {
+    let done = |while_dead| {
+        let mut plan = plan(backend, "6s", vec![fault("1s", "3s", kill("alice"))]);
+        plan.clients.values_mut().for_each(|client| client.while_dead = while_dead);
+        let op = |at: &str, act| Op { at: span(at), who: "alice".into(), act };
+        let before =
+            [("1500ms", Act::Say("one".into())), ("2s", Act::Connect), ("4s", Act::Say("two".into()))];
+        plan.ops.splice(0..0, before.map(|(at, act)| op(at, act)));
+        let notes = Notes::default();
+        let noted = notes.clone();
+        let scene = Scene {
+            server: Box::new(|_, _| Box::pin(std::future::pending())),
+            client: Box::new(move |machine, mut ops| {
+                let notes = noted.clone();
+                Box::pin(async move {
+                    while let Some(act) = ops.recv().await {
+                        notes.note(&machine, act.to_string());
+                    }
+                })
+            }),
+        };
+        let outcome = run(&plan, &scene, &RunOptions::default());
+        let records = outcome.history.records.iter();
+        let skipped = records.filter(|record| matches!(record.kind, Kind::Skipped { .. }));
+        (notes.of("alice"), skipped.map(ToString::to_string).collect::<Vec<_>>())
+    };
+
+    let (waited, skipped) = done(WhileDead::Wait);
+    assert_eq!(waited, ["3.000s say one", "3.000s connect", "4.000s say two", "6.000s say the end"]);
+    assert!(skipped.is_empty(), "{skipped:?}");
+
+    let (waited, skipped) = done(WhileDead::Skip);
+    assert_eq!(waited, ["3.000s connect", "4.000s say two", "6.000s say the end"]);
+    assert!(matches!(&*skipped, [only] if only.ends_with("did not say one")), "{skipped:?}");
+}
+
 on_both_backends! {
+    what_a_user_does_while_the_client_is_dead_waits_or_is_skipped_as_the_plan_says,
     a_killed_process_drops_all_its_tasks_and_does_nothing_more,
     a_dead_process_writes_nothing_even_in_the_poll_in_which_it_died,
     a_panic_in_a_task_ends_the_run_and_is_reported_with_its_process,
