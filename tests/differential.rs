@@ -34,8 +34,8 @@ use shown::Shown;
 /// How many seeds of each scenario are compared, where it has so many.
 const SEEDS: u64 = 5;
 
-/// How many seeds of each scenario that draws its weather, of which there are three: each is another plan.
-const DRAWN: u64 = 170;
+/// How many seeds of each scenario that draws its weather, of which there are five: each is another plan.
+const DRAWN: u64 = 100;
 
 /// How many random plans.
 const RANDOM: u64 = 100;
