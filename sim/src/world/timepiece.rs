@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
@@ -84,14 +84,16 @@ impl Timepiece {
 
     /// What the monotonic clock shows now, since the start of the run.
     pub(super) fn monotonic(&self) -> Duration {
-        if self.runs_true { moment::now() } else { self.dials().monotonic(moment::now()) }
+        if self.runs_true {
+            return moment::now();
+        }
+        self.dials_unless_held().map_or_else(moment::now, |dials| dials.monotonic(moment::now()))
     }
 
     /// What the wall clock shows now.
     pub(super) fn wall(&self) -> SystemTime {
-        let monotonic = self.monotonic();
-        let dials = self.dials();
-        let mut wall = SystemTime::UNIX_EPOCH + moment::EPOCH + monotonic;
+        let mut wall = SystemTime::UNIX_EPOCH + moment::EPOCH + self.monotonic();
+        let Some(dials) = self.dials_unless_held() else { return wall };
         for leap in &dials.leaps {
             wall = if leap.back { wall - leap.by } else { wall + leap.by };
             self.network.links.count(leap.fault, self.machine, 1);
@@ -130,6 +132,16 @@ impl Timepiece {
         self.runs_true
     }
 
+    /// A run is one thread. So whoever asks for the time while the dials are held is an allocator, which was called in the
+    /// midst of it and looks how long ago something was given back. It is shown true time: to wait would be for ever.
+    fn dials_unless_held(&self) -> Option<MutexGuard<'_, Dials>> {
+        match self.dials.try_lock() {
+            Ok(dials) => Some(dials),
+            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Poisoned(_)) => unreachable!("no one panics while holding it"),
+        }
+    }
+
     fn dials(&self) -> MutexGuard<'_, Dials> {
         self.dials.lock().expect("no one panics while holding it")
     }
@@ -165,6 +177,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::history::Recorder;
+    use crate::plan::Backend;
+    use crate::reach::Trail;
+    use crate::units::SpanRange;
+    use crate::world::backend;
+    use crate::world::bell::Bell;
+    use crate::world::kernel::Observers;
+    use crate::world::seen::Witness;
 
     proptest! {
         #[test]
@@ -193,5 +213,32 @@ mod tests {
 
         assert_eq!((percent(&[]), percent(&[101]), percent(&[98])), (100, 101, 98));
         assert_eq!((percent(&[102, 99]), percent(&[102, 102]), percent(&[98, 98])), (101, 102, 98));
+    }
+
+    #[test]
+    fn who_asks_while_the_dials_are_held_is_shown_true_time_and_does_not_wait() {
+        let (backend, carriers) = backend::start(Backend::Event, 1).unwrap();
+        let recorder = Recorder::new();
+        let observers = Observers {
+            trail: Trail::new(&recorder),
+            recorder,
+            bell: Bell::default(),
+            witness: Witness::default(),
+        };
+        let machines = vec![("alice".into(), 0)];
+        let network = Network::new(1, SpanRange::default(), machines, backend.hosts(), carriers, observers);
+        let clock = Timepiece::new(&network, MachineId(0), false);
+        clock.skew(0, 102);
+        clock.leap(1, Duration::from_secs(9), false);
+        moment::set(Duration::from_secs(100));
+        let wrong = (clock.monotonic(), clock.wall());
+
+        let held = clock.dials();
+        let asked = (clock.monotonic(), clock.wall());
+        drop(held);
+
+        let date = |since| SystemTime::UNIX_EPOCH + moment::EPOCH + Duration::from_secs(since);
+        assert_eq!(asked, (Duration::from_secs(100), date(100)));
+        assert_eq!(wrong, (Duration::from_secs(102), date(111)));
     }
 }
