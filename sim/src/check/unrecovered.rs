@@ -186,7 +186,12 @@ impl<'r> Checker<'r> for Unrecovered<'r> {
         } else if let Kind::Exited { .. } = &entry.kind
             && *entry.host == *SERVER
         {
-            if !self.stores {
+            if self.stores {
+                // Whoever was connected to it is away from now on, when ever that is noticed.
+                for socket in self.sockets.values_mut() {
+                    socket.lost.get_or_insert(entry.record);
+                }
+            } else {
                 self.sockets.clear();
                 self.unserved.clone_from(&self.clients);
             }
@@ -252,6 +257,16 @@ mod tests {
         let killed = || bob().disconnect(BOB).record(SERVER, Kind::Exited { how: "killed".to_owned() });
         assert!(matches!(again_where(true, killed(), false), Verdict::Broken(_)));
         assert_eq!(again_where(true, killed(), true), Verdict::Held { examined: 1 });
+    }
+
+    #[test]
+    fn who_stood_still_when_the_server_died_was_away_since_then() {
+        let frozen = |stood| {
+            let killed = bob().record(SERVER, Kind::Exited { how: "killed".to_owned() });
+            killed.pass(seconds(stood)).disconnect(BOB).pass(seconds(20))
+        };
+        assert!(matches!(again_where(true, frozen(1), false), Verdict::Broken(_)));
+        assert_eq!(again_where(true, frozen(40), false), Verdict::Idle);
     }
 
     #[test]
