@@ -9,6 +9,7 @@
 //! | [`workers`] | seeds | the same, on several processes that may be killed |
 //! | [`crossing`] | a find of one backend | whether the other shows it too |
 //! | `watchdog` | runs of this process | who no longer moves |
+//! | `processor` | a process | for how long it has worked |
 
 pub mod crossing;
 pub mod here;
