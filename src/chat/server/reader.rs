@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::rooms::{Rooms, Turn};
@@ -14,6 +13,7 @@ use crate::chat::log::ChatLog;
 use crate::chat::wire::{CHAT_MESSAGE, Meta};
 use crate::io::{Env, Socket};
 use crate::reached::reached;
+use crate::socket::args;
 use crate::store::{LogOffset, StoreError, Stored};
 
 /// How long to wait before the log is read again after an error.
@@ -128,8 +128,7 @@ impl<L: ChatLog> Reader<L> {
 
     fn send(&self, message: &Stored, prev: LogOffset) {
         let meta = Meta { room: message.room.clone(), id: message.id.clone(), prev };
-        let args: Vec<Value> = vec![json!(message.content), json!(message.offset), json!(meta)];
         // Not through a later connection of a socket that was recovered: that has a reader of its own.
-        self.socket.emit_here(CHAT_MESSAGE, args);
+        self.socket.emit_here(CHAT_MESSAGE, args![message.content, message.offset, meta]);
     }
 }
