@@ -6,12 +6,14 @@ use std::sync::Arc;
 use crate::engine::Time;
 
 use super::env::{BoxFuture, Clock};
+use super::readiness::Readiness;
 
 /// A timer that is set again and again.
 pub(super) struct Alarm {
     clock: Arc<dyn Clock>,
     until: Option<Time>,
-    sleep: Option<BoxFuture<()>>,
+    /// The timer, once someone waits for it.
+    sleep: Option<(BoxFuture<()>, Readiness)>,
 }
 
 impl Alarm {
@@ -31,7 +33,9 @@ impl Alarm {
     /// Ends when the moment has come; never while the alarm is off. May be dropped and asked again.
     pub(super) async fn expired(&mut self) {
         let Some(until) = self.until else { return future::pending().await };
-        self.sleep.get_or_insert_with(|| self.clock.sleep_until(until)).await;
+        let (sleep, readiness) =
+            self.sleep.get_or_insert_with(|| (self.clock.sleep_until(until), Readiness::new()));
+        future::poll_fn(|context| readiness.poll(context, |context| sleep.as_mut().poll(context))).await;
         // Rings once: whoever set it must say when it rings next.
         self.set(None);
     }

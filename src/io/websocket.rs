@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use crate::engine::{Frame, TransportEnd};
 
 use super::net::Stream;
+use super::readiness::Readiness;
 
 /// How many frames are read before what is written gets a turn.
 const READS_IN_A_ROW: u32 = 32;
@@ -39,6 +40,8 @@ pub(super) enum Step {
 /// One end of a WebSocket connection.
 pub(super) struct WebSocket<S> {
     stream: WebSocketStream<S>,
+    /// Whether there may be something to read.
+    readable: Readiness,
     unsent: VecDeque<Frame>,
     flushed: bool,
     reads: u32,
@@ -58,7 +61,8 @@ pub(super) fn config(max_message: usize) -> WebSocketConfig {
 impl<S: Stream> WebSocket<S> {
     /// Takes over after the opening handshake.
     pub(super) fn new(stream: WebSocketStream<S>) -> Self {
-        Self { stream, unsent: VecDeque::new(), flushed: true, reads: 0, offence: None }
+        let readable = Readiness::new();
+        Self { stream, readable, unsent: VecDeque::new(), flushed: true, reads: 0, offence: None }
     }
 
     /// Queues a frame; [`WebSocket::step`] writes it.
@@ -95,7 +99,8 @@ impl<S: Stream> WebSocket<S> {
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Step> {
         loop {
-            let message = match ready!(Pin::new(&mut self.stream).poll_next(context)) {
+            let stream = Pin::new(&mut self.stream);
+            let message = match ready!(self.readable.poll(context, |context| stream.poll_next(context))) {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => return Poll::Ready(self.failed(&error)),
                 None => return Poll::Ready(Step::Ended(TransportEnd::Close)),

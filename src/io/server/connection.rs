@@ -3,6 +3,7 @@
 //! Takes messages from the peer for what lives above, and from there messages for the peer. Reading never stops, whatever
 //! the handlers or the peer's reading do, so a pong is heard when it comes.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use crate::engine::{CloseReason, Event, Handshake, Message, ServerSession, Sid, Transport};
@@ -72,6 +73,7 @@ impl Connection {
     /// Runs until the session is over and its goodbye is said.
     pub(super) async fn run(mut self) {
         let meter = self.outgoing.meter();
+        let mut aborted = pin!(meter.aborted());
         let reason = loop {
             self.forward_events();
             if let Some(reason) = self.link.over() {
@@ -79,7 +81,7 @@ impl Connection {
             }
             tokio::select! {
                 biased;
-                () = meter.aborted() => return closed(self.id, self.inlet, CloseReason::ForcedClose),
+                () = &mut aborted => return closed(self.id, self.inlet, CloseReason::ForcedClose),
                 next = self.outgoing.next(), if self.link.is_flushed() => self.send_batch(next),
                 () = self.link.progress() => {}
             }
