@@ -2,6 +2,7 @@
 
 use std::future;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use crate::engine::Time;
 
@@ -32,12 +33,18 @@ impl Alarm {
 
     /// Ends when the moment has come; never while the alarm is off. May be dropped and asked again.
     pub(super) async fn expired(&mut self) {
-        let Some(until) = self.until else { return future::pending().await };
+        future::poll_fn(|context| self.poll_expired(context)).await;
+    }
+
+    /// Ready when the moment has come; never while the alarm is off.
+    pub(super) fn poll_expired(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = self.until else { return Poll::Pending };
         let (sleep, readiness) =
             self.sleep.get_or_insert_with(|| (self.clock.sleep_until(until), Readiness::new()));
-        future::poll_fn(|context| readiness.poll(context, |context| sleep.as_mut().poll(context))).await;
+        ready!(readiness.poll(context, |context| sleep.as_mut().poll(context)));
         // Rings once: whoever set it must say when it rings next.
         self.set(None);
+        Poll::Ready(())
     }
 }
 

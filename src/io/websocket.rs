@@ -65,7 +65,7 @@ impl<S: Stream> WebSocket<S> {
         Self { stream, readable, unsent: VecDeque::new(), flushed: true, reads: 0, offence: None }
     }
 
-    /// Queues a frame; [`WebSocket::step`] writes it.
+    /// Queues a frame; [`WebSocket::poll_step`] writes it.
     pub(super) fn send(&mut self, frame: Frame) {
         self.unsent.push_back(frame);
         self.flushed = false;
@@ -76,12 +76,8 @@ impl<S: Stream> WebSocket<S> {
         self.flushed
     }
 
-    /// Reads and writes until something is to be told. May be dropped and called again: nothing is lost.
-    pub(super) async fn step(&mut self) -> Step {
-        std::future::poll_fn(|context| self.poll_step(context)).await
-    }
-
-    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
+    /// Reads and writes until something is to be told.
+    pub(super) fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
         // Writing goes first once a flood of frames had its turn; else what has arrived is read first.
         if self.reads >= READS_IN_A_ROW {
             self.reads = 0;
@@ -211,6 +207,12 @@ mod tests {
 
     use super::*;
     use crate::io::tests::script::Script;
+
+    impl<S: Stream> WebSocket<S> {
+        async fn step(&mut self) -> Step {
+            std::future::poll_fn(|context| self.poll_step(context)).await
+        }
+    }
 
     async fn on<S: Stream>(stream: S, role: Role) -> WebSocket<S> {
         WebSocket::new(WebSocketStream::from_raw_socket(stream, role, Some(config(1000))).await)
