@@ -126,3 +126,56 @@ impl fmt::Debug for List {
 pub(in crate::socket) fn push_json(wire: &mut String, value: &(impl Serialize + ?Sized)) {
     wire.push_str(&serde_json::to_string(value).expect("values and strings always serialise"));
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pushed(mut list: List, values: &[Value]) -> List {
+        values.iter().for_each(|value| list.push(value, &mut Vec::new()).unwrap());
+        list
+    }
+
+    fn written(list: &List) -> String {
+        let mut wire = String::new();
+        list.write(&mut wire);
+        wire
+    }
+
+    #[test]
+    fn both_forms_are_written_read_and_counted_alike() {
+        let values = [json!("a \"b\" \u{e9}"), json!(null), json!({ "z": [1, -2.5], "a": {} })];
+
+        for (count, text) in [
+            (0, ""),
+            (1, r#""a \"b\" é""#),
+            (2, r#""a \"b\" é",null"#),
+            (3, r#""a \"b\" é",null,{"z":[1,-2.5],"a":{}}"#),
+        ] {
+            for form in [List::default(), List::Values(Vec::new())] {
+                let list = pushed(form, &values[..count]);
+
+                assert_eq!(written(&list), text);
+                assert_eq!(list.values(), &values[..count]);
+                assert_eq!(list.len(), count);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_read_is_read_anew_when_there_is_more() {
+        let list = pushed(List::default(), &[json!(1)]);
+        assert_eq!(list.values(), [json!(1)]);
+
+        assert_eq!(pushed(list, &[json!(2)]).values(), [json!(1), json!(2)]);
+    }
+
+    #[test]
+    fn what_is_deeper_than_peers_may_send_is_read_all_the_same() {
+        let deep = (0..1000).fold(json!(0), |value, _| json!([value]));
+
+        assert_eq!(pushed(List::default(), std::slice::from_ref(&deep)).values(), [deep]);
+    }
+}
