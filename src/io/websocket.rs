@@ -233,6 +233,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_writes_does_not_read_where_nothing_was_heard() {
+        let script = Script::silent();
+        let mut socket = on(script.clone(), Role::Server).await;
+
+        for sent in 1..=3 {
+            socket.send(Frame::Text("hello".into()));
+            assert_eq!(socket.step().await, Step::Flushed);
+            assert_eq!((script.writes(), script.reads()), (sent, 1));
+        }
+    }
+
+    #[tokio::test]
     async fn text_and_bytes_arrive_as_they_are() {
         let (ours, theirs) = duplex(1000);
         let (mut ours, mut theirs) = (on(ours, Role::Client).await, on(theirs, Role::Server).await);
