@@ -16,6 +16,7 @@ use super::{Appended, Draft, LogOffset, MessageId, MessageLog, StoreError, Store
 const SCHEMA: Schema = Schema {
     application_id: 0x5371_4c67,
     what: "a message log",
+    page_bytes: 4096,
     migrations: &["
         CREATE TABLE messages (
             offset INTEGER PRIMARY KEY AUTOINCREMENT,
