@@ -39,6 +39,7 @@
 //! | `senders` | whose messages may be repeated |
 //! | `roll` | numbers in place of the names of processes, rooms and messages |
 //! | `naming` | which message it is that has no id |
+//! | `table` | maps and sets of what has a number |
 
 mod ack_without_commit;
 mod awaited;
@@ -78,6 +79,7 @@ mod senders;
 mod sessions;
 mod skip;
 mod strays;
+mod table;
 mod total_order;
 mod unrecovered;
 mod vacuous;

@@ -10,14 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use squall::store::LogOffset;
 
-use super::roll::{Entry, Life, Room};
+use super::roll::{Entry, Room};
+use super::table::{Lives, Table};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
 /// Looks for [`Anomaly::NonmonotonicOffset`].
 #[derive(Default)]
 pub(super) struct NonmonotonicOffset<'r> {
-    lives: BTreeMap<Life, BTreeMap<Room, View<'r>>>,
+    lives: Lives<Table<Room, View<'r>>>,
     examined: u64,
     found: Option<Violation>,
 }
@@ -38,12 +39,12 @@ impl<'r> Checker<'r> for NonmonotonicOffset<'r> {
     fn observe(&mut self, entry: &Entry<'r>) {
         if let Kind::Delivered { offset, .. } = &entry.kind {
             self.examined += 1;
-            let view = self.lives.entry(entry.life()).or_default().entry(entry.room).or_default();
+            let view = self.lives.entry(entry.life()).entry(entry.room);
             if let Some(back) = view.sees(entry.record, *offset) {
                 self.found.get_or_insert(back);
             }
         } else if let Kind::Joined { since: Some(_), .. } = &entry.kind {
-            self.lives.entry(entry.life()).or_default().remove(&entry.room);
+            self.lives.entry(entry.life()).remove(entry.room);
         }
     }
 
