@@ -7,18 +7,19 @@
 //! owes no answers: its outbox may wait for ever. A message that is committed twice is owed once; that it was is another's
 //! to judge.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use squall::store::LogOffset;
 
 use super::awaited::Awaited;
 use super::ledger::Ledger;
+use super::ordered::Ordered;
 use super::roll::{Entry, Host, Message, Roll, Room};
 use super::rooms::Rooms;
 use super::table::{Marks, Table};
 use crate::history::{Kind, Word};
-use crate::plan::{Act, Name, Plan, Receive, Send};
+use crate::plan::{Act, Name, Op, Plan, Receive, Send};
 
 /// What is owed to all clients.
 #[derive(Debug, Clone)]
@@ -62,7 +63,7 @@ struct Debt {
     /// Sent and not answered, with its number among what this client said.
     unanswered: BTreeMap<Message, u64>,
     /// Entitled to and not shown.
-    unseen: BTreeSet<(LogOffset, Message)>,
+    unseen: Ordered<(LogOffset, Message)>,
     /// Shown in any life; also before anyone was entitled to it: that is wrong, but another's to judge.
     seen: Marks<Message>,
     /// What it last asked of each room, where it was not answered.
@@ -307,13 +308,13 @@ impl Debt {
 /// The clients that the plan leaves connected: their last connect or disconnect is no disconnect, and the world heals for
 /// them.
 pub(super) fn connected_at_the_end(plan: &Plan) -> impl Iterator<Item = &Name> {
-    plan.clients.keys().filter(|name| !left_disconnected(plan, name) && !plan.is_left_broken(name))
-}
-
-fn left_disconnected(plan: &Plan, client: &Name) -> bool {
-    plan.ops
-        .iter()
-        .filter(|op| op.who == *client && matches!(op.act, Act::Connect | Act::Disconnect))
-        .max_by_key(|op| op.at)
-        .is_some_and(|op| op.act == Act::Disconnect)
+    let mut last: BTreeMap<&Name, &Op> = BTreeMap::new();
+    for op in plan.ops.iter().filter(|op| matches!(op.act, Act::Connect | Act::Disconnect)) {
+        let last = last.entry(&op.who).or_insert(op);
+        if op.at >= last.at {
+            *last = op;
+        }
+    }
+    let is_left = move |name: &Name| last.get(name).is_some_and(|op| op.act == Act::Disconnect);
+    plan.clients.keys().filter(move |name| !is_left(name) && !plan.is_left_broken(name))
 }

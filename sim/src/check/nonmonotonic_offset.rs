@@ -6,10 +6,11 @@
 //! *Not checked, because:* what is shown again, because that is a duplicate; steps back from one connection to the next,
 //! because those are `total_order`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use squall::store::LogOffset;
 
+use super::ordered::Ordered;
 use super::roll::{Entry, Room};
 use super::table::{Lives, Table};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
@@ -26,7 +27,7 @@ pub(super) struct NonmonotonicOffset<'r> {
 /// What one life of a client was shown of a room.
 #[derive(Default)]
 struct View<'r> {
-    seen: BTreeSet<LogOffset>,
+    seen: Ordered<LogOffset>,
     /// The highest that each connection has brought.
     highest: BTreeMap<u32, (LogOffset, &'r Record)>,
 }

@@ -254,10 +254,11 @@ impl<T: Clone + Ord> Numbers<T> {
     /// The number of a name, which is given the next one where it has none.
     fn number(&mut self, name: &T) -> usize {
         if self.name(self.last) != Some(name) {
-            self.last = *self.numbers.entry(name.clone()).or_insert_with(|| {
+            self.last = self.numbers.get(name).copied().unwrap_or_else(|| self.names.len());
+            if self.last == self.names.len() {
+                self.numbers.insert(name.clone(), self.last);
                 self.names.push(name.clone());
-                self.names.len() - 1
-            });
+            }
         }
         self.last
     }

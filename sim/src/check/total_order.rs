@@ -9,10 +9,11 @@
 //! acknowledgement names, because its sender has not seen a message there; a client's step back within one connection,
 //! because that is `nonmonotonic_offset`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use squall::store::LogOffset;
 
+use super::ordered::Ordered;
 use super::roll::{Entry, Room};
 use super::table::{Lives, Table};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
@@ -32,7 +33,7 @@ pub(super) struct TotalOrder<'r> {
 /// What one observer has seen of one room.
 #[derive(Default)]
 struct View<'r> {
-    seen: BTreeSet<LogOffset>,
+    seen: Ordered<LogOffset>,
     highest: Option<&'r Record>,
     /// The highest that each connection has brought.
     connections: BTreeMap<u32, LogOffset>,
