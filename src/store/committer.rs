@@ -3,11 +3,12 @@
 //! Order, for each batch: commit, publish to readers, answer the senders. So a reader may see a message before its sender
 //! hears of it, and neither before it is durable.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{Answer, Batch, Done, Request};
+use super::published::Published;
 use super::tail::Tail;
 use super::{Appended, Draft, LogOffset, MessageLog, StoreError, Stored};
 use crate::io::Env;
@@ -24,8 +25,7 @@ const WAITING_MAX: usize = 4096;
 #[derive(Clone)]
 pub struct Log {
     requests: mpsc::Sender<Request>,
-    tail: Arc<Mutex<Tail>>,
-    head: watch::Receiver<LogOffset>,
+    published: Arc<Published>,
 }
 
 impl Log {
@@ -37,12 +37,10 @@ impl Log {
         let opened = env.run_blocking(move || storage.head().map(|head| (storage, head))).await;
         let (storage, start) = opened.ok_or(StoreError::Closed)??;
         let (requests, received) = mpsc::channel(WAITING_MAX);
-        let (published, head) = watch::channel(start);
-        let tail = Arc::new(Mutex::new(Tail::new(start)));
-        let committer =
-            Committer { env: env.clone(), requests: received, tail: tail.clone(), head: published };
+        let published = Arc::new(Published::new(start));
+        let committer = Committer { env: env.clone(), requests: received, published: Arc::clone(&published) };
         env.spawn(committer.run(storage));
-        Ok(Self { requests, tail, head })
+        Ok(Self { requests, published })
     }
 
     /// Stores a message. The answer comes after the commit: then the message survives the loss of power, and readers may
@@ -65,8 +63,7 @@ impl Log {
         after: LogOffset,
         limit: usize,
     ) -> Result<Vec<Arc<Stored>>, StoreError> {
-        let recent = self.tail.lock().expect("no one panics while holding it").read(room, after, limit);
-        match recent {
+        match self.published.tail(|tail| tail.read(room, after, limit)) {
             Some(page) => Ok(page),
             None => {
                 reached!("store.read");
@@ -77,7 +74,7 @@ impl Log {
 
     /// The last committed offset.
     pub fn head(&self) -> LogOffset {
-        *self.head.borrow()
+        self.published.tail(Tail::head)
     }
 
     /// Ends when the head is past `after`.
@@ -85,10 +82,7 @@ impl Log {
     /// # Errors
     /// When the committer is gone.
     pub async fn committed_beyond(&self, after: LogOffset) -> Result<(), StoreError> {
-        match self.head.clone().wait_for(|head| *head > after).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(StoreError::Closed),
-        }
+        self.published.beyond(after).await
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, StoreError> {
@@ -101,8 +95,7 @@ impl Log {
 struct Committer {
     env: Env,
     requests: mpsc::Receiver<Request>,
-    tail: Arc<Mutex<Tail>>,
-    head: watch::Sender<LogOffset>,
+    published: Arc<Published>,
 }
 
 impl Committer {
@@ -136,18 +129,18 @@ impl Committer {
     }
 
     fn publish(&self, drafts: Vec<Draft>, appended: &[Appended]) {
-        let mut head = self.head.borrow().to_owned();
-        {
-            let mut tail = self.tail.lock().expect("no one panics while holding it");
-            for (Draft { room, id, content, at: _ }, appended) in drafts.into_iter().zip(appended) {
-                if let Appended::New(offset) = *appended {
-                    tail.push(Stored { offset, room, id, content });
-                    head = offset;
-                }
-            }
-        }
-        // Only now, when the tail has them: who is woken reads there. Not said where nothing is new.
-        self.head.send_if_modified(|published| std::mem::replace(published, head) != head);
+        let new = drafts.into_iter().zip(appended).filter_map(|(draft, appended)| {
+            let Appended::New(offset) = *appended else { return None };
+            let Draft { room, id, content, at: _ } = draft;
+            Some(Stored { offset, room, id, content })
+        });
+        self.published.show(new);
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.published.close();
     }
 }
 
@@ -184,6 +177,7 @@ fn hand_over<T>(answer: Answer<T>, result: Result<T, StoreError>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::SystemTime;
 

@@ -12,6 +12,7 @@ mod committer;
 mod log;
 mod memory_outbox;
 mod outbox;
+mod published;
 mod schema;
 mod sessions;
 mod sqlite;

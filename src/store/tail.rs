@@ -50,7 +50,8 @@ impl Tail {
         Some(page.cloned().collect())
     }
 
-    fn head(&self) -> LogOffset {
+    /// The last committed offset.
+    pub(super) fn head(&self) -> LogOffset {
         self.messages.back().map_or(self.covers_after, |last| last.offset)
     }
 }

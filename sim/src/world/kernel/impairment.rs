@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::moment;
 use super::frame::{ConnectionId, Route};
 use super::link::{Links, State};
 use super::state::BUFFER;
@@ -27,6 +28,8 @@ pub(in crate::world) enum Impairment {
 pub(super) struct Imposed {
     pub(super) fault: usize,
     pub(super) impairment: Impairment,
+    /// When it began. Hosts live through a tick one after another: one may be before a moment that another has reached.
+    pub(super) since: Duration,
     /// The only connection that meets it; all do where there is none.
     pub(super) only: Option<ConnectionId>,
     /// When a slow way has let everything through that was given to it.
@@ -123,7 +126,7 @@ impl State {
 
 impl Imposed {
     fn is_met_by(&self, route: Route) -> bool {
-        self.only.is_none_or(|only| only == route.connection)
+        self.since <= moment::now() && self.only.is_none_or(|only| only == route.connection)
     }
 
     fn rate(&self) -> Option<Rate> {
@@ -222,6 +225,19 @@ mod tests {
         assert!((0..10).all(|n| !links.loses(up(2), key(n), 0)));
         assert_eq!(links.delay(up(1), key(0)), Duration::from_millis(100));
         assert!(links.is_slow(up(1)) && !links.is_slow(up(2)));
+    }
+
+    #[test]
+    fn what_begins_in_the_midst_of_a_tick_is_not_met_by_who_is_still_before_it() {
+        let links = links();
+        moment::set(Duration::from_millis(7));
+        links.impose((A, B), 0, Impairment::Block, None);
+
+        moment::set(Duration::from_millis(6));
+        assert!(links.is_open(up(1), &mut Held::default()));
+        moment::set(Duration::from_millis(7));
+        assert!(!links.is_open(up(1), &mut Held::default()));
+        moment::set(Duration::ZERO);
     }
 
     /// An impairment, and between which of twenty moments it is there.

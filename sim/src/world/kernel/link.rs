@@ -103,7 +103,7 @@ impl Links {
         only: Option<ConnectionId>,
     ) {
         let mut state = self.lock();
-        let imposed = Imposed { fault, impairment, only, free_at: Duration::ZERO };
+        let imposed = Imposed { fault, impairment, since: moment::now(), only, free_at: Duration::ZERO };
         state.ways.entry(way).or_default().push(imposed);
         // What waits already is held by this fault too.
         state.changed(way);

@@ -16,7 +16,7 @@ use super::super::host::Host;
 use super::super::moment;
 use super::super::seen::Witness;
 use super::frame::{ConnectionId, End, Frame, MachineId, Route, Segment};
-use super::interface::{self, Carrier};
+use super::interface::{self, Arrivals, Carrier};
 use super::link::Links;
 use super::path::Path;
 use super::pump;
@@ -39,7 +39,9 @@ pub(in crate::world) struct Network {
     pub(super) seed: u64,
     pub(super) latency: SpanRange,
     machines: Vec<Machine>,
-    /// To the interface of each host, from each host.
+    /// What has come to each host.
+    arrivals: Vec<Arc<Arrivals>>,
+    /// To the interface of one host, from another.
     wires: BTreeMap<(usize, usize), UnboundedSender<Frame>>,
 }
 
@@ -94,25 +96,21 @@ impl Network {
             host: hosts[place].clone(),
             kernel: Mutex::default(),
         });
+        let arrivals: Vec<Arc<Arrivals>> = hosts.iter().map(|_| Arc::default()).collect();
         let mut wires = BTreeMap::new();
-        let mut arrivals = Vec::new();
-        for place in 0..hosts.len() {
-            let (sender, receiver) = unbounded_channel();
-            wires.insert((place, place), sender);
-            arrivals.push(receiver);
-        }
         for Carrier { host, peer, reader, writer } in carriers {
             let (sender, receiver) = unbounded_channel();
             hosts[host].spawn(interface::write(receiver, writer));
-            hosts[host].spawn(interface::read(reader, wires[&(host, host)].clone()));
+            hosts[host].spawn(interface::read(reader, Arc::clone(&arrivals[host])));
             wires.insert((host, peer), sender);
         }
         let Observers { recorder, trail, bell, witness } = observers;
         let links = Links::new(names, recorder, trail.clone(), bell.clone());
         let machines = machines.collect();
-        let network = Arc::new(Self { links, trail, bell, witness, seed, latency, machines, wires });
-        for (host, arrivals) in hosts.iter().zip(arrivals) {
-            host.spawn(interface::deliver(Arc::clone(&network), host.clone(), arrivals));
+        let network =
+            Arc::new(Self { links, trail, bell, witness, seed, latency, machines, arrivals, wires });
+        for (host, arrivals) in hosts.iter().zip(&network.arrivals) {
+            host.spawn(interface::deliver(Arc::clone(&network), host.clone(), Arc::clone(arrivals)));
         }
         network
     }
@@ -296,8 +294,11 @@ impl Network {
     /// Sends a frame on its way.
     pub(super) fn carry(&self, frame: Frame) {
         let way = (self.machine(frame.route.from).place, self.machine(frame.route.to).place);
-        // The interface is gone only when the run is over.
-        drop(self.wires[&way].send(frame));
+        match self.wires.get(&way) {
+            // The interface is gone only when the run is over.
+            Some(wire) => drop(wire.send(frame)),
+            None => self.arrivals[way.1].put(frame),
+        }
     }
 
     /// A frame has arrived.
