@@ -10,23 +10,23 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::engine::Entropy;
 
 use super::schema::{self, Schema};
-use super::transaction::Transaction;
 use super::{MessageId, StoreError};
 
-/// `client` has one row. `next` is the number of the next message; it only ever grows, so that no id is given twice, even
-/// when the outbox is empty.
+/// `client` has one row. AUTOINCREMENT: a number is not used again when its message is gone, so that no id is given twice,
+/// even when the outbox is empty. An id has its number in it, so that there need be no index of the ids. Pages are
+/// small, because what waits is little, and a commit changes a row or two.
 const SCHEMA: Schema = Schema {
     application_id: 0x5371_4f62,
     what: "an outbox",
+    page_bytes: 1024,
     migrations: &["
         CREATE TABLE client (
             one INTEGER PRIMARY KEY CHECK (one = 1),
-            id TEXT NOT NULL,
-            next INTEGER NOT NULL
+            id TEXT NOT NULL
         ) STRICT;
         CREATE TABLE pending (
-            n INTEGER PRIMARY KEY,
-            id TEXT NOT NULL UNIQUE,
+            n INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL,
             room TEXT NOT NULL,
             content TEXT NOT NULL
         ) STRICT;
@@ -71,6 +71,8 @@ pub struct SqliteOutbox {
     connection: Connection,
     entropy: Arc<dyn Entropy>,
     client_id: String,
+    /// The number of the last message, zero before the first. It is this owner's alone to raise.
+    last: i64,
 }
 
 impl SqliteOutbox {
@@ -91,12 +93,18 @@ impl SqliteOutbox {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StoreError> {
         schema::prepare(&mut connection, &SCHEMA)?;
-        let known = connection.query_row("SELECT id FROM client", [], |row| row.get(0)).optional()?;
-        let client_id = match known {
-            Some(id) => id,
-            None => create_client(&connection, &*entropy)?,
+        let known = connection
+            .query_row(
+                "SELECT id, seq FROM client LEFT JOIN sqlite_sequence ON name = 'pending'",
+                [],
+                |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.unwrap_or_default())),
+            )
+            .optional()?;
+        let (client_id, last) = match known {
+            Some(known) => known,
+            None => (create_client(&connection, &*entropy)?, 0),
         };
-        Ok(Self { connection, entropy, client_id })
+        Ok(Self { connection, entropy, client_id, last })
     }
 
     /// The client's persistent random id, with which each of its messages' ids begins.
@@ -116,6 +124,13 @@ pub(super) fn draw_message_id(client_id: &str, n: i64, entropy: &dyn Entropy) ->
     MessageId(format!("{client_id}-{n}-{}", draw_text::<12>(entropy)).into())
 }
 
+/// Which of the client's messages has that id: [`draw_message_id`] the other way round. Older programs left out the last
+/// part.
+fn number_in(id: &MessageId, client_id: &str) -> Option<i64> {
+    let rest = id.0.strip_prefix(client_id)?.strip_prefix('-')?;
+    rest.split('-').next()?.parse().ok()
+}
+
 fn draw_text<const BYTES: usize>(entropy: &dyn Entropy) -> String {
     let mut bytes = [0_u8; BYTES];
     entropy.fill(&mut bytes);
@@ -124,22 +139,18 @@ fn draw_text<const BYTES: usize>(entropy: &dyn Entropy) -> String {
 
 fn create_client(connection: &Connection, entropy: &dyn Entropy) -> Result<String, StoreError> {
     let id = draw_client_id(entropy);
-    connection.execute("INSERT INTO client (one, id, next) VALUES (1, ?1, 1)", [&id])?;
+    connection.execute("INSERT INTO client (one, id) VALUES (1, ?1)", [&id])?;
     Ok(id)
 }
 
 impl OutboxStorage for SqliteOutbox {
     fn push(&mut self, room: &str, content: &str) -> Result<MessageId, StoreError> {
-        let transaction = Transaction::begin(&mut self.connection)?;
-        // Not UPDATE ... RETURNING, for which SQLite makes a table each time.
-        let n: i64 =
-            transaction.prepare_cached("SELECT next FROM client")?.query_row([], |row| row.get(0))?;
-        transaction.prepare_cached("UPDATE client SET next = ?1 + 1 WHERE one = 1")?.execute([n])?;
+        let n = self.last + 1;
         let id = draw_message_id(&self.client_id, n, &*self.entropy);
-        transaction
+        self.connection
             .prepare_cached("INSERT INTO pending (n, id, room, content) VALUES (?1, ?2, ?3, ?4)")?
             .execute((n, &*id.0, room, content))?;
-        transaction.commit()?;
+        self.last = n;
         Ok(id)
     }
 
@@ -153,7 +164,12 @@ impl OutboxStorage for SqliteOutbox {
     }
 
     fn remove(&mut self, id: &MessageId) -> Result<(), StoreError> {
-        self.connection.prepare_cached("DELETE FROM pending WHERE id = ?1")?.execute([&*id.0])?;
+        // An id that is not of this client is not kept here.
+        if let Some(n) = number_in(id, &self.client_id) {
+            self.connection
+                .prepare_cached("DELETE FROM pending WHERE n = ?1 AND id = ?2")?
+                .execute((n, &*id.0))?;
+        }
         Ok(())
     }
 }

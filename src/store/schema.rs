@@ -18,6 +18,8 @@ pub(super) struct Schema {
     pub(super) application_id: i32,
     /// What the file is, for people.
     pub(super) what: &'static str,
+    /// The size of its pages, in bytes: a power of two. A commit writes each page that it touches as a whole.
+    pub(super) page_bytes: u32,
     /// Each brings the schema from the version that is its index to the next. Only ever appended to.
     pub(super) migrations: &'static [&'static str],
 }
@@ -56,42 +58,44 @@ fn try_prepare(connection: &mut Connection, schema: &Schema) -> Result<(), Refus
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // Before the first read: the lock that it takes is kept, and WAL does without shared memory.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    check_origin(connection, schema)?;
+    // Of a file that has its first page already, this changes nothing.
+    connection.pragma_update(None, "page_size", schema.page_bytes)?;
+    let found = check_origin(connection, schema)?;
     set_durability(connection)?;
     // Exclusive even where there is nothing to migrate: from here on, no other process can open the file.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    let version: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    for (_, migration) in (0..).zip(schema.migrations).filter(|(from, _)| *from >= version) {
-        transaction.execute_batch(migration)?;
+    let known = known_version(schema);
+    if found < known {
+        for (_, migration) in (0..).zip(schema.migrations).filter(|(from, _)| *from >= found) {
+            transaction.execute_batch(migration)?;
+        }
+        transaction.pragma_update(None, "application_id", schema.application_id)?;
+        transaction.pragma_update(None, "user_version", known)?;
     }
-    transaction.pragma_update(None, "application_id", schema.application_id)?;
-    transaction.pragma_update(None, "user_version", known_version(schema))?;
     transaction.commit()?;
     Ok(())
 }
 
-/// Refuses what this program did not write, and what a newer one wrote.
-fn check_origin(connection: &Connection, schema: &Schema) -> Result<(), Refusal> {
+/// The version of the schema that is there, zero in an empty file. Refuses what this program did not write, and what a
+/// newer one wrote.
+fn check_origin(connection: &Connection, schema: &Schema) -> Result<u32, Refusal> {
     let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let is_empty: bool =
-        connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
-    if application_id != schema.application_id && !is_empty {
+    // Counts the changes of the schema: none, where nothing was ever made.
+    let changes: u32 = connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
+    if application_id != schema.application_id && changes > 0 {
         return Err(Refusal::Foreign);
     }
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let known = known_version(schema);
-    if found > known { Err(Refusal::TooNew { found, known }) } else { Ok(()) }
+    if found > known { Err(Refusal::TooNew { found, known }) } else { Ok(found) }
 }
 
 fn set_durability(connection: &Connection) -> Result<(), rusqlite::Error> {
-    let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-    // A database in memory keeps its journal there too; a WAL beside it would not outlive the connection.
-    if journal != "memory" {
-        let journal: String =
-            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-        if journal != "wal" {
-            tracing::debug!(journal, "the database cannot have a WAL; commits are durable, but slower");
-        }
+    let journal: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    // A database in memory keeps its journal there too, whatever it is asked for.
+    if journal != "wal" && journal != "memory" {
+        tracing::debug!(journal, "the database cannot have a WAL; commits are durable, but slower");
     }
     // FULL: the WAL is synced at each commit, not only at checkpoints. Without it, a commit may be lost with the power.
     connection.pragma_update(None, "synchronous", "FULL")
@@ -112,6 +116,7 @@ mod tests {
     const NOTES: Schema = Schema {
         application_id: 7,
         what: "a note book",
+        page_bytes: 4096,
         migrations: &["CREATE TABLE notes (text TEXT)", "ALTER TABLE notes ADD COLUMN author TEXT"],
     };
 

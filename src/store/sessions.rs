@@ -23,6 +23,7 @@ use crate::socket::{Encoded, RoomName};
 const SCHEMA: Schema = Schema {
     application_id: 0x5371_5365,
     what: "a store of sessions",
+    page_bytes: 4096,
     migrations: &["
         CREATE TABLE hub (
             one INTEGER PRIMARY KEY CHECK (one = 1),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, ffi};
 
 use super::schema::{self, Schema};
 use super::transaction::Transaction;
@@ -16,6 +16,7 @@ use super::{Appended, Draft, LogOffset, MessageId, MessageLog, StoreError, Store
 const SCHEMA: Schema = Schema {
     application_id: 0x5371_4c67,
     what: "a message log",
+    page_bytes: 4096,
     migrations: &["
         CREATE TABLE messages (
             offset INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -90,12 +91,23 @@ impl MessageLog for SqliteLog {
     }
 }
 
+/// Repeats are rare, so that a message is looked for only where its id is refused. What is refused takes no offset, as it
+/// would by `ON CONFLICT DO NOTHING`.
 fn append_one(connection: &Connection, draft: &Draft) -> Result<Appended, rusqlite::Error> {
-    if let Some(id) = &draft.id
-        && let Some((offset, is_same)) = find(connection, id, draft)?
-    {
-        return Ok(if is_same { Appended::Repeat(offset) } else { Appended::Conflict });
+    let refused = match insert(connection, draft) {
+        Ok(offset) => return Ok(Appended::New(offset)),
+        Err(refused) => refused,
+    };
+    match &draft.id {
+        Some(id) if is_known(&refused) => {
+            let (offset, is_same) = find(connection, id, draft)?;
+            Ok(if is_same { Appended::Repeat(offset) } else { Appended::Conflict })
+        }
+        Some(_) | None => Err(refused),
     }
+}
+
+fn insert(connection: &Connection, draft: &Draft) -> Result<LogOffset, rusqlite::Error> {
     // Not RETURNING, for which SQLite makes a table each time: the offset is the rowid.
     let offset = connection
         .prepare_cached("INSERT INTO messages (room, id, content, at) VALUES (?1, ?2, ?3, ?4)")?
@@ -106,7 +118,12 @@ fn append_one(connection: &Connection, draft: &Draft) -> Result<Appended, rusqli
             unix_milliseconds(draft.at),
         ))?;
     let out_of_range = |_| rusqlite::Error::IntegralValueOutOfRange(0, offset);
-    Ok(Appended::New(LogOffset(u64::try_from(offset).map_err(out_of_range)?)))
+    Ok(LogOffset(u64::try_from(offset).map_err(out_of_range)?))
+}
+
+/// Whether it is the id's doing, the one thing in the log that must be unique.
+fn is_known(refused: &rusqlite::Error) -> bool {
+    refused.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_CONSTRAINT_UNIQUE)
 }
 
 /// Where the message of that id is, and whether it is this one.
@@ -114,11 +131,10 @@ fn find(
     connection: &Connection,
     id: &MessageId,
     Draft { room, content, .. }: &Draft,
-) -> Result<Option<(LogOffset, bool)>, rusqlite::Error> {
+) -> Result<(LogOffset, bool), rusqlite::Error> {
     connection
         .prepare_cached("SELECT offset, room = ?2 AND content = ?3 FROM messages WHERE id = ?1")?
         .query_row((&*id.0, room, content), |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()
 }
 
 impl FromSql for LogOffset {

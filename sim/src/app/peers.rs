@@ -186,17 +186,13 @@ struct Passed {
 impl Passed {
     /// The namespaces of the events in these bytes that are not answered yet.
     fn early(&mut self, bytes: &[u8]) -> Vec<Namespace> {
-        let mut early = Vec::new();
-        for Header { namespace, packet_type, .. } in self.wire.pass(bytes) {
-            match packet_type {
-                PacketType::Connect => drop(self.answered.insert(namespace)),
-                PacketType::Disconnect | PacketType::ConnectError => {
-                    self.answered.remove(&namespace);
-                }
-                PacketType::Event if !self.answered.contains(&namespace) => early.push(namespace),
-                PacketType::Event | PacketType::Ack => {}
-            }
-        }
+        let (mut early, answered) = (Vec::new(), &mut self.answered);
+        self.wire.pass(bytes, |Header { namespace, packet_type, .. }| match packet_type {
+            PacketType::Connect => drop(answered.insert(namespace)),
+            PacketType::Disconnect | PacketType::ConnectError => drop(answered.remove(&namespace)),
+            PacketType::Event if !answered.contains(&namespace) => early.push(namespace),
+            PacketType::Event | PacketType::Ack => {}
+        });
         early
     }
 }

@@ -32,37 +32,28 @@ enum Stage {
 }
 
 impl Wire {
-    /// The headers of the packets in the frames that these bytes complete.
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<Header> {
+    /// Calls `see` with the headers of the packets in the frames that these bytes complete.
+    pub(super) fn pass(&mut self, bytes: &[u8], mut see: impl FnMut(Header)) {
         if let Stage::Other = self.stage {
-            return Vec::new();
+            return;
         }
-        self.rest.extend_from_slice(bytes);
-        if let Stage::Head = self.stage {
-            self.take_head();
-        }
-        let (mut headers, mut passed) = (Vec::new(), 0);
+        let mut rest = std::mem::take(&mut self.rest);
+        let bytes = if rest.is_empty() {
+            bytes
+        } else {
+            rest.extend_from_slice(bytes);
+            &rest
+        };
+        let mut passed = if let Stage::Head = self.stage { self.stage.on_head(bytes) } else { 0 };
         while let Stage::Handshake | Stage::Session = self.stage
-            && let Some(frame) = WebSocketFrame::first(&self.rest[passed..])
+            && let Some(frame) = WebSocketFrame::first(&bytes[passed..])
         {
             let (begins, ends) = (passed + frame.payload.start, passed + frame.payload.end);
-            let text = std::str::from_utf8(&self.rest[begins..ends]).ok().filter(|_| frame.is_text);
-            if let Some(text) = text {
-                headers.extend(self.stage.on_text(text));
-            }
+            let text = std::str::from_utf8(&bytes[begins..ends]).ok().filter(|_| frame.is_text);
+            text.and_then(|text| self.stage.on_text(text)).into_iter().for_each(&mut see);
             passed = ends;
         }
-        self.rest.drain(..passed);
-        headers
-    }
-
-    fn take_head(&mut self) {
-        let Some(at) = self.rest.windows(HEAD_END.len()).position(|window| window == HEAD_END) else {
-            return;
-        };
-        let is_websocket = self.rest.starts_with(b"HTTP/1.1 101 ");
-        self.rest.drain(..at + HEAD_END.len());
-        self.stage = if is_websocket { Stage::Handshake } else { Stage::Other };
+        self.rest = bytes[passed..].to_vec();
     }
 }
 
@@ -87,6 +78,16 @@ impl WebSocketFrame {
 }
 
 impl Stage {
+    /// How long the head is, as soon as it is complete.
+    fn on_head(&mut self, bytes: &[u8]) -> usize {
+        let Some(at) = bytes.windows(HEAD_END.len()).position(|window| window == HEAD_END) else {
+            return 0;
+        };
+        let is_websocket = bytes.starts_with(b"HTTP/1.1 101 ");
+        *self = if is_websocket { Self::Handshake } else { Self::Other };
+        at + HEAD_END.len()
+    }
+
     fn on_text(&mut self, text: &str) -> Option<Header> {
         match self {
             Self::Session => {
@@ -130,8 +131,12 @@ mod tests {
         bytes
     }
 
-    fn namespaces(headers: &[Header]) -> Vec<&str> {
-        headers.iter().map(|header| header.namespace.as_str()).collect()
+    /// The namespaces of the packets in what comes in pieces.
+    fn namespaces<'a>(wire: &mut Wire, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
+        let mut namespaces = Vec::new();
+        let mut see = |header: Header| namespaces.push(header.namespace.as_str().to_owned());
+        pieces.into_iter().for_each(|piece| wire.pass(piece, &mut see));
+        namespaces
     }
 
     #[test]
@@ -141,8 +146,8 @@ mod tests {
         let stream = stream("101 Switching Protocols", &texts);
         for length in [1, 2, 3, 7, 100, stream.len()] {
             let mut wire = Wire::default();
-            let headers: Vec<_> = stream.chunks(length).flat_map(|piece| wire.pass(piece)).collect();
-            assert_eq!(namespaces(&headers), ["/events", "/", "/events"], "in pieces of {length}");
+            let namespaces = namespaces(&mut wire, stream.chunks(length));
+            assert_eq!(namespaces, ["/events", "/", "/events"], "in pieces of {length}");
             assert!(wire.rest.is_empty());
         }
     }
@@ -154,8 +159,7 @@ mod tests {
             [stream("101 Switching Protocols", &["3probe", event]), stream("200 OK", &[HANDSHAKE, event])]
         {
             let mut wire = Wire::default();
-            assert_eq!(namespaces(&wire.pass(&stream)), [""; 0]);
-            assert_eq!(namespaces(&wire.pass(&stream)), [""; 0]);
+            assert_eq!(namespaces(&mut wire, [&stream[..], &stream]), [""; 0]);
         }
     }
 }

@@ -12,15 +12,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use squall::store::{LogOffset, MessageId};
 
 use super::roll::{Entry, Host, Message};
+use super::table::Table;
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
 /// Looks for [`Anomaly::AckWithoutCommit`].
 #[derive(Default)]
 pub(super) struct AckWithoutCommit<'r> {
-    committed: BTreeMap<Message, (BTreeSet<Commit>, &'r Record)>,
+    committed: Table<Message, (BTreeSet<Commit>, &'r Record)>,
     /// Every content that was sent under an id.
-    sent: BTreeMap<Message, BTreeSet<u64>>,
+    sent: Table<Message, BTreeSet<u64>>,
     /// What each client sent under an id, the last time that it gave it to a message.
     own: BTreeMap<(Host, Message), u64>,
     examined: u64,
@@ -38,11 +39,11 @@ impl<'r> Checker<'r> for AckWithoutCommit<'r> {
     fn observe(&mut self, entry: &Entry<'r>) {
         let message = entry.message;
         if let Kind::Sent { content, .. } = &entry.kind {
-            self.sent.entry(message).or_default().insert(*content);
+            self.sent.entry(message).insert(*content);
             self.own.insert((entry.who, message), *content);
         } else if let Kind::Committed { id: Some(_), offset, content, .. } = &entry.kind {
             let (commits, _) =
-                self.committed.entry(message).or_insert_with(|| (BTreeSet::new(), entry.record));
+                self.committed.row(message).get_or_insert_with(|| (BTreeSet::new(), entry.record));
             commits.insert((*offset, *content));
         } else if let Kind::Acknowledged { id, offset } = &entry.kind {
             self.examined += 1;
@@ -57,7 +58,7 @@ impl<'r> Checker<'r> for AckWithoutCommit<'r> {
 
 impl<'r> AckWithoutCommit<'r> {
     fn judge(&mut self, entry: &Entry<'r>, id: &MessageId, offset: LogOffset) {
-        let committed = self.committed.get(&entry.message);
+        let committed = self.committed.get(entry.message);
         let is_there = |(at, _): &&Commit| offset == LogOffset::START || *at == offset;
         let mut there = committed.into_iter().flat_map(|(commits, _)| commits).filter(is_there).peekable();
         let is_nowhere = there.peek().is_none();
@@ -87,7 +88,7 @@ impl AckWithoutCommit<'_> {
     /// Whether this is the content of another message than the one that the client sent under this id.
     fn is_anothers(&self, entry: &Entry<'_>, content: u64) -> bool {
         let own = self.own.get(&(entry.who, entry.message));
-        let is_sent = self.sent.get(&entry.message).is_some_and(|contents| contents.contains(&content));
+        let is_sent = self.sent.get(entry.message).is_some_and(|contents| contents.contains(&content));
         is_sent && own.is_some_and(|own| *own != content)
     }
 }

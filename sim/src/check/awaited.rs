@@ -26,13 +26,14 @@ use super::oversized::Oversized;
 use super::presence::{Presence, Presences};
 use super::roll::{Entry, Host, Message, Roll, Room};
 use super::rooms::Rooms;
+use super::table::Table;
 use crate::history::Kind;
 use crate::plan::{Fault, FaultKind, Plan, Receive, SERVER, Send};
 
 /// Everything that may legally be lost.
 #[derive(Debug, Clone)]
 pub(super) struct Awaited {
-    senders: BTreeMap<Host, Send>,
+    senders: Table<Host, Send>,
     live: BTreeSet<Host>,
     returning: BTreeSet<Host>,
     /// For whom the world does not heal: what has not come of theirs when the run is over is no loss.
@@ -40,7 +41,7 @@ pub(super) struct Awaited {
     rooms: Rooms,
     presences: Presences,
     /// In which room.
-    committed: BTreeMap<Message, Room>,
+    committed: Table<Message, Room>,
     oversized: Oversized,
     /// Which messages were sent that are.
     to_refuse: BTreeSet<Message>,
@@ -107,7 +108,7 @@ impl Awaited {
             left: left.map(|name| roll.host(name)).collect(),
             rooms: Rooms::new(plan, roll),
             presences: Presences::new(plan, roll),
-            committed: BTreeMap::new(),
+            committed: Table::default(),
             oversized: Oversized::of(plan),
             to_refuse: BTreeSet::new(),
             up: BTreeMap::new(),
@@ -180,7 +181,7 @@ impl Awaited {
         if self.oversized.contains(content) {
             self.to_refuse.insert(entry.message);
         }
-        if self.senders.get(&entry.who) == Some(&Send::Plain) {
+        if self.senders.get(entry.who) == Some(&Send::Plain) {
             self.send(entry);
         }
     }
@@ -232,7 +233,7 @@ impl Awaited {
             self.up.remove(&entry.message);
             return;
         }
-        if self.senders.get(&entry.who) == Some(&Send::Plain) {
+        if self.senders.get(entry.who) == Some(&Send::Plain) {
             // The server's disk took nothing, and it said so.
             let until = if self.refusing_now.is_empty() { self.refused_until } else { Some(entry.step) };
             if let (Some(until), Some(thing)) = (until, self.up.get_mut(&entry.message))
@@ -243,7 +244,7 @@ impl Awaited {
             return;
         }
         let sent = self.up.remove(&entry.message);
-        if self.committed.contains_key(&entry.message) {
+        if self.committed.contains(entry.message) {
             return;
         }
         self.examined += u64::from(sent.is_none());
@@ -262,10 +263,10 @@ impl Awaited {
 
     fn commit(&mut self, entry: &Entry<'_>, offset: LogOffset) {
         self.arrive(entry.message);
-        if self.committed.contains_key(&entry.message) {
+        if self.committed.contains(entry.message) {
             return;
         }
-        self.committed.insert(entry.message, entry.room);
+        *self.committed.row(entry.message) = Some(entry.room);
         let present = |client: &&Host| {
             self.presences.of(**client).is_some_and(|presence| {
                 let entitled = self.rooms.entitles((**client, presence.process), entry.room, offset);
@@ -299,7 +300,7 @@ impl Awaited {
 
     /// Who has left a room does not wait for what was said there, also where the server knew of it before the client did.
     fn leave(&mut self, entry: &Entry<'_>) {
-        let is_there = |message: &Message| self.committed.get(message) == Some(&entry.room);
+        let is_there = |message: &Message| self.committed.get(*message) == Some(&entry.room);
         self.down.extract_if(all_of(entry.who), |(_, message), _| is_there(message)).for_each(drop);
     }
 

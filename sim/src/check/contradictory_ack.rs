@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use squall::store::{LogOffset, MessageId};
 
-use super::roll::{Entry, Life, Message};
+use super::roll::{Entry, Message};
+use super::table::{Lives, Table};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
@@ -20,8 +21,8 @@ use crate::history::{Kind, Record};
 #[derive(Default)]
 pub(super) struct ContradictoryAck<'r> {
     /// The first answer to each request of each life.
-    answers: BTreeMap<Life, BTreeMap<Message, &'r Record>>,
-    places: BTreeMap<Message, (LogOffset, &'r Record)>,
+    answers: Lives<Table<Message, &'r Record>>,
+    places: Table<Message, (LogOffset, &'r Record)>,
     emitted: BTreeMap<Message, (u64, &'r Record)>,
     contents: BTreeMap<u64, &'r MessageId>,
     examined: u64,
@@ -56,8 +57,7 @@ impl<'r> Checker<'r> for ContradictoryAck<'r> {
 impl<'r> ContradictoryAck<'r> {
     fn on_answer(&mut self, entry: &Entry<'r>) {
         self.examined += 1;
-        let first =
-            *self.answers.entry(entry.life()).or_default().entry(entry.message).or_insert(entry.record);
+        let first = *self.answers.entry(entry.life()).row(entry.message).get_or_insert(entry.record);
         if first.step != entry.step {
             let says = format!("{} {} after it {}", entry.host, entry.kind, first.kind);
             self.find(entry, first, says);
@@ -68,7 +68,7 @@ impl<'r> ContradictoryAck<'r> {
         if offset == LogOffset::START {
             return;
         }
-        let (first, evidence) = *self.places.entry(entry.message).or_insert((offset, entry.record));
+        let (first, evidence) = *self.places.row(entry.message).get_or_insert((offset, entry.record));
         if first != offset {
             let says = format!("{id} was acknowledged at offset {first} and again at offset {offset}");
             self.find(entry, evidence, says);

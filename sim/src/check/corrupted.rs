@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::roll::{Entry, Message};
+use super::table::Table;
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
@@ -16,7 +17,7 @@ use crate::history::{Kind, Record};
 #[derive(Default)]
 pub(super) struct Corrupted<'r> {
     /// The contents with which each id was sent, and the record of the first.
-    sent: BTreeMap<Message, (BTreeSet<u64>, &'r Record)>,
+    sent: Table<Message, (BTreeSet<u64>, &'r Record)>,
     /// What was sent at all: an answer with another's content is not damaged but mistaken.
     contents: BTreeSet<u64>,
     /// Sightings with a content that was not sent under their id, or not yet.
@@ -33,14 +34,14 @@ impl<'r> Checker<'r> for Corrupted<'r> {
         let message = entry.message;
         if let Kind::Sent { content, .. } | Kind::Emitted { content, .. } = &entry.kind {
             self.contents.insert(*content);
-            let (contents, _) = self.sent.entry(message).or_insert_with(|| (BTreeSet::new(), entry.record));
+            let (contents, _) = self.sent.row(message).get_or_insert_with(|| (BTreeSet::new(), entry.record));
             contents.insert(*content);
             if let Some(strange) = self.strange.get_mut(&message) {
                 strange.retain(|(seen, _)| seen != content);
             }
         } else if let Some(content) = sighting(entry) {
             self.examined += 1;
-            if !self.sent.get(&message).is_some_and(|(contents, _)| contents.contains(&content)) {
+            if !self.sent.get(message).is_some_and(|(contents, _)| contents.contains(&content)) {
                 self.strange.entry(message).or_default().push((content, entry.record));
             }
         }
@@ -55,7 +56,7 @@ impl Corrupted<'_> {
     /// Of all that was sent and came with another content, what came first.
     fn first(&self) -> Option<Violation> {
         let sightings = self.strange.iter().filter_map(|(message, sightings)| {
-            let (_, evidence) = self.sent.get(message)?;
+            let (_, evidence) = self.sent.get(*message)?;
             Some(sightings.iter().map(move |(_, record)| (*record, *evidence)))
         });
         let changed = sightings.flatten().filter(|(record, _)| !self.is_anothers(record));

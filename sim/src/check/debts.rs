@@ -7,25 +7,27 @@
 //! owes no answers: its outbox may wait for ever. A message that is committed twice is owed once; that it was is another's
 //! to judge.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use squall::store::LogOffset;
 
 use super::awaited::Awaited;
 use super::ledger::Ledger;
+use super::ordered::Ordered;
 use super::roll::{Entry, Host, Message, Roll, Room};
 use super::rooms::Rooms;
+use super::table::{Marks, Table};
 use crate::history::{Kind, Word};
-use crate::plan::{Act, Name, Plan, Receive, Send};
+use crate::plan::{Act, Name, Op, Plan, Receive, Send};
 
 /// What is owed to all clients.
 #[derive(Debug, Clone)]
 pub(super) struct Debts {
-    clients: BTreeMap<Host, Debt>,
+    clients: Table<Host, Debt>,
     awaited: Awaited,
     rooms: Rooms,
-    sent: BTreeMap<Message, Room>,
+    sent: Table<Message, Room>,
     ledger: Ledger,
     incurred: u64,
 }
@@ -61,9 +63,9 @@ struct Debt {
     /// Sent and not answered, with its number among what this client said.
     unanswered: BTreeMap<Message, u64>,
     /// Entitled to and not shown.
-    unseen: BTreeSet<(LogOffset, Message)>,
+    unseen: Ordered<(LogOffset, Message)>,
     /// Shown in any life; also before anyone was entitled to it: that is wrong, but another's to judge.
-    seen: BTreeSet<Message>,
+    seen: Marks<Message>,
     /// What it last asked of each room, where it was not answered.
     asked: BTreeMap<Room, Word>,
     /// Whether it was ever connected, and whether it wants to be.
@@ -85,7 +87,7 @@ impl Debts {
             clients: connected_at_the_end(plan).map(|name| (roll.host(name), debt(name))).collect(),
             awaited: Awaited::new(plan, roll),
             rooms: Rooms::new(plan, roll),
-            sent: BTreeMap::new(),
+            sent: Table::default(),
             ledger: Ledger::default(),
             incurred: 0,
         }
@@ -99,7 +101,7 @@ impl Debts {
             Kind::Sent { n, .. } => self.on_sent(entry, *n),
             Kind::Acknowledged { offset, .. } => {
                 self.on_answered(entry);
-                if let Some(room) = self.sent.get(&entry.message).copied() {
+                if let Some(room) = self.sent.get(entry.message).copied() {
                     self.on_entitled(entry.message, room, *offset);
                 }
             }
@@ -112,7 +114,7 @@ impl Debts {
             Kind::Started => self.on_started(entry),
             Kind::Did { act } => self.on_did(entry.who, act),
             Kind::Connected { .. } => {
-                self.clients.get_mut(&entry.who).into_iter().for_each(|debt| debt.was_connected = true);
+                self.clients.get_mut(entry.who).into_iter().for_each(|debt| debt.was_connected = true);
             }
             Kind::Suppressed { .. }
             | Kind::Trouble { .. }
@@ -135,8 +137,8 @@ impl Debts {
     }
 
     fn on_sent(&mut self, entry: &Entry<'_>, n: u64) {
-        self.sent.insert(entry.message, entry.room);
-        if let Some(debt) = self.clients.get_mut(&entry.who).filter(|debt| debt.asks)
+        *self.sent.row(entry.message) = Some(entry.room);
+        if let Some(debt) = self.clients.get_mut(entry.who).filter(|debt| debt.asks)
             && debt.unanswered.insert(entry.message, n).is_none()
         {
             self.incurred += 1;
@@ -144,13 +146,13 @@ impl Debts {
     }
 
     fn on_did(&mut self, client: Host, act: &str) {
-        if let Some(debt) = self.clients.get_mut(&client) {
+        if let Some(debt) = self.clients.get_mut(client) {
             debt.wants_connection = act == "connect";
         }
     }
 
     fn on_answered(&mut self, entry: &Entry<'_>) {
-        if let Some(debt) = self.clients.get_mut(&entry.who) {
+        if let Some(debt) = self.clients.get_mut(entry.who) {
             debt.unanswered.remove(&entry.message);
         }
     }
@@ -160,9 +162,9 @@ impl Debts {
             return;
         }
         for (client, debt) in self.clients.iter_mut().filter(|(_, debt)| debt.resumes) {
-            if self.rooms.owes((*client, debt.process), room, offset) {
+            if self.rooms.owes((client, debt.process), room, offset) {
                 self.incurred += 1;
-                if !debt.seen.contains(&message) {
+                if !debt.seen.contains(message) {
                     debt.unseen.insert((offset, message));
                 }
             }
@@ -170,7 +172,7 @@ impl Debts {
     }
 
     fn on_delivered(&mut self, entry: &Entry<'_>) {
-        let Some(debt) = self.clients.get_mut(&entry.who) else { return };
+        let Some(debt) = self.clients.get_mut(entry.who) else { return };
         if let Some((_, offset)) = self.ledger.place(entry.message) {
             debt.unseen.remove(&(offset, entry.message));
         }
@@ -179,7 +181,7 @@ impl Debts {
 
     /// To join where one is, or to leave where one is not, changes nothing, and nothing is said of it.
     fn on_asked(&mut self, entry: &Entry<'_>, act: Word) {
-        let Some(debt) = self.clients.get_mut(&entry.who) else { return };
+        let Some(debt) = self.clients.get_mut(entry.who) else { return };
         let stays = self.rooms.stays((entry.who, debt.process), entry.room);
         let is_in = stays.iter().any(|stay| stay.until.is_none());
         let is_leaving = debt.asked.get(&entry.room) == Some(&"leave");
@@ -192,7 +194,7 @@ impl Debts {
     }
 
     fn on_told(&mut self, entry: &Entry<'_>, act: Word) {
-        if let Some(debt) = self.clients.get_mut(&entry.who)
+        if let Some(debt) = self.clients.get_mut(entry.who)
             && debt.asked.get(&entry.room) == Some(&act)
         {
             debt.asked.remove(&entry.room);
@@ -203,7 +205,7 @@ impl Debts {
     /// A new life is in the rooms of the plan, and has asked for nothing. An outbox is kept, and so is what it owes; what
     /// was sent in any other way is forgotten.
     fn on_started(&mut self, entry: &Entry<'_>) {
-        let Some(debt) = self.clients.get_mut(&entry.who) else { return };
+        let Some(debt) = self.clients.get_mut(entry.who) else { return };
         debt.process = entry.process;
         debt.asked.clear();
         if !debt.keeps {
@@ -214,10 +216,10 @@ impl Debts {
 
     /// What a client is entitled to has changed.
     fn look_again(&mut self, client: Host) {
-        let Some(debt) = self.clients.get_mut(&client).filter(|debt| debt.resumes) else { return };
+        let Some(debt) = self.clients.get_mut(client).filter(|debt| debt.resumes) else { return };
         debt.unseen.clear();
         for (room, offset, message) in self.ledger.iter() {
-            if !debt.seen.contains(&message) && self.rooms.owes((client, debt.process), room, offset) {
+            if !debt.seen.contains(message) && self.rooms.owes((client, debt.process), room, offset) {
                 debt.unseen.insert((offset, message));
             }
         }
@@ -230,7 +232,7 @@ impl Debts {
 
     /// Who still waits for what, one a waiter and kind of debt: what is owed first, each by name.
     pub(super) fn waits(&self, roll: &Roll) -> Vec<Wait> {
-        let owed = self.clients.iter().flat_map(|(client, debt)| debt.waits(*client, &self.ledger, roll));
+        let owed = self.clients.iter().flat_map(|(client, debt)| debt.waits(client, &self.ledger, roll));
         owed.chain(self.awaited.waits(roll)).collect()
     }
 
@@ -306,13 +308,13 @@ impl Debt {
 /// The clients that the plan leaves connected: their last connect or disconnect is no disconnect, and the world heals for
 /// them.
 pub(super) fn connected_at_the_end(plan: &Plan) -> impl Iterator<Item = &Name> {
-    plan.clients.keys().filter(|name| !left_disconnected(plan, name) && !plan.is_left_broken(name))
-}
-
-fn left_disconnected(plan: &Plan, client: &Name) -> bool {
-    plan.ops
-        .iter()
-        .filter(|op| op.who == *client && matches!(op.act, Act::Connect | Act::Disconnect))
-        .max_by_key(|op| op.at)
-        .is_some_and(|op| op.act == Act::Disconnect)
+    let mut last: BTreeMap<&Name, &Op> = BTreeMap::new();
+    for op in plan.ops.iter().filter(|op| matches!(op.act, Act::Connect | Act::Disconnect)) {
+        let last = last.entry(&op.who).or_insert(op);
+        if op.at >= last.at {
+            *last = op;
+        }
+    }
+    let is_left = move |name: &Name| last.get(name).is_some_and(|op| op.act == Act::Disconnect);
+    plan.clients.keys().filter(move |name| !is_left(name) && !plan.is_left_broken(name))
 }

@@ -6,12 +6,11 @@
 //!
 //! *Not checked, because:* a message without an id that nobody is known to have sent, because it may be another one.
 
-use std::collections::BTreeMap;
-
 use squall::store::LogOffset;
 
 use super::roll::{Entry, Message, Roll};
 use super::senders::Senders;
+use super::table::Table;
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::Plan;
@@ -19,7 +18,7 @@ use crate::plan::Plan;
 /// Looks for [`Anomaly::DuplicateCommit`].
 pub(super) struct DuplicateCommit<'r> {
     senders: Senders,
-    committed: BTreeMap<Message, (LogOffset, &'r Record)>,
+    committed: Table<Message, (LogOffset, &'r Record)>,
     examined: u64,
     allowed: u64,
     found: Option<Violation>,
@@ -27,7 +26,7 @@ pub(super) struct DuplicateCommit<'r> {
 
 impl DuplicateCommit<'_> {
     pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
-        let (senders, committed) = (Senders::new(plan, roll), BTreeMap::new());
+        let (senders, committed) = (Senders::new(plan, roll), Table::default());
         Self { senders, committed, examined: 0, allowed: 0, found: None }
     }
 }
@@ -41,10 +40,9 @@ impl<'r> Checker<'r> for DuplicateCommit<'r> {
         self.senders.observe(entry);
         let Kind::Committed { id: Some(id), offset, .. } = &entry.kind else { return };
         self.examined += 1;
-        match self.committed.get(&entry.message) {
-            None => {
-                self.committed.insert(entry.message, (*offset, entry.record));
-            }
+        let committed = self.committed.row(entry.message);
+        match committed {
+            None => *committed = Some((*offset, entry.record)),
             Some((first, _)) if first == offset => {}
             Some(_) if self.senders.repeats(entry.message) => self.allowed += 1,
             Some((first, evidence)) => {

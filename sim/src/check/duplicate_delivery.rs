@@ -14,6 +14,7 @@ use squall::store::{LogOffset, MessageId};
 
 use super::roll::{Entry, Life, Message, MessageName, Roll, Room};
 use super::senders::Senders;
+use super::table::{Lives, Table};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::Plan;
@@ -25,7 +26,7 @@ type Place = (Room, LogOffset);
 pub(super) struct DuplicateDelivery<'r> {
     senders: Senders,
     /// What each life of each client was shown: where, and the record of the first time.
-    shown: BTreeMap<Life, BTreeMap<Message, (Vec<Place>, &'r Record)>>,
+    shown: Lives<Table<Message, Shown<'r>>>,
     /// How often each event was relayed; none for volatile ones.
     relayed: BTreeMap<Message, Option<u64>>,
     heard: BTreeMap<Life, BTreeMap<Message, (u64, &'r Record)>>,
@@ -34,11 +35,25 @@ pub(super) struct DuplicateDelivery<'r> {
     found: Option<Violation>,
 }
 
+/// What was shown.
+struct Shown<'r> {
+    place: Place,
+    record: &'r Record,
+    /// Where else, as far as that is allowed.
+    elsewhere: Vec<Place>,
+}
+
+impl Shown<'_> {
+    fn is_at(&self, is_there: impl Fn(&Place) -> bool) -> bool {
+        is_there(&self.place) || self.elsewhere.iter().any(is_there)
+    }
+}
+
 impl<'r> DuplicateDelivery<'r> {
     pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         Self {
             senders: Senders::new(plan, roll),
-            shown: BTreeMap::new(),
+            shown: Lives::default(),
             relayed: BTreeMap::new(),
             heard: BTreeMap::new(),
             examined: 0,
@@ -50,17 +65,17 @@ impl<'r> DuplicateDelivery<'r> {
     fn on_delivered(&mut self, entry: &Entry<'r>, id: Option<&MessageId>, offset: LogOffset) {
         self.examined += 1;
         let place = (entry.room, offset);
-        let shown = self.shown.entry(entry.life()).or_default();
-        let Some((places, first)) = shown.get_mut(&entry.message) else {
-            shown.insert(entry.message, (vec![place], entry.record));
+        let shown = self.shown.entry(entry.life()).row(entry.message);
+        let Some(shown) = shown else {
+            *shown = Some(Shown { place, record: entry.record, elsewhere: Vec::new() });
             return;
         };
-        if self.senders.repeats(entry.message) && !places.contains(&place) {
-            places.push(place);
+        if self.senders.repeats(entry.message) && !shown.is_at(|other| *other == place) {
+            shown.elsewhere.push(place);
             self.allowed += 1;
             return;
         }
-        let first = *first;
+        let first = shown.record;
         let message = MessageName::seen(id, offset);
         self.find(entry, first, format!("{} was shown {message} twice", entry.host));
     }
@@ -102,9 +117,8 @@ impl<'r> Checker<'r> for DuplicateDelivery<'r> {
         if let Kind::Delivered { id, offset, .. } = &entry.kind {
             self.on_delivered(entry, id.as_ref(), *offset);
         } else if let Kind::Joined { since: Some(since), .. } = &entry.kind {
-            let shown = self.shown.entry(entry.life()).or_default();
             let again = |place: &Place| place.0 == entry.room && place.1 > *since;
-            shown.retain(|_, (places, _)| !places.iter().any(again));
+            self.shown.entry(entry.life()).retain(|shown| !shown.is_at(again));
         } else if let Kind::Relayed { volatile, .. } = &entry.kind {
             let relayed = self.relayed.entry(entry.message).or_insert((!volatile).then_some(0));
             *relayed = relayed.map(|times| times + 1);

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use squall::store::{LogOffset, MessageId};
 
 use super::roll::{Entry, Message, MessageName};
+use super::table::Table;
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
@@ -20,7 +21,7 @@ use crate::history::{Kind, Record};
 pub(super) struct InconsistentOffset<'r> {
     /// What each offset holds, and who said so first.
     holds: BTreeMap<LogOffset, (Message, &'r Record)>,
-    messages: BTreeMap<Message, Places<'r>>,
+    messages: Table<Message, Places<'r>>,
     examined: u64,
     found: Option<Violation>,
 }
@@ -71,7 +72,7 @@ impl<'r> InconsistentOffset<'r> {
     }
 
     fn commit(&mut self, entry: &Entry<'r>, id: Option<&MessageId>, offset: LogOffset) {
-        let places = self.messages.entry(entry.message).or_default();
+        let places = self.messages.entry(entry.message);
         places.first.get_or_insert(entry.record);
         let is_first = places.committed.is_empty();
         places.committed.insert(offset);
@@ -86,7 +87,7 @@ impl<'r> InconsistentOffset<'r> {
     /// (2) One message is where the log holds it.
     fn sees(&mut self, entry: &Entry<'r>, offset: LogOffset) {
         self.examined += 1;
-        let places = self.messages.entry(entry.message).or_default();
+        let places = self.messages.entry(entry.message);
         let is_there = if places.committed.is_empty() {
             places.early.entry(offset).or_insert(entry.record);
             places.early.len() == 1

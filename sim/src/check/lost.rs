@@ -21,7 +21,7 @@
 //! *Not checked, because:* what was on its way to a reader who left its room, because its user does not wait for it; a hole
 //! in what it was shown stays one. Whether a new life of a client shows again what an earlier life has shown: its user saw it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use squall::store::LogOffset;
@@ -32,6 +32,7 @@ use super::ledger::Ledger;
 use super::refused::Refused;
 use super::roll::{Entry, Host, Message, Roll, Room};
 use super::rooms::Rooms;
+use super::table::{Marks, Table};
 use super::view::View;
 use super::{Anomaly, Checker, Ending, Finding, Run, Violation, WITNESS_MAX, verdict};
 use crate::history::{Kind, Record};
@@ -39,15 +40,15 @@ use crate::plan::{Fault, Name, Plan, Receive};
 
 /// Looks for [`Anomaly::Lost`].
 pub(super) struct Lost<'r> {
-    clients: BTreeMap<Host, Client<'r>>,
+    clients: Table<Host, Client<'r>>,
     rooms: Rooms,
     awaited: Awaited,
     refused: Refused<'r>,
     /// What was sent, and the room it was sent to.
-    sent: BTreeMap<Message, (Room, &'r Record)>,
+    sent: Table<Message, (Room, &'r Record)>,
     ledger: Ledger,
     /// What became known of every message in the ledger.
-    known: BTreeMap<Message, Known<'r>>,
+    known: Table<Message, Known<'r>>,
     /// When the run ends if it does not settle.
     deadline: Duration,
     settle: Duration,
@@ -71,8 +72,8 @@ struct Client<'r> {
     connected_since: Option<Duration>,
     last_shown: Duration,
     /// In any life; also before anyone was entitled to it.
-    shown: BTreeSet<Message>,
-    views: BTreeMap<Room, View<'r>>,
+    shown: Marks<Message>,
+    views: Table<Room, View<'r>>,
 }
 
 /// A message that a client will never be shown.
@@ -94,8 +95,8 @@ impl<'r> Lost<'r> {
             process: 1,
             connected_since: None,
             last_shown: Duration::ZERO,
-            shown: BTreeSet::new(),
-            views: BTreeMap::new(),
+            shown: Marks::default(),
+            views: Table::default(),
         };
         let resuming = plan.clients.iter().filter(|(_, client)| client.receive == Receive::Resume);
         let ops = plan.ops.iter().map(|op| op.at.0);
@@ -105,9 +106,9 @@ impl<'r> Lost<'r> {
             rooms: Rooms::new(plan, roll),
             awaited: Awaited::new(plan, roll),
             refused: Refused::new(plan),
-            sent: BTreeMap::new(),
+            sent: Table::default(),
             ledger: Ledger::default(),
-            known: BTreeMap::new(),
+            known: Table::default(),
             deadline: ops.chain(faults).max().unwrap_or_default() + plan.settle.0,
             settle: plan.settle.0,
             patience: plan.settle.0 / 2,
@@ -120,10 +121,10 @@ impl<'r> Lost<'r> {
     /// Everything that is owed and lost, by client and room.
     pub(super) fn losses(&self, ending: &Ending) -> Vec<Loss<'r>> {
         let mut losses = Vec::new();
-        for (client, state) in &self.clients {
+        for (client, state) in self.clients.iter() {
             for view in state.views.values() {
                 let loss = |message, skipped_by, step| Loss {
-                    client: *client,
+                    client,
                     message,
                     skipped_by,
                     step,
@@ -140,7 +141,7 @@ impl<'r> Lost<'r> {
     }
 
     fn is_missed(&self, client: &Client<'_>, message: Message, ending: &Ending) -> bool {
-        let (true, Some(known)) = (client.in_scope, self.known.get(&message)) else { return false };
+        let (true, Some(known)) = (client.in_scope, self.known.get(message)) else { return false };
         match ending {
             Ending::Settled => true,
             Ending::Unsettled { .. } => client.connected_since.is_some_and(|connected| {
@@ -151,7 +152,7 @@ impl<'r> Lost<'r> {
     }
 
     fn violation(&self, loss: &Loss<'_>, more: usize, run: &Run<'_>) -> Violation {
-        let known = self.known.get(&loss.message);
+        let known = self.known.get(loss.message);
         let evidence = known.into_iter().flat_map(|known| known.evidence.iter().copied());
         let steps = evidence.chain(loss.skipped_by).map(|record| record.step);
         let because = match loss.skipped_by {
@@ -199,12 +200,12 @@ impl<'r> Checker<'r> for Lost<'r> {
         self.refused.observe(entry);
         match &entry.kind {
             Kind::Sent { .. } => {
-                self.sent.entry(entry.message).or_insert((entry.room, entry.record));
+                self.sent.row(entry.message).get_or_insert((entry.room, entry.record));
             }
             Kind::Committed { offset, .. } => self.on_entitled(entry, entry.room, *offset),
             Kind::Acknowledged { offset, .. } => {
                 // Where nobody sent it, there is nothing to lose.
-                if let Some((room, _)) = self.sent.get(&entry.message).copied() {
+                if let Some((room, _)) = self.sent.get(entry.message).copied() {
                     self.on_entitled(entry, room, *offset);
                 }
             }
@@ -255,24 +256,24 @@ impl<'r> Lost<'r> {
             self.on_more_evidence(entry);
             return;
         }
-        for (name, client) in &mut self.clients {
-            if self.rooms.owes((*name, client.process), room, offset) {
+        for (name, client) in self.clients.iter_mut() {
+            if self.rooms.owes((name, client.process), room, offset) {
                 self.examined += 1;
-                if !client.shown.contains(&message) {
-                    client.views.entry(room).or_default().entitle(entry.record, (offset, message));
+                if !client.shown.contains(message) {
+                    client.views.entry(room).entitle(entry.record, (offset, message));
                 }
             }
         }
-        let sent = self.sent.get(&message).map(|(_, sent)| *sent);
+        let sent = self.sent.get(message).map(|(_, sent)| *sent);
         let evidence = sent.into_iter().chain([entry.record]).collect();
-        self.known.insert(message, Known { evidence, since: entry.at });
+        *self.known.row(message) = Some(Known { evidence, since: entry.at });
     }
 
     /// A repeat shows nothing new: a witness has room for one record of each kind.
     fn on_more_evidence(&mut self, entry: &Entry<'r>) {
         let same =
             |other: &&Record| std::mem::discriminant(&other.kind) == std::mem::discriminant(&entry.kind);
-        if let Some(known) = self.known.get_mut(&entry.message)
+        if let Some(known) = self.known.get_mut(entry.message)
             && !known.evidence.iter().any(same)
         {
             known.evidence.push(entry.record);
@@ -280,36 +281,36 @@ impl<'r> Lost<'r> {
     }
 
     fn on_delivered(&mut self, entry: &Entry<'r>, offset: LogOffset) {
-        let Some(client) = self.clients.get_mut(&entry.who) else { return };
+        let Some(client) = self.clients.get_mut(entry.who) else { return };
         client.last_shown = entry.at;
         if let Some((entered, place)) = self.ledger.place(entry.message) {
-            client.views.entry(entered).or_default().show((place, entry.message));
+            client.views.entry(entered).show((place, entry.message));
         }
         client.shown.insert(entry.message);
-        client.views.entry(entry.room).or_default().reach(entry.record, offset);
+        client.views.entry(entry.room).reach(entry.record, offset);
     }
 
     fn on_connection(&mut self, entry: &Entry<'r>, since: Option<Duration>) {
-        if let Some(client) = self.clients.get_mut(&entry.who) {
+        if let Some(client) = self.clients.get_mut(entry.who) {
             client.connected_since = since;
         }
     }
 
     /// Who joins a room so is shown it from an earlier offset on.
     fn on_joined_again(&mut self, entry: &Entry<'r>) {
-        if let Some(client) = self.clients.get_mut(&entry.who) {
-            client.views.entry(entry.room).or_default().rewind();
+        if let Some(client) = self.clients.get_mut(entry.who) {
+            client.views.entry(entry.room).rewind();
         }
         self.look_again(entry);
     }
 
     /// What a client is entitled to has changed.
     fn look_again(&mut self, entry: &Entry<'r>) {
-        let Some(client) = self.clients.get_mut(&entry.who) else { return };
+        let Some(client) = self.clients.get_mut(entry.who) else { return };
         client.process = entry.process;
         for (room, offset, message) in self.ledger.iter() {
-            let view = client.views.entry(room).or_default();
-            let is = |entitled: bool| entitled && !client.shown.contains(&message);
+            let view = client.views.entry(room);
+            let is = |entitled: bool| entitled && !client.shown.contains(message);
             if is(self.rooms.owes(entry.life(), room, offset)) {
                 view.entitle(entry.record, (offset, message));
             } else if is(self.rooms.entitles(entry.life(), room, offset)) {

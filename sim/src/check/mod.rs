@@ -39,6 +39,7 @@
 //! | `senders` | whose messages may be repeated |
 //! | `roll` | numbers in place of the names of processes, rooms and messages |
 //! | `naming` | which message it is that has no id |
+//! | `table`, `ordered` | maps and sets of what has a number, and sets that are nearly queues |
 
 mod ack_without_commit;
 mod awaited;
@@ -62,6 +63,7 @@ mod lost;
 mod naming;
 mod no_progress;
 mod nonmonotonic_offset;
+mod ordered;
 mod oversized;
 mod owed;
 mod phantom;
@@ -78,6 +80,7 @@ mod senders;
 mod sessions;
 mod skip;
 mod strays;
+mod table;
 mod total_order;
 mod unrecovered;
 mod vacuous;

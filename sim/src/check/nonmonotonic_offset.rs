@@ -6,18 +6,20 @@
 //! *Not checked, because:* what is shown again, because that is a duplicate; steps back from one connection to the next,
 //! because those are `total_order`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use squall::store::LogOffset;
 
-use super::roll::{Entry, Life, Room};
+use super::ordered::Ordered;
+use super::roll::{Entry, Room};
+use super::table::{Lives, Table};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
 /// Looks for [`Anomaly::NonmonotonicOffset`].
 #[derive(Default)]
 pub(super) struct NonmonotonicOffset<'r> {
-    lives: BTreeMap<Life, BTreeMap<Room, View<'r>>>,
+    lives: Lives<Table<Room, View<'r>>>,
     examined: u64,
     found: Option<Violation>,
 }
@@ -25,7 +27,7 @@ pub(super) struct NonmonotonicOffset<'r> {
 /// What one life of a client was shown of a room.
 #[derive(Default)]
 struct View<'r> {
-    seen: BTreeSet<LogOffset>,
+    seen: Ordered<LogOffset>,
     /// The highest that each connection has brought.
     highest: BTreeMap<u32, (LogOffset, &'r Record)>,
 }
@@ -38,12 +40,12 @@ impl<'r> Checker<'r> for NonmonotonicOffset<'r> {
     fn observe(&mut self, entry: &Entry<'r>) {
         if let Kind::Delivered { offset, .. } = &entry.kind {
             self.examined += 1;
-            let view = self.lives.entry(entry.life()).or_default().entry(entry.room).or_default();
+            let view = self.lives.entry(entry.life()).entry(entry.room);
             if let Some(back) = view.sees(entry.record, *offset) {
                 self.found.get_or_insert(back);
             }
         } else if let Kind::Joined { since: Some(_), .. } = &entry.kind {
-            self.lives.entry(entry.life()).or_default().remove(&entry.room);
+            self.lives.entry(entry.life()).remove(entry.room);
         }
     }
 

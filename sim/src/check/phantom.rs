@@ -11,13 +11,14 @@
 use std::collections::BTreeSet;
 
 use super::roll::{Entry, Message};
+use super::table::Marks;
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
 /// Looks for [`Anomaly::Phantom`].
 #[derive(Default)]
 pub(super) struct Phantom<'r> {
-    sent: BTreeSet<Message>,
+    sent: Marks<Message>,
     /// Hashes of what was said.
     said: BTreeSet<u64>,
     /// Sightings whose message had not been sent yet.
@@ -72,7 +73,7 @@ impl<'r> Checker<'r> for Phantom<'r> {
 impl Phantom<'_> {
     fn is_true(&self, claim: Claim) -> bool {
         match claim {
-            Claim::Sent(message) => self.sent.contains(&message),
+            Claim::Sent(message) => self.sent.contains(message),
             Claim::Said(content) => self.said.contains(&content),
         }
     }

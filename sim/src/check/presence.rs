@@ -4,16 +4,15 @@
 //! connected belongs to the connection that it gets next; an attempt that failed in between is taken for that one. But one
 //! that its user has ended may still be carrying what was sent: until the next one is there, either may be meant.
 
-use std::collections::BTreeMap;
-
 use super::roll::{Entry, Host, Roll};
+use super::table::Table;
 use crate::history::Kind;
 use crate::plan::Plan;
 
 /// Every client's connections.
 #[derive(Debug, Clone)]
 pub(super) struct Presences {
-    clients: BTreeMap<Host, Presence>,
+    clients: Table<Host, Presence>,
 }
 
 /// A client's connections.
@@ -55,14 +54,14 @@ impl Presences {
     }
 
     pub(super) fn of(&self, client: Host) -> Option<&Presence> {
-        self.clients.get(&client)
+        self.clients.get(client)
     }
 
     /// Takes the next record.
     pub(super) fn observe(&mut self, entry: &Entry<'_>) {
         if let Kind::Touched { .. } = &entry.kind {
             for client in &entry.named {
-                if let Some(presence) = self.clients.get_mut(client) {
+                if let Some(presence) = self.clients.get_mut(*client) {
                     let touched =
                         if presence.connected { &mut presence.touched } else { &mut presence.touched_next };
                     touched.get_or_insert(entry.step);
@@ -73,7 +72,7 @@ impl Presences {
         | Kind::Disconnected { .. }
         | Kind::Exited { .. }
         | Kind::Did { .. } = &entry.kind
-            && let Some(presence) = self.clients.get_mut(&entry.who)
+            && let Some(presence) = self.clients.get_mut(entry.who)
         {
             presence.change(entry);
         }

@@ -10,6 +10,7 @@ use std::ops::Deref;
 
 use squall::store::{LogOffset, MessageId};
 
+use super::table::Number;
 use crate::history::{Kind, Record};
 use crate::plan::{Name, Plan};
 
@@ -31,6 +32,22 @@ impl Message {
     /// After all others; and what a record is about that is about none.
     pub(super) const LAST: Self = Self(usize::MAX);
 }
+
+macro_rules! number {
+    ($($kind:ident)*) => {
+        $(impl Number for $kind {
+            fn place(self) -> usize {
+                self.0
+            }
+
+            fn at(place: usize) -> Self {
+                Self(place)
+            }
+        })*
+    };
+}
+
+number!(Host Room Message);
 
 /// A life of a process.
 pub(super) type Life = (Host, u32);
@@ -69,6 +86,8 @@ pub(super) struct Roll {
 struct Numbers<T> {
     numbers: BTreeMap<T, usize>,
     names: Vec<T>,
+    /// The number that was asked for last: the records of a message come together.
+    last: usize,
 }
 
 impl Roll {
@@ -227,19 +246,21 @@ impl fmt::Display for MessageName {
 
 impl<T> Default for Numbers<T> {
     fn default() -> Self {
-        Self { numbers: BTreeMap::new(), names: Vec::new() }
+        Self { numbers: BTreeMap::new(), names: Vec::new(), last: 0 }
     }
 }
 
 impl<T: Clone + Ord> Numbers<T> {
     /// The number of a name, which is given the next one where it has none.
     fn number(&mut self, name: &T) -> usize {
-        if let Some(number) = self.numbers.get(name) {
-            return *number;
+        if self.name(self.last) != Some(name) {
+            self.last = self.numbers.get(name).copied().unwrap_or_else(|| self.names.len());
+            if self.last == self.names.len() {
+                self.numbers.insert(name.clone(), self.last);
+                self.names.push(name.clone());
+            }
         }
-        self.numbers.insert(name.clone(), self.names.len());
-        self.names.push(name.clone());
-        self.names.len() - 1
+        self.last
     }
 
     fn name(&self, number: usize) -> Option<&T> {

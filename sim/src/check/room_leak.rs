@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::roll::{Entry, Message, Roll, Room};
 use super::strays::{Strays, Why};
+use super::table::Table;
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::{Name, Plan};
@@ -18,7 +19,7 @@ use crate::plan::{Name, Plan};
 /// Looks for [`Anomaly::RoomLeak`].
 pub(super) struct RoomLeak<'r> {
     strays: Strays<'r>,
-    sent: BTreeMap<Message, (Room, &'r Record)>,
+    sent: Table<Message, (Room, &'r Record)>,
     /// Sightings whose message had not been sent yet.
     early: BTreeMap<Message, Vec<(Room, &'r Record)>>,
     /// Who was to hear an event or must not.
@@ -31,7 +32,7 @@ impl<'r> RoomLeak<'r> {
     pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         Self {
             strays: Strays::new(plan, roll),
-            sent: BTreeMap::new(),
+            sent: Table::default(),
             early: BTreeMap::new(),
             concerned: BTreeMap::new(),
             examined: 0,
@@ -41,7 +42,7 @@ impl<'r> RoomLeak<'r> {
 
     /// A message is in the room to which it was sent.
     fn on_sighting(&mut self, message: Message, room: Room, record: &'r Record) {
-        let Some((sent, evidence)) = self.sent.get(&message).copied() else {
+        let Some((sent, evidence)) = self.sent.get(message).copied() else {
             self.early.entry(message).or_default().push((room, record));
             return;
         };
@@ -95,7 +96,7 @@ impl<'r> Checker<'r> for RoomLeak<'r> {
         self.strays.observe(entry);
         let message = entry.message;
         if let Kind::Sent { .. } = &entry.kind {
-            self.sent.entry(message).or_insert((entry.room, entry.record));
+            self.sent.row(message).get_or_insert((entry.room, entry.record));
             for (room, early) in self.early.remove(&message).unwrap_or_default() {
                 self.on_sighting(message, room, early);
             }

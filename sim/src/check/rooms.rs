@@ -5,22 +5,21 @@
 //! later is forgotten with the life. Disconnecting is not leaving. Who leaves does not wait for what is on its way: it may
 //! still come, but nobody owes it.
 
-use std::collections::BTreeMap;
-
 use squall::store::LogOffset;
 
 use super::roll::{Entry, Host, Life, Roll, Room};
+use super::table::{Lives, Table};
 use crate::history::Kind;
 use crate::plan::Plan;
 
-type Stays = BTreeMap<Room, Vec<Stay>>;
+type Stays = Table<Room, Vec<Stay>>;
 
 /// The stays of every client, as far as records tell.
 #[derive(Debug, Clone)]
 pub(super) struct Rooms {
-    initial: BTreeMap<Host, Stays>,
+    initial: Table<Host, Stays>,
     /// Of the lives in which someone joined or left.
-    changed: BTreeMap<Life, Stays>,
+    changed: Lives<Stays>,
 }
 
 /// One stay of one life of a client in one room.
@@ -47,25 +46,25 @@ impl Rooms {
     /// As the plan has it.
     pub(super) fn new(plan: &Plan, roll: &mut Roll) -> Self {
         let from_the_start = || vec![Stay { after: LogOffset::START, until: None, joined: None, left: None }];
-        let mut initial: BTreeMap<Host, Stays> = BTreeMap::new();
+        let mut initial: Table<Host, Stays> = Table::default();
         for (name, client) in &plan.clients {
             let stays = client.rooms.iter().map(|room| (roll.room(room), from_the_start())).collect();
-            initial.insert(roll.host(name), stays);
+            *initial.row(roll.host(name)) = Some(stays);
         }
-        Self { initial, changed: BTreeMap::new() }
+        Self { initial, changed: Lives::default() }
     }
 
     /// Takes the next record.
     pub(super) fn observe(&mut self, entry: &Entry<'_>) {
         if let Kind::Joined { offset, since, .. } = &entry.kind {
-            let stays = self.of(entry.life()).entry(entry.room).or_default();
+            let stays = self.of(entry.life()).entry(entry.room);
             let after = since.unwrap_or(*offset);
             // To be told again where one is already, as after a reconnection, takes nothing away.
             if !stays.iter().any(|stay| stay.until.is_none() && stay.after <= after) {
                 stays.push(Stay { after, until: None, joined: Some(entry.step), left: None });
             }
         } else if let Kind::Left { offset, .. } = &entry.kind {
-            let stays = self.of(entry.life()).entry(entry.room).or_default();
+            let stays = self.of(entry.life()).entry(entry.room);
             for stay in stays.iter_mut().filter(|stay| stay.until.is_none()) {
                 (stay.until, stay.left) = (Some(*offset), Some(entry.step));
             }
@@ -73,14 +72,14 @@ impl Rooms {
     }
 
     fn of(&mut self, life: Life) -> &mut Stays {
-        let initial = self.initial.get(&life.0);
-        self.changed.entry(life).or_insert_with(|| initial.cloned().unwrap_or_default())
+        let initial = self.initial.get(life.0);
+        self.changed.entry_or(life, || initial.cloned().unwrap_or_default())
     }
 
     /// The stays of one life in one room, the first first.
     pub(super) fn stays(&self, life: Life, room: Room) -> &[Stay] {
-        let changed = self.changed.get(&life);
-        let stays = changed.or_else(|| self.initial.get(&life.0)).and_then(|stays| stays.get(&room));
+        let changed = self.changed.get(life);
+        let stays = changed.or_else(|| self.initial.get(life.0)).and_then(|stays| stays.get(room));
         stays.map_or(&[], Vec::as_slice)
     }
 

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use squall::store::MessageId;
 
-use super::roll::{self, Entry, Host, Message, Roll, Room};
+use super::roll::{Entry, Host, Message, Roll, Room};
+use super::table::{Lives, Table};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 use crate::plan::{Plan, Send};
@@ -24,11 +25,11 @@ type Place = (u32, u64);
 pub(super) struct SenderReorder<'r> {
     /// Whose messages outlive them.
     keepers: BTreeSet<Host>,
-    sent: BTreeMap<Message, Sent<'r>>,
+    sent: Table<Message, Sent<'r>>,
     /// Of senders that keep none: what is not acknowledged yet.
     open: BTreeMap<Host, BTreeSet<Message>>,
     given_up: BTreeSet<Message>,
-    lives: BTreeMap<roll::Life, Life<'r>>,
+    lives: Lives<Life<'r>>,
     examined: u64,
     found: Option<Violation>,
 }
@@ -45,9 +46,9 @@ struct Sent<'r> {
 #[derive(Default)]
 struct Life<'r> {
     /// In which room.
-    shown: BTreeMap<Message, Room>,
+    shown: Table<Message, Room>,
     /// The latest of each sender in each room.
-    latest: BTreeMap<(Room, Host), (Place, &'r MessageId, &'r Record)>,
+    latest: Table<Room, Table<Host, (Place, &'r MessageId, &'r Record)>>,
 }
 
 impl<'r> Checker<'r> for SenderReorder<'r> {
@@ -58,7 +59,7 @@ impl<'r> Checker<'r> for SenderReorder<'r> {
     fn observe(&mut self, entry: &Entry<'r>) {
         if let Kind::Sent { n, .. } = &entry.kind {
             let sent = Sent { sender: entry.who, record: entry.record, place: (entry.process, *n) };
-            self.sent.entry(entry.message).or_insert(sent);
+            self.sent.row(entry.message).get_or_insert(sent);
             if !self.keepers.contains(&entry.who) {
                 self.open.entry(entry.who).or_default().insert(entry.message);
             }
@@ -73,9 +74,9 @@ impl<'r> Checker<'r> for SenderReorder<'r> {
         } else if let Kind::Delivered { id: Some(id), .. } = &entry.record.kind {
             self.on_delivered(entry, id);
         } else if let Kind::Joined { since: Some(_), .. } = &entry.kind {
-            let life = self.lives.entry(entry.life()).or_default();
-            life.shown.retain(|_, shown_in| *shown_in != entry.room);
-            life.latest.retain(|(shown_in, _), _| *shown_in != entry.room);
+            let life = self.lives.entry(entry.life());
+            life.shown.retain(|shown_in| *shown_in != entry.room);
+            life.latest.remove(entry.room);
         }
     }
 
@@ -89,10 +90,10 @@ impl<'r> SenderReorder<'r> {
         let keepers = plan.clients.iter().filter(|(_, client)| client.send == Send::Outbox);
         Self {
             keepers: keepers.map(|(name, _)| roll.host(name)).collect(),
-            sent: BTreeMap::new(),
+            sent: Table::default(),
             open: BTreeMap::new(),
             given_up: BTreeSet::new(),
-            lives: BTreeMap::new(),
+            lives: Lives::default(),
             examined: 0,
             found: None,
         }
@@ -102,17 +103,18 @@ impl<'r> SenderReorder<'r> {
         if self.given_up.contains(&entry.message) {
             return;
         }
-        let Some(Sent { sender, record: sent, place }) = self.sent.get(&entry.message).copied() else {
+        let Some(Sent { sender, record: sent, place }) = self.sent.get(entry.message).copied() else {
             return;
         };
-        let life = self.lives.entry(entry.life()).or_default();
-        if life.shown.contains_key(&entry.message) {
+        let life = self.lives.entry(entry.life());
+        let shown = life.shown.row(entry.message);
+        if shown.is_some() {
             return;
         }
-        life.shown.insert(entry.message, entry.room);
+        *shown = Some(entry.room);
         self.examined += 1;
-        let key = (entry.room, sender);
-        if let Some((latest, before, evidence)) = life.latest.get(&key)
+        let latest = life.latest.entry(entry.room).row(sender);
+        if let Some((latest, before, evidence)) = latest
             && *latest >= place
         {
             self.found.get_or_insert_with(|| Violation {
@@ -126,7 +128,7 @@ impl<'r> SenderReorder<'r> {
             });
             return;
         }
-        life.latest.insert(key, (place, id, entry.record));
+        *latest = Some((place, id, entry.record));
     }
 }
 

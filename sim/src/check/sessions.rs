@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::roll::{Entry, Host, Roll};
+use super::table::Table;
 use crate::history::Kind;
 use crate::plan::{Name, Plan, SERVER};
 
@@ -21,7 +22,7 @@ pub(super) type SessionId = (u32, u32);
 #[derive(Debug, Clone)]
 pub(super) struct Sessions {
     open: BTreeMap<SessionId, Session>,
-    clients: BTreeMap<Host, Client>,
+    clients: Table<Host, Client>,
 }
 
 /// What there is of a client whatever its sessions.
@@ -71,7 +72,7 @@ impl Sessions {
                 return self.on_server_ended(entry);
             }
             self.excuse(entry.who);
-            self.clients.entry(entry.who).or_default().ended = entry.at;
+            self.clients.entry(entry.who).ended = entry.at;
         }
         None
     }
@@ -79,12 +80,12 @@ impl Sessions {
     fn on_connected(&mut self, entry: &Entry<'_>, who: Host, client: &Name) {
         // What was recorded at the same time may have come after it.
         let touched = |state: &Client| state.touched.is_some_and(|touched| touched >= state.ended);
-        let excused = self.clients.get(&who).is_some_and(|state| state.leaving || touched(state));
+        let excused = self.clients.get(who).is_some_and(|state| state.leaving || touched(state));
         self.open.insert((entry.process, entry.session), Session { who, client: client.clone(), excused });
     }
 
     fn on_user(&mut self, client: Host, leaves: bool) {
-        self.clients.entry(client).or_default().leaving = leaves;
+        self.clients.entry(client).leaving = leaves;
         if leaves {
             self.excuse(client);
         }
@@ -106,7 +107,7 @@ impl Sessions {
     }
 
     fn on_touched(&mut self, client: Host, at: Duration) {
-        if let Some(state) = self.clients.get_mut(&client) {
+        if let Some(state) = self.clients.get_mut(client) {
             state.touched = Some(at);
             self.excuse(client);
         }

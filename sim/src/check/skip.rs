@@ -6,13 +6,12 @@
 //! *Not checked, because:* the other holes, because they have other names: what no life was ever shown is *lost*; what is
 //! shown late is out of order.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use squall::store::LogOffset;
 
 use super::ledger::Ledger;
-use super::roll::{Entry, Host, Life, Message, Roll, Room};
+use super::roll::{Entry, Host, Message, Roll, Room};
 use super::rooms::Rooms;
+use super::table::{Lives, Marks, Table};
 use super::view::View;
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::Kind;
@@ -21,13 +20,18 @@ use crate::plan::{Plan, Receive};
 /// Looks for [`Anomaly::Skip`].
 pub(super) struct Skip<'r> {
     /// The life that each client lives now.
-    lives: BTreeMap<Host, u32>,
+    lives: Table<Host, u32>,
     rooms: Rooms,
     ledger: Ledger,
-    views: BTreeMap<Life, BTreeMap<Room, View<'r>>>,
-    /// What each life was shown.
-    shown: BTreeMap<Life, BTreeSet<Message>>,
+    readers: Lives<Reader<'r>>,
     examined: u64,
+}
+
+/// One life of a client.
+#[derive(Default)]
+struct Reader<'r> {
+    views: Table<Room, View<'r>>,
+    shown: Marks<Message>,
 }
 
 impl<'r> Skip<'r> {
@@ -37,8 +41,7 @@ impl<'r> Skip<'r> {
             lives: resuming.map(|(name, _)| (roll.host(name), 1)).collect(),
             rooms: Rooms::new(plan, roll),
             ledger: Ledger::default(),
-            views: BTreeMap::new(),
-            shown: BTreeMap::new(),
+            readers: Lives::default(),
             examined: 0,
         }
     }
@@ -48,41 +51,42 @@ impl<'r> Skip<'r> {
         if !self.ledger.enter(message, room, offset) {
             return;
         }
-        for (client, process) in &self.lives {
-            let life = (*client, *process);
-            let is_shown = self.shown.get(&life).is_some_and(|shown| shown.contains(&message));
-            if !is_shown && self.rooms.owes(life, room, offset) {
-                let view = self.views.entry(life).or_default().entry(room).or_default();
-                view.entitle(entry.record, (offset, message));
+        for (client, process) in self.lives.iter() {
+            let life = (client, *process);
+            if self.rooms.owes(life, room, offset) {
+                let reader = self.readers.entry(life);
+                if !reader.shown.contains(message) {
+                    reader.views.entry(room).entitle(entry.record, (offset, message));
+                }
             }
         }
     }
 
     fn on_delivered(&mut self, entry: &Entry<'r>, offset: LogOffset) {
-        if self.lives.get(&entry.who) != Some(&entry.process) {
+        if self.lives.get(entry.who) != Some(&entry.process) {
             return;
         }
         self.examined += 1;
-        let views = self.views.entry(entry.life()).or_default();
+        let reader = self.readers.entry(entry.life());
         if let Some((entered, place)) = self.ledger.place(entry.message) {
-            views.entry(entered).or_default().show((place, entry.message));
+            reader.views.entry(entered).show((place, entry.message));
         }
-        views.entry(entry.room).or_default().reach(entry.record, offset);
-        self.shown.entry(entry.life()).or_default().insert(entry.message);
+        reader.views.entry(entry.room).reach(entry.record, offset);
+        reader.shown.insert(entry.message);
     }
 
     /// What a client is entitled to has changed.
     fn look_again(&mut self, entry: &Entry<'r>) {
-        let Some(process) = self.lives.get_mut(&entry.who) else { return };
+        let Some(process) = self.lives.get_mut(entry.who) else { return };
         *process = entry.process;
         let life = entry.life();
-        let (views, shown) = (self.views.entry(life).or_default(), self.shown.get(&life));
+        let Reader { views, shown } = self.readers.entry(life);
         if let Kind::Joined { since: Some(_), .. } = &entry.kind {
-            views.entry(entry.room).or_default().rewind();
+            views.entry(entry.room).rewind();
         }
         for (room, offset, message) in self.ledger.iter() {
-            let view = views.entry(room).or_default();
-            let is_shown = shown.is_some_and(|shown| shown.contains(&message));
+            let view = views.entry(room);
+            let is_shown = shown.contains(message);
             let place = (offset, message);
             if !is_shown && self.rooms.owes(life, room, offset) {
                 view.entitle(entry.record, place);
@@ -113,10 +117,11 @@ impl<'r> Checker<'r> for Skip<'r> {
 
     fn finish(self: Box<Self>, run: &Run<'r>) -> Finding {
         let by_another = |client: Host, message: &Message| {
-            self.shown.iter().any(|((name, _), shown)| *name == client && shown.contains(message))
+            self.readers.of(client).any(|reader| reader.shown.contains(*message))
         };
-        let skipped = self.views.iter().flat_map(|((client, _), views)| {
-            views.values().flat_map(move |view| view.skipped.iter()).map(move |skipped| (*client, skipped))
+        let skipped = self.readers.iter().flat_map(|(client, reader)| {
+            let skipped = reader.views.values().flat_map(|view| view.skipped.iter());
+            skipped.map(move |skipped| (client, skipped))
         });
         let first = skipped
             .filter(|(client, ((_, message), _))| by_another(*client, message))

@@ -9,11 +9,13 @@
 //! acknowledgement names, because its sender has not seen a message there; a client's step back within one connection,
 //! because that is `nonmonotonic_offset`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use squall::store::LogOffset;
 
-use super::roll::{Entry, Life, Room};
+use super::ordered::Ordered;
+use super::roll::{Entry, Room};
+use super::table::{Lives, Table};
 use super::{Anomaly, Checker, Finding, Run, Violation, verdict};
 use crate::history::{Kind, Record};
 
@@ -21,23 +23,17 @@ use crate::history::{Kind, Record};
 #[derive(Default)]
 pub(super) struct TotalOrder<'r> {
     committed: BTreeMap<LogOffset, &'r Record>,
-    views: BTreeMap<(Observer, Room), View<'r>>,
+    /// Outlives the server's process.
+    log: Table<Room, View<'r>>,
+    clients: Lives<Table<Room, View<'r>>>,
     examined: u64,
     found: Option<Violation>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Observer {
-    /// Outlives the server's process.
-    Log,
-    /// One life of a client.
-    Client(Life),
 }
 
 /// What one observer has seen of one room.
 #[derive(Default)]
 struct View<'r> {
-    seen: BTreeSet<LogOffset>,
+    seen: Ordered<LogOffset>,
     highest: Option<&'r Record>,
     /// The highest that each connection has brought.
     connections: BTreeMap<u32, LogOffset>,
@@ -49,14 +45,18 @@ impl<'r> Checker<'r> for TotalOrder<'r> {
     }
 
     fn observe(&mut self, entry: &Entry<'r>) {
-        let client = Observer::Client(entry.life());
         if let Kind::Committed { offset, .. } = &entry.kind {
-            self.sees(entry, Observer::Log, *offset);
+            self.examined += 1;
+            let before = self.log.entry(entry.room).sees(entry.record, *offset, false);
+            self.find(entry.record, before);
             self.committed.entry(*offset).or_insert(entry.record);
         } else if let Kind::Delivered { offset, .. } = &entry.kind {
-            self.sees(entry, client, *offset);
+            self.examined += 1;
+            let view = self.clients.entry(entry.life()).entry(entry.room);
+            let before = view.sees(entry.record, *offset, true);
+            self.find(entry.record, before);
         } else if let Kind::Joined { since: Some(_), .. } = &entry.kind {
-            self.views.remove(&(client, entry.room));
+            self.clients.entry(entry.life()).remove(entry.room);
         }
     }
 
@@ -65,30 +65,33 @@ impl<'r> Checker<'r> for TotalOrder<'r> {
     }
 }
 
-impl<'r> TotalOrder<'r> {
-    /// New offsets rise.
-    fn sees(&mut self, entry: &Entry<'r>, observer: Observer, offset: LogOffset) {
-        self.examined += 1;
-        let within_a_connection = observer != Observer::Log;
-        let view = self.views.entry((observer, entry.room)).or_default();
-        if !view.seen.insert(offset) {
-            return;
+impl<'r> View<'r> {
+    /// New offsets rise: if this one does not, what was seen before it and is higher. Of a step back within a connection,
+    /// where those count, nothing is said.
+    fn sees(
+        &mut self,
+        record: &'r Record,
+        offset: LogOffset,
+        within_connections: bool,
+    ) -> Option<&'r Record> {
+        if !self.seen.insert(offset) {
+            return None;
         }
-        let on_this = view.connections.entry(entry.session).or_insert(offset);
-        let is_step_back = within_a_connection && *on_this > offset;
+        let on_this = self.connections.entry(record.session).or_insert(offset);
+        let is_step_back = within_connections && *on_this > offset;
         *on_this = offset.max(*on_this);
         // The set has the new offset, so its last is no smaller, and `highest` is of the last one before.
-        if view.seen.last() == Some(&offset) {
-            view.highest = Some(entry.record);
-        } else if let Some(highest) = view.highest.filter(|_| !is_step_back) {
-            self.find(entry.record, highest);
+        if self.seen.last() == Some(&offset) {
+            self.highest = Some(record);
+            return None;
         }
+        self.highest.filter(|_| !is_step_back)
     }
+}
 
-    fn find(&mut self, record: &'r Record, highest: &'r Record) {
-        if self.found.is_some() {
-            return;
-        }
+impl<'r> TotalOrder<'r> {
+    fn find(&mut self, record: &'r Record, highest: Option<&'r Record>) {
+        let Some(highest) = highest.filter(|_| self.found.is_none()) else { return };
         let commits = [highest, record].into_iter().filter_map(|seen| self.commit_of(seen));
         let mut witness: Vec<Record> = commits.chain([highest, record]).cloned().collect();
         witness.sort_by_key(|record| record.step);

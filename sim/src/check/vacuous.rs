@@ -27,12 +27,12 @@ type Happened = fn(&Kind) -> bool;
 
 impl VacuousRun {
     pub(super) fn new(plan: &Plan) -> Self {
-        // Who has no op about it connects by itself.
-        let connects = |client: &Name| {
-            let mut acts = plan.ops.iter().filter(|op| op.who == *client).map(|op| &op.act).peekable();
-            let is_told = acts.clone().any(|act| matches!(act, Act::Connect | Act::Disconnect));
-            !is_told || acts.any(|act| *act == Act::Connect)
+        let told = |is: fn(&Act) -> bool| -> BTreeSet<&Name> {
+            plan.ops.iter().filter(|op| is(&op.act)).map(|op| &op.who).collect()
         };
+        let (to_connect, to_leave) = (told(|act| *act == Act::Connect), told(|act| *act == Act::Disconnect));
+        // Who has no op about it connects by itself.
+        let connects = |client: &Name| to_connect.contains(client) || !to_leave.contains(client);
         let unconnected: BTreeSet<Name> = plan
             .clients
             .keys()

@@ -1,9 +1,10 @@
 //! What a reader has of a room: what it waits for, and what its cursor has passed over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use squall::store::LogOffset;
 
+use super::ordered::Ordered;
 use super::roll::Message;
 use crate::history::Record;
 
@@ -15,7 +16,7 @@ pub(super) type Place = (LogOffset, Message);
 pub(super) struct View<'r> {
     highest: Option<(LogOffset, &'r Record)>,
     /// Not shown, and nothing after it either.
-    pub(super) waiting: BTreeSet<Place>,
+    pub(super) waiting: Ordered<Place>,
     /// Not shown though a later one was: since which step, and the record that shows the later one.
     pub(super) skipped: BTreeMap<Place, (u64, &'r Record)>,
 }
@@ -52,8 +53,7 @@ impl<'r> View<'r> {
             return;
         }
         self.highest = Some((offset, record));
-        while let Some(place) = self.waiting.first().copied().filter(|(waiting, _)| *waiting < offset) {
-            self.waiting.remove(&place);
+        while let Some(place) = self.waiting.pop_first_if(|(waiting, _)| *waiting < offset) {
             self.skipped.insert(place, (record.step, record));
         }
     }
