@@ -94,7 +94,7 @@ fn push(wire: &mut String, value: &impl std::fmt::Display) {
 /// Turns the messages of one connection into packets.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    incomplete: Option<Incomplete>,
+    incomplete: Option<Box<Incomplete>>,
 }
 
 /// A packet whose attachments have not all arrived.
@@ -118,7 +118,7 @@ impl Decoder {
             }
             (Message::Binary(bytes), Some(mut incomplete)) => {
                 incomplete.attachments.push(bytes);
-                Ok(self.proceed(incomplete))
+                Ok(self.proceed(*incomplete))
             }
             (Message::Text(_), Some(_)) => Err(PacketError::MissingAttachment),
             (Message::Binary(_), None) => Err(PacketError::StrayBinary),
@@ -127,7 +127,7 @@ impl Decoder {
 
     fn proceed(&mut self, mut incomplete: Incomplete) -> Option<Packet> {
         if incomplete.attachments.len() < incomplete.announced {
-            self.incomplete = Some(incomplete);
+            self.incomplete = Some(Box::new(incomplete));
             return None;
         }
         if let Kind::Event { args, .. } | Kind::Ack { args, .. } = &mut incomplete.packet.kind {

@@ -28,7 +28,7 @@ pub(super) struct Text {
     json: Vec<u8>,
     count: usize,
     /// What it says, once someone has asked.
-    values: OnceLock<Vec<Value>>,
+    values: OnceLock<Box<[Value]>>,
 }
 
 impl List {
@@ -93,12 +93,12 @@ impl Text {
         attach(value, &mut Serializer::new(&mut self.json), attachments)
     }
 
-    fn read(&self) -> Vec<Value> {
+    fn read(&self) -> Box<[Value]> {
         let array = [b"[", self.json.as_slice(), b"]"].concat();
         let mut reader = Deserializer::from_slice(&array);
         // What was deep when it was written is as deep when it is read.
         reader.disable_recursion_limit();
-        Vec::deserialize(&mut reader).expect("what was written is JSON")
+        Deserialize::deserialize(&mut reader).expect("what was written is JSON")
     }
 }
 
