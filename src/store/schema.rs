@@ -64,14 +64,11 @@ fn try_prepare(connection: &mut Connection, schema: &Schema) -> Result<(), Refus
     set_durability(connection)?;
     // Exclusive even where there is nothing to migrate: from here on, no other process can open the file.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    let known = known_version(schema);
-    if found < known {
-        for (_, migration) in (0..).zip(schema.migrations).filter(|(from, _)| *from >= found) {
-            transaction.execute_batch(migration)?;
-        }
-        transaction.pragma_update(None, "application_id", schema.application_id)?;
-        transaction.pragma_update(None, "user_version", known)?;
+    for (_, migration) in (0..).zip(schema.migrations).filter(|(from, _)| *from >= found) {
+        transaction.execute_batch(migration)?;
     }
+    transaction.pragma_update(None, "application_id", schema.application_id)?;
+    transaction.pragma_update(None, "user_version", known_version(schema))?;
     transaction.commit()?;
     Ok(())
 }
