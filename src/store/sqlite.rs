@@ -56,6 +56,10 @@ impl SqliteLog {
 
 impl MessageLog for SqliteLog {
     fn append(&mut self, batch: &[Draft]) -> Result<Vec<Appended>, StoreError> {
+        // One message is one statement, and that is a transaction of its own.
+        if let [draft] = batch {
+            return Ok(vec![append_one(&self.connection, draft)?]);
+        }
         let transaction = Transaction::begin(&mut self.connection)?;
         let appended = batch
             .iter()
