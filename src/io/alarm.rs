@@ -2,16 +2,19 @@
 
 use std::future;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use crate::engine::Time;
 
 use super::env::{BoxFuture, Clock};
+use super::readiness::Readiness;
 
 /// A timer that is set again and again.
 pub(super) struct Alarm {
     clock: Arc<dyn Clock>,
     until: Option<Time>,
-    sleep: Option<BoxFuture<()>>,
+    /// The timer, once someone waits for it.
+    sleep: Option<(BoxFuture<()>, Readiness)>,
 }
 
 impl Alarm {
@@ -30,10 +33,18 @@ impl Alarm {
 
     /// Ends when the moment has come; never while the alarm is off. May be dropped and asked again.
     pub(super) async fn expired(&mut self) {
-        let Some(until) = self.until else { return future::pending().await };
-        self.sleep.get_or_insert_with(|| self.clock.sleep_until(until)).await;
+        future::poll_fn(|context| self.poll_expired(context)).await;
+    }
+
+    /// Ready when the moment has come; never while the alarm is off.
+    pub(super) fn poll_expired(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = self.until else { return Poll::Pending };
+        let (sleep, readiness) =
+            self.sleep.get_or_insert_with(|| (self.clock.sleep_until(until), Readiness::new()));
+        ready!(readiness.poll(context, |context| sleep.as_mut().poll(context)));
         // Rings once: whoever set it must say when it rings next.
         self.set(None);
+        Poll::Ready(())
     }
 }
 

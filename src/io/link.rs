@@ -5,7 +5,8 @@
 //! deadline that would end the session.
 
 use std::collections::VecDeque;
-use std::future::{self, Future};
+use std::future::Future;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::engine::{
@@ -89,8 +90,8 @@ pub(super) enum Errand {
 
 /// A session's HTTP: the requests it is asked (server), or the requests it asks (client).
 pub(super) trait Http<S>: Send {
-    /// What comes next; waits for ever where nothing will. May be dropped and called again: nothing is lost.
-    fn next(&mut self) -> impl Future<Output = Arrival<S>> + Send;
+    /// What comes next; never ready where nothing will.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Arrival<S>>;
     /// Does what the session says.
     fn run(&mut self, errand: Errand);
     /// Brings to its end what is to be written although the session is over.
@@ -129,7 +130,7 @@ impl<S: Stream, M: Session, H: Http<S>> Link<S, M, H> {
         link
     }
 
-    /// Sends a message; [`Link::progress`] writes it.
+    /// Sends a message; [`Link::poll_progress`] writes it.
     pub(super) fn send(&mut self, message: Message) {
         self.hand_in(Input::Command(Command::Send(message)));
     }
@@ -159,28 +160,41 @@ impl<S: Stream, M: Session, H: Http<S>> Link<S, M, H> {
         &self.http
     }
 
-    /// Takes one step: a frame, a request, a flush or a deadline. May be dropped and called again: nothing is lost.
-    pub(super) async fn progress(&mut self) {
-        let Self { socket, http, alarm, .. } = self;
-        let arrival = if self.alarm_first {
-            // A peer that floods must not keep the ping from it, or it would miss the heartbeat by its own doing.
-            tokio::select! {
-                biased;
-                () = alarm.expired() => Some(Arrival::Input(Input::TimedOut)),
-                arrival = next(socket, http) => arrival,
-            }
-        } else {
-            tokio::select! {
-                biased;
-                arrival = next(socket, http) => arrival,
-                () = alarm.expired() => Some(Arrival::Input(Input::TimedOut)),
-            }
-        };
-        match arrival {
-            Some(Arrival::Input(input)) => self.hand_in(input),
-            Some(Arrival::WebSocket(socket)) => self.take(*socket),
-            None => {}
+    /// Takes one step: a frame, a request, a flush or a deadline.
+    pub(super) fn poll_progress(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // A peer that floods must not keep the ping from it, or it would miss the heartbeat by its own doing.
+        if self.alarm_first && self.alarm.poll_expired(context).is_ready() {
+            self.hand_in(Input::TimedOut);
+            return Poll::Ready(());
         }
+        if let Poll::Ready(arrival) = self.poll_arrival(context) {
+            match arrival {
+                Some(Arrival::Input(input)) => self.hand_in(input),
+                Some(Arrival::WebSocket(socket)) => self.take(*socket),
+                None => {}
+            }
+            return Poll::Ready(());
+        }
+        if !self.alarm_first {
+            ready!(self.alarm.poll_expired(context));
+            self.hand_in(Input::TimedOut);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// What comes next, by whichever transport; `None` for a flush.
+    fn poll_arrival(&mut self, context: &mut Context<'_>) -> Poll<Option<Arrival<S>>> {
+        if let Some(socket) = &mut self.socket
+            && let Poll::Ready(step) = socket.poll_step(context)
+        {
+            return Poll::Ready(match step {
+                Step::Received(frame) => Some(Arrival::Input(Input::Received(frame))),
+                Step::Ended(end) => Some(Arrival::Input(Input::Closed(end))),
+                Step::Flushed => None,
+            });
+        }
+        self.http.poll_next(context).map(Some)
     }
 
     fn take(&mut self, socket: WebSocket<S>) {
@@ -252,25 +266,6 @@ impl<S: Stream, M: Session, H: Http<S>> Link<S, M, H> {
     }
 }
 
-/// What comes next, by whichever transport; `None` for a flush.
-async fn next<S: Stream, H: Http<S>>(socket: &mut Option<WebSocket<S>>, http: &mut H) -> Option<Arrival<S>> {
-    let frame = async {
-        match socket {
-            Some(socket) => socket.step().await,
-            None => future::pending().await,
-        }
-    };
-    tokio::select! {
-        biased;
-        step = frame => match step {
-            Step::Received(frame) => Some(Arrival::Input(Input::Received(frame))),
-            Step::Ended(end) => Some(Arrival::Input(Input::Closed(end))),
-            Step::Flushed => None,
-        },
-        arrival = http.next() => Some(arrival),
-    }
-}
-
 /// Ends a WebSocket that its session has no use for.
 async fn goodbye<S: Stream>(env: Env, socket: WebSocket<S>) {
     within_linger(env, socket.close()).await;
@@ -302,13 +297,19 @@ mod tests {
     struct NoHttp;
 
     impl<S: Stream> Http<S> for NoHttp {
-        async fn next(&mut self) -> Arrival<S> {
-            future::pending().await
+        fn poll_next(&mut self, _context: &mut Context<'_>) -> Poll<Arrival<S>> {
+            Poll::Pending
         }
 
         fn run(&mut self, _errand: Errand) {}
 
         async fn finish(self) {}
+    }
+
+    impl<S: Stream> Link<S, ServerSession, NoHttp> {
+        async fn progress(&mut self) {
+            std::future::poll_fn(|context| self.poll_progress(context)).await;
+        }
     }
 
     async fn link<S: Stream>(env: &Env, stream: S) -> Link<S, ServerSession, NoHttp> {

@@ -12,6 +12,7 @@ pub mod env;
 mod flags;
 mod link;
 pub mod net;
+mod readiness;
 mod server;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use crate::engine::{Frame, TransportEnd};
 
 use super::net::Stream;
+use super::readiness::Readiness;
 
 /// How many frames are read before what is written gets a turn.
 const READS_IN_A_ROW: u32 = 32;
@@ -39,6 +40,8 @@ pub(super) enum Step {
 /// One end of a WebSocket connection.
 pub(super) struct WebSocket<S> {
     stream: WebSocketStream<S>,
+    /// Whether there may be something to read.
+    readable: Readiness,
     unsent: VecDeque<Frame>,
     flushed: bool,
     reads: u32,
@@ -58,10 +61,11 @@ pub(super) fn config(max_message: usize) -> WebSocketConfig {
 impl<S: Stream> WebSocket<S> {
     /// Takes over after the opening handshake.
     pub(super) fn new(stream: WebSocketStream<S>) -> Self {
-        Self { stream, unsent: VecDeque::new(), flushed: true, reads: 0, offence: None }
+        let readable = Readiness::new();
+        Self { stream, readable, unsent: VecDeque::new(), flushed: true, reads: 0, offence: None }
     }
 
-    /// Queues a frame; [`WebSocket::step`] writes it.
+    /// Queues a frame; [`WebSocket::poll_step`] writes it.
     pub(super) fn send(&mut self, frame: Frame) {
         self.unsent.push_back(frame);
         self.flushed = false;
@@ -72,12 +76,8 @@ impl<S: Stream> WebSocket<S> {
         self.flushed
     }
 
-    /// Reads and writes until something is to be told. May be dropped and called again: nothing is lost.
-    pub(super) async fn step(&mut self) -> Step {
-        std::future::poll_fn(|context| self.poll_step(context)).await
-    }
-
-    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
+    /// Reads and writes until something is to be told.
+    pub(super) fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
         // Writing goes first once a flood of frames had its turn; else what has arrived is read first.
         if self.reads >= READS_IN_A_ROW {
             self.reads = 0;
@@ -95,7 +95,8 @@ impl<S: Stream> WebSocket<S> {
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Step> {
         loop {
-            let message = match ready!(Pin::new(&mut self.stream).poll_next(context)) {
+            let stream = Pin::new(&mut self.stream);
+            let message = match ready!(self.readable.poll(context, |context| stream.poll_next(context))) {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => return Poll::Ready(self.failed(&error)),
                 None => return Poll::Ready(Step::Ended(TransportEnd::Close)),
@@ -207,6 +208,12 @@ mod tests {
     use super::*;
     use crate::io::tests::script::Script;
 
+    impl<S: Stream> WebSocket<S> {
+        async fn step(&mut self) -> Step {
+            std::future::poll_fn(|context| self.poll_step(context)).await
+        }
+    }
+
     async fn on<S: Stream>(stream: S, role: Role) -> WebSocket<S> {
         WebSocket::new(WebSocketStream::from_raw_socket(stream, role, Some(config(1000))).await)
     }
@@ -223,6 +230,18 @@ mod tests {
 
         assert!(socket.is_flushed());
         assert_eq!((script.written().len(), script.writes(), script.flushes()), (700, 1, 1));
+    }
+
+    #[tokio::test]
+    async fn who_writes_does_not_read_where_nothing_was_heard() {
+        let script = Script::silent();
+        let mut socket = on(script.clone(), Role::Server).await;
+
+        for sent in 1..=3 {
+            socket.send(Frame::Text("hello".into()));
+            assert_eq!(socket.step().await, Step::Flushed);
+            assert_eq!((script.writes(), script.reads()), (sent, 1));
+        }
     }
 
     #[tokio::test]

@@ -20,7 +20,10 @@ use crate::draw::{Stream, draw};
 pub(super) fn env(process: &Arc<Process>, seed: u64, disk: &Disk) -> Env {
     let entity = format!("{}/{}", process.name, process.life);
     Env {
-        clock: Arc::new(SimClock { host: process.host().clone(), dials: Arc::clone(&process.clock) }),
+        clock: Arc::new(SimClock {
+            host: process.host().clone(),
+            dials: Arc::clone(&process.identity.clock),
+        }),
         entropy: Arc::new(SimEntropy { seed, entity, drawn: AtomicU64::new(0) }),
         spawn: Arc::new(SimSpawn { process: Arc::clone(process) }),
         blocking: Arc::new(Jobs::new(process, disk)),

@@ -11,14 +11,15 @@ use super::timepiece::Timepiece;
 
 thread_local! {
     static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-    static INSIDE: RefCell<Option<Inside>> = const { RefCell::new(None) };
+    static INSIDE: RefCell<Option<Arc<Identity>>> = const { RefCell::new(None) };
 }
 
-/// In whose code the thread is.
-#[derive(Clone)]
-struct Inside {
-    label: Arc<str>,
-    clock: Arc<Timepiece>,
+/// Who one life of a process is to the code that it calls.
+pub(super) struct Identity {
+    /// Its name and which life it is: `alice#1`.
+    pub(super) label: Arc<str>,
+    /// Its machine's.
+    pub(super) clock: Arc<Timepiece>,
 }
 
 /// What the walls of every run show at its start, since 1970: the first second of 2026, UTC.
@@ -31,16 +32,17 @@ pub(super) fn now() -> Duration {
 
 /// The time since the start of the run as the process has it whose code is running; true time in the world's own code.
 pub(super) fn monotonic() -> Duration {
-    clock().map_or_else(now, |clock| clock.monotonic())
+    inside(|identity| identity.clock.monotonic()).unwrap_or_else(now)
 }
 
 /// The date that goes with [`now`], or the one that the process has whose code is running.
 pub(super) fn wall() -> SystemTime {
-    clock().map_or_else(|| SystemTime::UNIX_EPOCH + EPOCH + now(), |clock| clock.wall())
+    inside(|identity| identity.clock.wall()).unwrap_or_else(|| SystemTime::UNIX_EPOCH + EPOCH + now())
 }
 
-fn clock() -> Option<Arc<Timepiece>> {
-    INSIDE.try_with(|inside| inside.borrow().as_ref().map(|inside| Arc::clone(&inside.clock))).ok().flatten()
+/// Asks about the process whose code is running.
+fn inside<T>(ask: impl FnOnce(&Identity) -> T) -> Option<T> {
+    INSIDE.try_with(|inside| inside.borrow().as_deref().map(ask)).ok().flatten()
 }
 
 /// Sets the virtual time. It may step back when a host's turn begins: hosts live through a tick one after another.
@@ -50,7 +52,7 @@ pub(super) fn set(now: Duration) {
 
 /// The life of the process whose code is running, such as `alice#1`; none in the world's own code.
 pub(super) fn label() -> Option<Arc<str>> {
-    INSIDE.try_with(|inside| inside.borrow().as_ref().map(|inside| Arc::clone(&inside.label))).ok().flatten()
+    inside(|identity| Arc::clone(&identity.label))
 }
 
 /// The process that a label names, and which life of it.
@@ -60,14 +62,14 @@ pub(super) fn who(label: &str) -> Option<(&str, u32)> {
 }
 
 /// Says that a process's code runs until what is returned is dropped.
-pub(super) fn enter(label: &Arc<str>, clock: &Arc<Timepiece>) -> Entered {
-    Entered { before: INSIDE.replace(Some(Inside { label: Arc::clone(label), clock: Arc::clone(clock) })) }
+pub(super) fn enter(identity: &Arc<Identity>) -> Entered {
+    Entered { before: INSIDE.replace(Some(Arc::clone(identity))) }
 }
 
 /// See [`enter`].
 #[must_use]
 pub(super) struct Entered {
-    before: Option<Inside>,
+    before: Option<Arc<Identity>>,
 }
 
 impl Drop for Entered {

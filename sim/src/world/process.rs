@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use super::freezer::Freezer;
 use super::host::Host;
 use super::kernel::{MachineId, Network, Route};
-use super::moment;
+use super::moment::{self, Identity};
 use super::timepiece::Timepiece;
 use crate::disk::Mount;
 use crate::history::{Kind, Recorder};
@@ -30,13 +30,10 @@ pub(super) struct Process {
     pub(super) name: Name,
     /// Which life of it, counted from one.
     pub(super) life: u32,
-    /// Both, as logs name it: `alice#1`.
-    pub(super) label: Arc<str>,
+    pub(super) identity: Arc<Identity>,
     pub(super) machine: MachineId,
     pub(super) network: Arc<Network>,
     pub(super) recorder: Recorder,
-    /// Its machine's.
-    pub(super) clock: Arc<Timepiece>,
     /// Its disk; what it writes when it is dead does not count.
     mount: Mount,
     dead: AtomicBool,
@@ -63,11 +60,10 @@ impl Process {
         Self {
             name: Name::clone(name),
             life,
-            label: format!("{name}#{life}").into(),
+            identity: Arc::new(Identity { label: format!("{name}#{life}").into(), clock: Arc::clone(clock) }),
             machine,
             network: Arc::clone(network),
             recorder: recorder.clone(),
-            clock: Arc::clone(clock),
             mount,
             dead: AtomicBool::new(false),
             freezer: Freezer::default(),
@@ -153,7 +149,7 @@ impl Process {
         self.mount.kill();
         let closed = self.network.close_all(self.machine);
         self.recorder.record(moment::now(), &self.name, self.life, 0, Kind::Exited { how: how.to_owned() });
-        tracing::debug!(process = %self.label, how, closed = closed.len(), "process exited");
+        tracing::debug!(process = %self.identity.label, how, closed = closed.len(), "process exited");
         // Should it have panicked, the run is over.
         self.network.bell.ring();
         let wakers = std::mem::take(&mut *self.wakers.lock().expect("no one panics while holding it"));
@@ -183,15 +179,15 @@ impl Future for Gate {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let process = Arc::clone(&self.process);
-        if !process.is_dead() && process.holds(self.task, context.waker()) {
+        let gate = &mut *self;
+        if !gate.process.is_dead() && gate.process.holds(gate.task, context.waker()) {
             return Poll::Pending;
         }
-        process.polls.fetch_add(1, Ordering::Relaxed);
-        let _running = moment::enter(&process.label, &process.clock);
-        let ended = !process.is_dead() && self.poll_alive(context);
-        if ended || process.is_dead() {
-            self.drop_future();
+        gate.process.polls.fetch_add(1, Ordering::Relaxed);
+        let _running = moment::enter(&gate.process.identity);
+        let ended = !gate.process.is_dead() && gate.poll_alive(context);
+        if ended || gate.process.is_dead() {
+            gate.drop_future();
             return Poll::Ready(());
         }
         Poll::Pending
@@ -243,8 +239,7 @@ impl Gate {
 impl Drop for Gate {
     /// Reached with a future only when the runtime goes, at the end of the run.
     fn drop(&mut self) {
-        let process = Arc::clone(&self.process);
-        let _running = moment::enter(&process.label, &process.clock);
+        let _running = moment::enter(&self.process.identity);
         self.drop_future();
     }
 }

@@ -125,7 +125,7 @@ impl<'a> Roster<'a> {
         let main = {
             // The app may create timers before its future is polled.
             let _inside = process.host().enter();
-            let _running = moment::enter(&process.label, &process.clock);
+            let _running = moment::enter(&process.identity);
             match &**name {
                 SERVER => self.app.server(machine, self.plan, process.stopping()),
                 _ => self.app.client(machine, self.plan, ops),
@@ -201,7 +201,7 @@ impl<'a> Roster<'a> {
     pub(super) fn waits(&self) -> BTreeMap<Name, Vec<String>> {
         let waits = |name: &Name, place: &Place| match place.alive() {
             Some(running) => {
-                let label = &running.process.label;
+                let label = &running.process.identity.label;
                 running.probe.ask().into_iter().map(|line| format!("{label}: {line}")).collect()
             }
             None => vec![format!("{name}: is not running")],

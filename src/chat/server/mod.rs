@@ -19,7 +19,7 @@ use crate::io::{Env, Incoming, Server, Socket};
 use crate::reached::reached;
 use crate::socket::Args;
 use crate::store::{Appended, Draft, LogOffset};
-use reader::{Reader, SharedRooms};
+use reader::{LastSent, Reader, SharedRooms};
 use recovery::Replayed;
 use request::{Start, Submission, read_join, read_leave, read_start, read_submission};
 use rooms::Rooms;
@@ -43,7 +43,8 @@ impl Default for ChatConfig {
 
 /// Puts the chat on a server.
 pub fn serve(env: &Env, server: &Server, log: &impl ChatLog, config: ChatConfig) {
-    let chat = Arc::new(Chat { env: env.clone(), log: log.clone(), config });
+    let last_sent = LastSent::default();
+    let chat = Arc::new(Chat { env: env.clone(), log: log.clone(), config, last_sent });
     server.on_connect(move |socket| {
         chat.welcome(&socket);
         std::future::ready(())
@@ -54,6 +55,7 @@ struct Chat<L> {
     env: Env,
     log: L,
     config: ChatConfig,
+    last_sent: LastSent,
 }
 
 impl<L: ChatLog> Chat<L> {
@@ -79,8 +81,16 @@ impl<L: ChatLog> Chat<L> {
             chat.on_leave(&leavable, incoming);
             std::future::ready(())
         });
-        let (env, log, page) = (self.env.clone(), self.log.clone(), self.config.page);
-        socket.spawn(Reader { env, log, socket: socket.clone(), rooms, page, burst: None }.run());
+        let reader = Reader {
+            env: self.env.clone(),
+            log: self.log.clone(),
+            socket: socket.clone(),
+            rooms,
+            last_sent: self.last_sent.clone(),
+            page: self.config.page,
+            burst: None,
+        };
+        socket.spawn(reader.run());
     }
 
     /// The rooms with which a socket connects.

@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::rooms::{Rooms, Turn};
@@ -14,6 +13,7 @@ use crate::chat::log::ChatLog;
 use crate::chat::wire::{CHAT_MESSAGE, Meta};
 use crate::io::{Env, Socket};
 use crate::reached::reached;
+use crate::socket::{Args, args};
 use crate::store::{LogOffset, StoreError, Stored};
 
 /// How long to wait before the log is read again after an error.
@@ -50,12 +50,41 @@ impl SharedRooms {
     }
 }
 
+/// The message that was sent last to anyone, as it is sent. Most who hear a message hear it at once, behind the same one
+/// before it: what is the same for all of them is made once.
+#[derive(Clone, Default)]
+pub(super) struct LastSent(Arc<Mutex<Option<Sent>>>);
+
+struct Sent {
+    message: Arc<Stored>,
+    prev: LogOffset,
+    args: Args,
+}
+
+impl LastSent {
+    /// The arguments with which a message is sent that comes behind `prev`.
+    fn args(&self, message: &Arc<Stored>, prev: LogOffset) -> Args {
+        let mut last = self.0.lock().expect("no one panics while holding it");
+        if let Some(sent) = &*last
+            && Arc::ptr_eq(&sent.message, message)
+            && sent.prev == prev
+        {
+            return sent.args.clone();
+        }
+        let meta = Meta { room: message.room.clone(), id: message.id.clone(), prev };
+        let args = args![message.content, message.offset, meta];
+        *last = Some(Sent { message: message.clone(), prev, args: args.clone() });
+        args
+    }
+}
+
 /// Reads the log for one socket.
 pub(super) struct Reader<L> {
     pub(super) env: Env,
     pub(super) log: L,
     pub(super) socket: Socket,
     pub(super) rooms: SharedRooms,
+    pub(super) last_sent: LastSent,
     /// How many messages to read at once.
     pub(super) page: usize,
     /// How many bytes were sent since the socket was last asked whether it keeps up; none where it never was.
@@ -126,10 +155,37 @@ impl<L: ChatLog> Reader<L> {
         }
     }
 
-    fn send(&self, message: &Stored, prev: LogOffset) {
-        let meta = Meta { room: message.room.clone(), id: message.id.clone(), prev };
-        let args: Vec<Value> = vec![json!(message.content), json!(message.offset), json!(meta)];
+    fn send(&self, message: &Arc<Stored>, prev: LogOffset) {
         // Not through a later connection of a socket that was recovered: that has a reader of its own.
-        self.socket.emit_here(CHAT_MESSAGE, args);
+        self.socket.emit_here(CHAT_MESSAGE, self.last_sent.args(message, prev));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::MessageId;
+
+    fn message(offset: u64, content: &str) -> Arc<Stored> {
+        let id = Some(MessageId(format!("id of {content}").into()));
+        let (offset, content) = (LogOffset(offset), content.to_owned());
+        Arc::new(Stored { offset, room: "general".to_owned(), id, content })
+    }
+
+    #[test]
+    fn each_socket_is_told_what_comes_before_the_message_for_it() {
+        let last_sent = LastSent::default();
+        let (first, second) = (message(7, "first"), message(8, "second"));
+
+        for (message, prev) in
+            [(&first, 5), (&first, 5), (&first, 3), (&second, 3), (&second, 7), (&first, 5)]
+        {
+            let args = last_sent.args(message, LogOffset(prev));
+
+            let meta = json!({ "room": "general", "id": message.id, "prev": prev });
+            assert_eq!(args.values(), [json!(message.content), json!(message.offset), meta]);
+        }
     }
 }

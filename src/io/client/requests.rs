@@ -68,6 +68,20 @@ impl<C: Connector> Requests<C> {
         }
     }
 
+    fn answered(&mut self, result: Result<Answer, RequestError>) -> Arrival<C::Stream> {
+        Arrival::Input(Input::Answer(result.unwrap_or_else(|error| {
+            self.log(&error);
+            self.failure = Some((&error).into());
+            Answer::Failed
+        })))
+    }
+
+    fn log(&self, error: &impl fmt::Display) {
+        tracing::debug!(%error, url = %self.endpoint.url(), "request failed");
+    }
+}
+
+impl<C: Connector> Http<C::Stream> for Requests<C> {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Arrival<C::Stream>> {
         if let Poll::Ready(result) = self.poll.poll(context) {
             return Poll::Ready(self.answered(result.map(Answer::Polled)));
@@ -89,24 +103,6 @@ impl<C: Connector> Requests<C> {
                 Arrival::Input(Input::Closed(TransportEnd::Error))
             }
         })
-    }
-
-    fn answered(&mut self, result: Result<Answer, RequestError>) -> Arrival<C::Stream> {
-        Arrival::Input(Input::Answer(result.unwrap_or_else(|error| {
-            self.log(&error);
-            self.failure = Some((&error).into());
-            Answer::Failed
-        })))
-    }
-
-    fn log(&self, error: &impl fmt::Display) {
-        tracing::debug!(%error, url = %self.endpoint.url(), "request failed");
-    }
-}
-
-impl<C: Connector> Http<C::Stream> for Requests<C> {
-    async fn next(&mut self) -> Arrival<C::Stream> {
-        poll_fn(|context| self.poll_next(context)).await
     }
 
     fn run(&mut self, errand: Errand) {
@@ -134,7 +130,9 @@ impl<C: Connector> Http<C::Stream> for Requests<C> {
             return;
         }
         while self.post.is_busy() || self.poll.is_busy() {
-            if let Arrival::Input(Input::Answer(Answer::Failed)) = self.next().await {
+            if let Arrival::Input(Input::Answer(Answer::Failed)) =
+                poll_fn(|context| self.poll_next(context)).await
+            {
                 return;
             }
         }

@@ -3,8 +3,9 @@
 //! Takes what the application asks and what the server sends; gives events to the application and messages to the server.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -89,11 +90,11 @@ enum Connection<C: Connector> {
 }
 
 impl<C: Connector> Connection<C> {
-    /// Takes one step. May be dropped and called again: nothing is lost.
-    async fn step(&mut self) {
+    /// Takes one step.
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::None => future::pending().await,
-            Self::Open(link, _) => link.progress().await,
+            Self::None => Poll::Pending,
+            Self::Open(link, _) => link.poll_progress(context),
         }
     }
 }
@@ -163,7 +164,7 @@ impl<C: Connector> ClientTask<C> {
             tokio::select! {
                 biased;
                 // What has arrived goes before the moment to stop waiting for it.
-                () = self.connection.step() => {}
+                () = poll_fn(|context| self.connection.poll_step(context)) => {}
                 request = self.requests.recv() => match request {
                     Some((namespace, request)) => self.on_request(namespace, request),
                     None => return self.leave(),

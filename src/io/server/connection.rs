@@ -3,7 +3,10 @@
 //! Takes messages from the peer for what lives above, and from there messages for the peer. Reading never stops, whatever
 //! the handlers or the peer's reading do, so a pong is heard when it comes.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use crate::engine::{CloseReason, Event, Handshake, Message, ServerSession, Sid, Transport};
 use crate::io::link::Link;
@@ -72,6 +75,7 @@ impl Connection {
     /// Runs until the session is over and its goodbye is said.
     pub(super) async fn run(mut self) {
         let meter = self.outgoing.meter();
+        let mut aborted = pin!(meter.aborted());
         let reason = loop {
             self.forward_events();
             if let Some(reason) = self.link.over() {
@@ -79,9 +83,8 @@ impl Connection {
             }
             tokio::select! {
                 biased;
-                () = meter.aborted() => return closed(self.id, self.inlet, CloseReason::ForcedClose),
-                next = self.outgoing.next(), if self.link.is_flushed() => self.send_batch(next),
-                () = self.link.progress() => {}
+                () = &mut aborted => return closed(self.id, self.inlet, CloseReason::ForcedClose),
+                () = poll_fn(|context| self.poll_turn(context)) => {}
             }
             if self.link.is_flushed() {
                 self.outgoing.written();
@@ -91,6 +94,20 @@ impl Connection {
         // What still waits was for a session that is no more.
         drop(self.outgoing);
         self.link.finish().await;
+    }
+
+    /// Takes what is to be sent, where all before it is written, and one step of the link, which writes it.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut turn = Poll::Pending;
+        if self.link.is_flushed()
+            && let Poll::Ready(next) = self.outgoing.poll_next(context)
+        {
+            self.send_batch(next);
+            turn = Poll::Ready(());
+        }
+        // What the close was said behind is written by who finishes the link.
+        let over = self.link.over().is_some();
+        if over || self.link.poll_progress(context).is_ready() { Poll::Ready(()) } else { turn }
     }
 
     fn forward_events(&mut self) {

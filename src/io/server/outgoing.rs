@@ -6,6 +6,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 
 use tokio::sync::{Notify, mpsc};
 
@@ -130,10 +131,10 @@ impl Meter {
 }
 
 impl Receiver {
-    /// The next to do, once there is something. Never ends while the hub lives; with it, the session closes.
-    pub(super) async fn next(&mut self) -> Outgoing {
-        let next = self.queue.recv().await.unwrap_or(Outgoing::Close);
-        self.take(next)
+    /// The next to do, once there is something. When the hub is no more, the session closes.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Outgoing> {
+        let next = ready!(self.queue.poll_recv(context)).unwrap_or(Outgoing::Close);
+        Poll::Ready(self.take(next))
     }
 
     /// The next to do, if there is something.

@@ -4,9 +4,9 @@
 //! Promise: a request whose connection breaks is reported to its session, and leaves nothing behind.
 
 use std::collections::BTreeMap;
-use std::future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, ready};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -121,8 +121,8 @@ impl Drop for Held {
 }
 
 impl Http<BoxStream> for Inbox {
-    async fn next(&mut self) -> Arrival<BoxStream> {
-        match self.mails.recv().await {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Arrival<BoxStream>> {
+        match ready!(self.mails.poll_recv(context)) {
             Some(Mail::Request(id, request, answer)) => {
                 if let Some(answer) = answer {
                     self.waiting.insert(id, answer);
@@ -130,11 +130,11 @@ impl Http<BoxStream> for Inbox {
                 if request == Request::Aborted {
                     self.waiting.remove(&id);
                 }
-                Arrival::Input(Input::Request(id, request))
+                Poll::Ready(Arrival::Input(Input::Request(id, request)))
             }
-            Some(Mail::WebSocket(socket)) => Arrival::WebSocket(socket),
+            Some(Mail::WebSocket(socket)) => Poll::Ready(Arrival::WebSocket(socket)),
             // Not while it is registered.
-            None => future::pending().await,
+            None => Poll::Pending,
         }
     }
 

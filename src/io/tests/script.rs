@@ -18,6 +18,7 @@ pub(in crate::io) struct Script {
 #[derive(Default)]
 struct Heard {
     bytes: Vec<u8>,
+    reads: usize,
     writes: usize,
     flushes: usize,
 }
@@ -37,6 +38,10 @@ impl Script {
         self.heard.lock().unwrap().bytes.clone()
     }
 
+    pub(in crate::io) fn reads(&self) -> usize {
+        self.heard.lock().unwrap().reads
+    }
+
     pub(in crate::io) fn writes(&self) -> usize {
         self.heard.lock().unwrap().writes
     }
@@ -52,6 +57,7 @@ impl AsyncRead for Script {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.heard.lock().unwrap().reads += 1;
         if self.says.is_empty() {
             return Poll::Pending;
         }

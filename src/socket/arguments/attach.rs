@@ -1,4 +1,4 @@
-//! A value as JSON, with a placeholder for each of its bytes: `serde_json`'s own serialiser, wrapped.
+//! A value as JSON, with a placeholder for each of its bytes: one of `serde_json`'s own serialisers, wrapped.
 //!
 //! All but bytes is its affair; what is nested is wrapped again, so that bytes are found at any depth.
 
@@ -10,15 +10,15 @@ use serde::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
-use serde_json::Value;
 
-/// The JSON of a value; its bytes are added to the attachments.
-pub(super) fn attach(
+/// Serialises a value; its bytes are added to the attachments.
+pub(super) fn attach<S: Serializer>(
     value: &(impl Serialize + ?Sized),
+    serializer: S,
     attachments: &mut Vec<Bytes>,
-) -> Result<Value, serde_json::Error> {
+) -> Result<S::Ok, S::Error> {
     let shared = RefCell::new(std::mem::take(attachments));
-    let json = serde_json::to_value(Nested { value, attachments: &shared });
+    let json = Nested { value, attachments: &shared }.serialize(serializer);
     *attachments = shared.into_inner();
     json
 }

@@ -10,6 +10,7 @@
 mod attach;
 mod detach;
 mod from_args;
+mod list;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -18,8 +19,10 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use detach::Detaching;
+use list::List;
 
 pub use from_args::FromArgs;
+pub(super) use list::push_json;
 
 /// How many attachments a packet may have: the official parser closes the connection on which more are announced.
 pub(super) const ATTACHMENTS_MAX: usize = 10;
@@ -49,7 +52,7 @@ const NUMBER: &str = "num";
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Args {
-    values: Vec<Value>,
+    list: List,
     attachments: Vec<Bytes>,
 }
 
@@ -105,11 +108,11 @@ impl Args {
     /// # Errors
     /// When the value cannot be sent, or not together with those before.
     pub fn and(mut self, value: &(impl Serialize + ?Sized)) -> Result<Self, NotSendable> {
-        self.values.push(attach::attach(value, &mut self.attachments)?);
+        self.list.push(value, &mut self.attachments)?;
         if self.attachments.len() > ATTACHMENTS_MAX {
             return Err(NotSendable::TooManyAttachments);
         }
-        if !self.attachments.is_empty() && placeholders(&self.values).count() != self.attachments.len() {
+        if !self.attachments.is_empty() && placeholders(self.values()).count() != self.attachments.len() {
             return Err(NotSendable::Placeholder);
         }
         Ok(self)
@@ -122,7 +125,7 @@ impl Args {
     pub(super) fn announced(values: Vec<Value>, attachments: usize) -> Result<Self, BadPlaceholder> {
         let named = |number: &Value| number.as_u64().is_some_and(|number| number < attachments as u64);
         if attachments == 0 || placeholders(&values).all(named) {
-            Ok(Self { values, attachments: Vec::new() })
+            Ok(Self::from(values))
         } else {
             Err(BadPlaceholder)
         }
@@ -134,9 +137,14 @@ impl Args {
     }
 
     /// These, but for the last value. What is attached stays: it is no one's that is taken away but text.
-    pub(super) fn without_last(mut self) -> Self {
-        self.values.pop();
-        self
+    pub(super) fn without_last(self) -> Self {
+        let values = self.values().split_last().map_or_else(Vec::new, |(_, rest)| rest.to_vec());
+        Self { list: List::Values(values), ..self }
+    }
+
+    /// Writes them behind each other, a comma between them.
+    pub(super) fn write(&self, wire: &mut String) {
+        self.list.write(wire);
     }
 
     /// Reads an argument, counted from zero.
@@ -144,7 +152,7 @@ impl Args {
     /// # Errors
     /// When it is missing or of another type.
     pub fn get<T: DeserializeOwned>(&self, index: usize) -> Result<T, ArgsError> {
-        let value = self.values.get(index).ok_or(ArgsError::Missing { index })?;
+        let value = self.values().get(index).ok_or(ArgsError::Missing { index })?;
         let read = if self.attachments.is_empty() {
             T::deserialize(value)
         } else {
@@ -155,18 +163,18 @@ impl Args {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.list.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.len() == 0
     }
 
     /// The arguments as JSON. Where [`Args::attachments`] has bytes, their place is taken by
     /// `{ "_placeholder": true, "num": <index> }`.
     pub fn values(&self) -> &[Value] {
-        &self.values
+        self.list.values()
     }
 
     /// The bytes among the arguments.
@@ -178,7 +186,7 @@ impl Args {
 impl From<Vec<Value>> for Args {
     /// JSON alone: no object in it is taken for bytes.
     fn from(values: Vec<Value>) -> Self {
-        Self { values, attachments: Vec::new() }
+        Self { list: List::Values(values), attachments: Vec::new() }
     }
 }
 
