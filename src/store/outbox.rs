@@ -12,19 +12,15 @@ use crate::engine::Entropy;
 use super::schema::{self, Schema};
 use super::{MessageId, StoreError};
 
-/// `client` has one row. AUTOINCREMENT: a number is not used again when its message is gone, so that no id is given twice,
-/// even when the outbox is empty. An id has its number in it, so that there need be no index of the ids. Pages are
-/// small, because what waits is little, and a commit changes a row or two.
+/// Row 0 is the client itself, with its own id. AUTOINCREMENT: a number is not used again when its message is gone, so that
+/// no id is given twice, even when nothing waits. An id has its number in it, so that there need be no index of the ids.
+/// Pages are small, because what waits is little, and a commit changes a row or two.
 const SCHEMA: Schema = Schema {
     application_id: 0x5371_4f62,
     what: "an outbox",
     page_bytes: 1024,
     migrations: &["
-        CREATE TABLE client (
-            one INTEGER PRIMARY KEY CHECK (one = 1),
-            id TEXT NOT NULL
-        ) STRICT;
-        CREATE TABLE pending (
+        CREATE TABLE outbox (
             n INTEGER PRIMARY KEY AUTOINCREMENT,
             id TEXT NOT NULL,
             room TEXT NOT NULL,
@@ -95,9 +91,9 @@ impl SqliteOutbox {
         schema::prepare(&mut connection, &SCHEMA)?;
         let known = connection
             .query_row(
-                "SELECT id, seq FROM client LEFT JOIN sqlite_sequence ON name = 'pending'",
+                "SELECT id, seq FROM outbox JOIN sqlite_sequence ON name = 'outbox' WHERE n = 0",
                 [],
-                |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.unwrap_or_default())),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()?;
         let (client_id, last) = match known {
@@ -139,7 +135,7 @@ fn draw_text<const BYTES: usize>(entropy: &dyn Entropy) -> String {
 
 fn create_client(connection: &Connection, entropy: &dyn Entropy) -> Result<String, StoreError> {
     let id = draw_client_id(entropy);
-    connection.execute("INSERT INTO client (one, id) VALUES (1, ?1)", [&id])?;
+    connection.execute("INSERT INTO outbox (n, id, room, content) VALUES (0, ?1, '', '')", [&id])?;
     Ok(id)
 }
 
@@ -148,7 +144,7 @@ impl OutboxStorage for SqliteOutbox {
         let n = self.last + 1;
         let id = draw_message_id(&self.client_id, n, &*self.entropy);
         self.connection
-            .prepare_cached("INSERT INTO pending (n, id, room, content) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached("INSERT INTO outbox (n, id, room, content) VALUES (?1, ?2, ?3, ?4)")?
             .execute((n, &*id.0, room, content))?;
         self.last = n;
         Ok(id)
@@ -156,7 +152,7 @@ impl OutboxStorage for SqliteOutbox {
 
     fn pending(&mut self) -> Result<Vec<Pending>, StoreError> {
         let mut select =
-            self.connection.prepare_cached("SELECT id, room, content FROM pending ORDER BY n")?;
+            self.connection.prepare_cached("SELECT id, room, content FROM outbox WHERE n > 0 ORDER BY n")?;
         let pending = select.query_map([], |row| {
             Ok(Pending { id: MessageId(row.get(0)?), room: row.get(1)?, content: row.get(2)? })
         })?;
@@ -167,7 +163,7 @@ impl OutboxStorage for SqliteOutbox {
         // An id that is not of this client is not kept here.
         if let Some(n) = number_in(id, &self.client_id) {
             self.connection
-                .prepare_cached("DELETE FROM pending WHERE n = ?1 AND id = ?2")?
+                .prepare_cached("DELETE FROM outbox WHERE n = ?1 AND id = ?2")?
                 .execute((n, &*id.0))?;
         }
         Ok(())
@@ -251,7 +247,7 @@ mod tests {
         let mut outbox = SqliteOutbox::open(&path, entropy()).unwrap();
         let older = format!("{}-1", outbox.client_id());
         outbox.push("general", "old").unwrap();
-        outbox.connection.execute("UPDATE pending SET id = ?1", [&older]).unwrap();
+        outbox.connection.execute("UPDATE outbox SET id = ?1 WHERE n > 0", [&older]).unwrap();
         drop(outbox);
 
         let mut outbox = SqliteOutbox::open(&path, entropy()).unwrap();

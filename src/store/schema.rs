@@ -62,16 +62,14 @@ fn try_prepare(connection: &mut Connection, schema: &Schema) -> Result<(), Refus
     connection.pragma_update(None, "page_size", schema.page_bytes)?;
     let found = check_origin(connection, schema)?;
     set_durability(connection)?;
-    // Exclusive even where there is nothing to migrate: from here on, no other process can open the file.
+    // Exclusive even where there is nothing to migrate: from here on, no other process can open the file. None has changed
+    // what was found in it: the lock of the first read is kept.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    let known = known_version(schema);
-    if found < known {
-        for (_, migration) in (0..).zip(schema.migrations).filter(|(from, _)| *from >= found) {
-            transaction.execute_batch(migration)?;
-        }
-        transaction.pragma_update(None, "application_id", schema.application_id)?;
-        transaction.pragma_update(None, "user_version", known)?;
+    for (_, migration) in (0..).zip(schema.migrations).filter(|(from, _)| *from >= found) {
+        transaction.execute_batch(migration)?;
     }
+    transaction.pragma_update(None, "application_id", schema.application_id)?;
+    transaction.pragma_update(None, "user_version", known_version(schema))?;
     transaction.commit()?;
     Ok(())
 }

@@ -12,11 +12,12 @@ use super::transaction::Transaction;
 use super::{Appended, Draft, LogOffset, MessageId, MessageLog, StoreError, Stored};
 
 /// AUTOINCREMENT: an offset is not used again even if its message were deleted. `id` has no value where its sender gave
-/// none, and such rows are not repeats of each other: NULL is not equal to NULL. `at` counts milliseconds since 1970.
+/// none, and such rows are not repeats of each other: NULL is not equal to NULL. `at` counts milliseconds since 1970. A
+/// message changes four pages; larger ones are better for batches of many, smaller ones for those of one.
 const SCHEMA: Schema = Schema {
     application_id: 0x5371_4c67,
     what: "a message log",
-    page_bytes: 4096,
+    page_bytes: 2048,
     migrations: &["
         CREATE TABLE messages (
             offset INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -55,6 +56,10 @@ impl SqliteLog {
 
 impl MessageLog for SqliteLog {
     fn append(&mut self, batch: &[Draft]) -> Result<Vec<Appended>, StoreError> {
+        // One message is one statement, and that is a transaction of its own.
+        if let [draft] = batch {
+            return Ok(vec![append_one(&self.connection, draft)?]);
+        }
         let transaction = Transaction::begin(&mut self.connection)?;
         let appended = batch
             .iter()

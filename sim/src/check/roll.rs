@@ -254,7 +254,7 @@ impl<T: Clone + Ord> Numbers<T> {
     /// The number of a name, which is given the next one where it has none.
     fn number(&mut self, name: &T) -> usize {
         if self.name(self.last) != Some(name) {
-            self.last = self.numbers.get(name).copied().unwrap_or_else(|| self.names.len());
+            self.last = self.numbers.get(name).copied().unwrap_or(self.names.len());
             if self.last == self.names.len() {
                 self.numbers.insert(name.clone(), self.last);
                 self.names.push(name.clone());

@@ -167,3 +167,50 @@ impl<V> Default for Lives<V> {
         Self { hosts: Table::default() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::check::roll::Message;
+
+    proptest! {
+        #[test]
+        fn a_table_holds_what_a_sorted_map_holds(steps in vec((0..3_u8, 0..100_usize), 0..60)) {
+            let (mut table, mut marks, mut map) = (Table::default(), Marks::default(), BTreeMap::new());
+            for (step, (act, place)) in steps.into_iter().enumerate() {
+                let key = Message::at(place);
+                if act == 0 {
+                    prop_assert_eq!(table.remove(key), map.remove(&key));
+                } else {
+                    *table.row(key) = Some(step);
+                    map.insert(key, step);
+                    marks.insert(key);
+                }
+                prop_assert!(table.iter().eq(map.iter().map(|(key, value)| (*key, value))));
+                prop_assert!(map.keys().all(|key| marks.contains(*key) && !marks.insert(*key)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_may_be_asked_for() {
+        let (table, marks) = (Table::from_iter([(Message::FIRST, ())]), Marks::<Message>::default());
+        assert!(table.contains(Message::FIRST) && !table.contains(Message::LAST));
+        assert!(!marks.contains(Message::LAST));
+    }
+
+    #[test]
+    fn lives_of_one_process_are_apart_and_in_order() {
+        let mut lives: Lives<u8> = Lives::default();
+        let [alice, bob] = [0, 1].map(Host::at);
+        for (life, value) in [((bob, 2), 3), ((alice, 1), 1), ((bob, 1), 2)] {
+            *lives.entry(life) = value;
+        }
+        assert_eq!((lives.get((bob, 2)), lives.get((alice, 2))), (Some(&3), None));
+        assert_eq!(lives.of(bob).copied().collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(lives.iter().collect::<Vec<_>>(), [(alice, &1), (bob, &2), (bob, &3)]);
+    }
+}
