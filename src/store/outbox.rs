@@ -19,6 +19,15 @@ const SCHEMA: Schema = Schema {
     application_id: 0x5371_4f62,
     what: "an outbox",
     page_bytes: 1024,
+    tables: "
+        CREATE TABLE outbox (
+            n INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL,
+            room TEXT NOT NULL,
+            content TEXT NOT NULL
+        ) STRICT;
+    ",
+    // Version 1 had the client and its next number in a table of its own.
     migrations: &["
         CREATE TABLE outbox (
             n INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -26,6 +35,11 @@ const SCHEMA: Schema = Schema {
             room TEXT NOT NULL,
             content TEXT NOT NULL
         ) STRICT;
+        INSERT INTO outbox SELECT 0, id, '', '' FROM client;
+        INSERT INTO outbox SELECT n, id, room, content FROM pending;
+        UPDATE sqlite_sequence SET seq = (SELECT next - 1 FROM client) WHERE name = 'outbox';
+        DROP TABLE pending;
+        DROP TABLE client;
     "],
 };
 
@@ -239,6 +253,62 @@ mod tests {
 
         assert_eq!((first.len(), second.len()), (16, 16));
         assert_ne!(first, second, "drawn for each message");
+    }
+
+    /// An outbox of version 1, of a client that has said so many messages.
+    fn of_version_1(path: &Path, said: u32) {
+        let connection = Connection::open(path).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE client (one INTEGER PRIMARY KEY, id TEXT NOT NULL, next INTEGER NOT NULL) STRICT;
+                 CREATE TABLE pending (n INTEGER PRIMARY KEY, id TEXT UNIQUE, room TEXT, content TEXT) STRICT;
+                 PRAGMA user_version = 1;",
+            )
+            .unwrap();
+        connection.pragma_update(None, "application_id", SCHEMA.application_id).unwrap();
+        connection.execute("INSERT INTO client VALUES (1, 'somebody', ?1)", [said + 1]).unwrap();
+    }
+
+    #[test]
+    fn an_outbox_of_version_1_keeps_what_waits_and_goes_on_counting() {
+        let (_directory, path) = place();
+        of_version_1(&path, 7);
+        Connection::open(&path)
+            .unwrap()
+            .execute("INSERT INTO pending VALUES (5, 'somebody-5-x', 'lobby', 'old')", [])
+            .unwrap();
+
+        let mut outbox = SqliteOutbox::open(&path, entropy()).unwrap();
+
+        assert_eq!(outbox.client_id(), "somebody");
+        let new = outbox.push("general", "new").unwrap();
+        assert!(new.0.starts_with("somebody-8-"), "{new}");
+        let old =
+            Pending { id: MessageId("somebody-5-x".into()), room: "lobby".into(), content: "old".into() };
+        assert_eq!(outbox.pending().unwrap()[0], old);
+        outbox.remove(&old.id).unwrap();
+        assert_eq!(contents(&mut outbox), ["new"]);
+        let made_anew =
+            SqliteOutbox::with_connection(Connection::open_in_memory().unwrap(), entropy()).unwrap();
+        assert_eq!(tables(&outbox), tables(&made_anew));
+    }
+
+    /// What makes the tables, but for the spaces.
+    fn tables(outbox: &SqliteOutbox) -> String {
+        let mut select = outbox.connection.prepare("SELECT sql FROM sqlite_schema ORDER BY name").unwrap();
+        let tables = select.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
+        tables.flat_map(|sql| sql.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    #[test]
+    fn an_empty_outbox_of_version_1_gives_no_number_twice() {
+        let (_directory, path) = place();
+        of_version_1(&path, 7);
+
+        let mut outbox = SqliteOutbox::open(&path, entropy()).unwrap();
+
+        let new = outbox.push("general", "new").unwrap();
+        assert!(new.0.starts_with("somebody-8-"), "{new}");
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub(super) struct Schema {
     pub(super) what: &'static str,
     /// The size of its pages, in bytes: a power of two. A commit writes each page that it touches as a whole.
     pub(super) page_bytes: u32,
-    /// Each brings the schema from the version that is its index to the next. Only ever appended to.
+    /// What makes the schema in a new file: the same that the migrations come to.
+    pub(super) tables: &'static str,
+    /// Each brings the schema from one version to the next; the first one from version 1. Only ever appended to.
     pub(super) migrations: &'static [&'static str],
 }
 
@@ -65,8 +67,12 @@ fn try_prepare(connection: &mut Connection, schema: &Schema) -> Result<(), Refus
     // Exclusive even where there is nothing to migrate: from here on, no other process can open the file. None has changed
     // what was found in it: the lock of the first read is kept.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    for (_, migration) in (0..).zip(schema.migrations).filter(|(from, _)| *from >= found) {
-        transaction.execute_batch(migration)?;
+    if found == 0 {
+        transaction.execute_batch(schema.tables)?;
+    } else {
+        for (_, migration) in (1..).zip(schema.migrations).filter(|(from, _)| *from >= found) {
+            transaction.execute_batch(migration)?;
+        }
     }
     transaction.pragma_update(None, "application_id", schema.application_id)?;
     transaction.pragma_update(None, "user_version", known_version(schema))?;
@@ -100,7 +106,7 @@ fn set_durability(connection: &Connection) -> Result<(), rusqlite::Error> {
 }
 
 fn known_version(schema: &Schema) -> u32 {
-    u32::try_from(schema.migrations.len()).expect("nobody writes so many migrations")
+    u32::try_from(schema.migrations.len() + 1).expect("nobody writes so many migrations")
 }
 
 fn is_locked(error: &rusqlite::Error) -> bool {
@@ -115,16 +121,19 @@ mod tests {
         application_id: 7,
         what: "a note book",
         page_bytes: 4096,
-        migrations: &["CREATE TABLE notes (text TEXT)", "ALTER TABLE notes ADD COLUMN author TEXT"],
+        tables: "CREATE TABLE notes (text TEXT, author TEXT)",
+        migrations: &["ALTER TABLE notes ADD COLUMN author TEXT"],
     };
+
+    /// As it was before the author.
+    const OLDER: Schema = Schema { tables: "CREATE TABLE notes (text TEXT)", migrations: &[], ..NOTES };
 
     #[test]
     fn an_older_file_is_brought_up_to_date_and_keeps_its_rows() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("notes.db");
-        let older = Schema { migrations: &NOTES.migrations[..1], ..NOTES };
         let mut connection = Connection::open(&path).unwrap();
-        prepare(&mut connection, &older).unwrap();
+        prepare(&mut connection, &OLDER).unwrap();
         connection.execute_batch("INSERT INTO notes VALUES ('kept')").unwrap();
         drop(connection);
 
@@ -144,8 +153,7 @@ mod tests {
         prepare(&mut Connection::open(&path).unwrap(), &NOTES).unwrap();
         let before = std::fs::read(&path).unwrap();
 
-        let older = Schema { migrations: &NOTES.migrations[..1], ..NOTES };
-        let refused = prepare(&mut Connection::open(&path).unwrap(), &older);
+        let refused = prepare(&mut Connection::open(&path).unwrap(), &OLDER);
 
         assert_eq!(refused, Err(StoreError::TooNew { found: 2, known: 1 }));
         assert_eq!(std::fs::read(&path).unwrap(), before);

@@ -24,7 +24,7 @@ const SCHEMA: Schema = Schema {
     application_id: 0x5371_5365,
     what: "a store of sessions",
     page_bytes: 4096,
-    migrations: &["
+    tables: "
         CREATE TABLE hub (
             one INTEGER PRIMARY KEY CHECK (one = 1),
             epoch TEXT NOT NULL,
@@ -60,7 +60,8 @@ const SCHEMA: Schema = Schema {
         CREATE TRIGGER events_end_with_the_last_queue AFTER DELETE ON queues
             WHEN NOT EXISTS (SELECT 1 FROM queues WHERE position = OLD.position)
             BEGIN DELETE FROM events WHERE position = OLD.position; END;
-    "],
+    ",
+    migrations: &[],
 };
 
 /// Sessions in an SQLite file of their own, locked against other processes.

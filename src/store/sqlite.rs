@@ -18,7 +18,7 @@ const SCHEMA: Schema = Schema {
     application_id: 0x5371_4c67,
     what: "a message log",
     page_bytes: 2048,
-    migrations: &["
+    tables: "
         CREATE TABLE messages (
             offset INTEGER PRIMARY KEY AUTOINCREMENT,
             room TEXT NOT NULL,
@@ -27,7 +27,8 @@ const SCHEMA: Schema = Schema {
             at INTEGER NOT NULL
         ) STRICT;
         CREATE INDEX messages_by_room ON messages (room);
-    "],
+    ",
+    migrations: &[],
 };
 
 /// The message log in an SQLite file, locked against other processes.
