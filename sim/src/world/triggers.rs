@@ -84,7 +84,9 @@ impl Triggers {
 
     /// The world heals: what still waits for something never begins.
     pub(super) fn disarm(&self) {
-        for place in std::mem::take(&mut *self.armed()) {
+        // Taken before anything is recorded: that record may be the step which one of them waits for.
+        let armed = std::mem::take(&mut *self.armed());
+        for place in armed {
             let what = self.faults[place].what.to_string();
             self.record(Kind::FaultDisarmed { fault: place, what });
         }

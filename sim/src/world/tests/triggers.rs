@@ -4,7 +4,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::faults::talker;
 use super::*;
-use crate::history::Kind;
+use crate::history::{Kind, Record};
 use crate::plan::{ByteTrigger, DiskOpTrigger, EventTrigger, Trigger};
 use crate::units::{NumberRange, SpanRange};
 
@@ -126,6 +126,20 @@ fn what_still_waits_when_the_world_heals_never_begins(backend: Backend) {
     assert_eq!(disarmed.collect::<Vec<_>>(), [(Duration::from_secs(1), 1)]);
 }
 
+fn that_something_does_not_begin_any_more_is_a_record_with_which_nothing_begins(backend: Backend) {
+    let notes = Notes::default();
+    // The server's and Alice's start come before.
+    let faults = [2, 3].map(|n| with(EventTrigger::Step(exactly(n)), None, reset()));
+    let plan = Plan { heals: Some(span("1s")), ..plan(backend, "6s", faults.into()) };
+
+    let outcome = play(&plan, echo(&notes), talker(&notes, &[500, 1500]));
+
+    let disarmed = |record: &&Record| matches!(record.kind, Kind::FaultDisarmed { .. });
+    let steps = outcome.history.records.iter().filter(disarmed).map(|record| record.step);
+    assert_eq!(steps.collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(spans(&outcome), []);
+}
+
 fn a_page_that_is_loaded_again_within_a_tick_is_back_at_the_next(backend: Backend) {
     let notes = Notes::default();
     let reload = FaultAct::Reload("alice".into());
@@ -202,6 +216,7 @@ on_both_backends! {
     operations_of_a_disk_count_from_when_they_are_to_and_the_one_that_is_waited_for_meets_the_fault,
     two_faults_begin_with_one_byte,
     what_still_waits_when_the_world_heals_never_begins,
+    that_something_does_not_begin_any_more_is_a_record_with_which_nothing_begins,
     a_page_that_is_loaded_again_within_a_tick_is_back_at_the_next,
     what_begins_within_a_tick_ends_at_one,
 }
