@@ -193,7 +193,7 @@ impl Awaited {
         self.examined += 1;
         let thing = Thing {
             client: entry.who,
-            connection: presence.connections + u64::from(!presence.connected),
+            connection: presence.bearer(),
             excused: touch.is_some(),
             evidence: [entry.step].into_iter().chain(touch).collect(),
         };
@@ -214,8 +214,8 @@ impl Awaited {
         let Some(presence) = self.presences.of(entry.who) else { return };
         for message in self.buffered.remove(&entry.who).unwrap_or_default() {
             if let Some(thing) = self.up.get_mut(&message) {
-                thing.connection = presence.connections;
-                presence.touched.into_iter().for_each(|step| thing.excuse(step));
+                thing.connection = presence.bearer();
+                presence.touch_of_the_bearer().into_iter().for_each(|step| thing.excuse(step));
             }
         }
     }
@@ -391,7 +391,7 @@ impl Thing {
         let touch = presence.touched.or(presence.touch_of_the_bearer());
         Self {
             client,
-            connection: presence.connections + u64::from(!presence.connected),
+            connection: presence.bearer(),
             excused: touch.is_some(),
             evidence: [step].into_iter().chain(touch).collect(),
         }

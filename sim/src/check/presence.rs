@@ -35,7 +35,13 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    /// When a fault first touched the connection over which goes what is sent now: the one that it has, or the next.
+    /// The number of the connection over which goes what is sent now: the one that it has, or the next. So it is also for
+    /// what comes before the client says that it is connected.
+    pub(super) fn bearer(&self) -> u64 {
+        self.connections + u64::from(!self.connected)
+    }
+
+    /// When a fault first touched that one.
     pub(super) fn touch_of_the_bearer(&self) -> Option<u64> {
         if self.connected { self.touched } else { self.touched_next }
     }

@@ -101,8 +101,8 @@ impl Relays {
     /// late, of one that it had before; which faults touched that is not known any more.
     pub(super) fn take_up(&mut self, entry: &Entry<'_>, socket: &Arc<str>, presences: &Presences) {
         let Some(presence) = presences.of(entry.who) else { return };
-        let connection = presence.connections;
-        let told = Told { socket: Arc::clone(socket), connection, touched: presence.touched, parted: false };
+        let (connection, touched) = (presence.bearer(), presence.touch_of_the_bearer());
+        let told = Told { socket: Arc::clone(socket), connection, touched, parted: false };
         let before = self.told.insert(entry.who, told);
         let Some(down) = self.down.get_mut(&entry.who) else { return };
         for (message, relay) in down.extract_if(.., |_, relay| relay.socket != *socket) {
@@ -112,11 +112,11 @@ impl Relays {
             }
         }
         for Relay { thing, .. } in down.values_mut() {
-            thing.connection = presence.connections;
-            thing.excused = presence.touched.is_some();
+            thing.connection = connection;
+            thing.excused = touched.is_some();
             thing.evidence.truncate(1);
             thing.evidence.push(entry.step);
-            thing.evidence.extend(presence.touched);
+            thing.evidence.extend(touched);
         }
     }
 

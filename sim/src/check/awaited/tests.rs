@@ -111,6 +111,17 @@ fn what_is_relayed_before_a_client_is_told_of_its_socket_is_owed_from_then_on() 
 }
 
 #[test]
+fn a_client_that_is_told_of_its_socket_before_it_says_that_it_is_connected_has_it_over_that_connection() {
+    let sent = || Planted::unconnected().connect(ALICE).broadcast(ALICE, &[BOB], &[ALICE], false);
+    let told = |planted: Planted| planted.hold(BOB, &first_socket(BOB)).connect(BOB);
+    assert!(matches!(lost(told(sent().touch(BOB))), (Verdict::Held { .. }, 1)), "before it was told");
+    assert!(matches!(lost(told(sent()).touch(BOB)), (Verdict::Held { .. }, 1)), "afterwards");
+    assert!(matches!(lost(told(sent())), (Verdict::Broken(_), 0)));
+    let another = |planted: Planted| planted.disconnect(BOB).touch(BOB).connect(BOB);
+    assert!(matches!(lost(another(told(sent()))), (Verdict::Broken(_), 0)), "which is not the next one");
+}
+
+#[test]
 fn what_was_relayed_to_a_socket_of_a_former_life_is_owed_to_nobody() {
     let planted = Planted::good().broadcast(ALICE, &[BOB], &[ALICE], false).restart(BOB);
     assert!(matches!(lost(planted.hold(BOB, "another")), (Verdict::Held { .. }, 0)));
