@@ -67,6 +67,29 @@ impl Act {
             }
         }
     }
+
+    /// The same in few bytes: with the two words that say who and the how-manieth, and a byte attached where there were
+    /// more. Where it has few already, none.
+    pub fn in_short(&self) -> Option<Self> {
+        let mut short = self.clone();
+        let (text, binary) = match &mut short {
+            Self::Say(say) => (&mut say.content, None),
+            Self::Emit(emit) => (&mut emit.content, emit.binary.as_mut()),
+            Self::Broadcast(broadcast) => (&mut broadcast.content, broadcast.binary.as_mut()),
+            Self::Connect | Self::Disconnect | Self::Join(_) | Self::Leave(_) | Self::Reload | Self::Wait => {
+                return None;
+            }
+        };
+        if let Some((padding, _)) = text.match_indices(' ').nth(1)
+            && matches!(self, Self::Say(_))
+        {
+            text.truncate(padding);
+        }
+        if let Some(bytes) = binary {
+            *bytes = 1.min(*bytes);
+        }
+        (short != *self).then_some(short)
+    }
 }
 
 /// Which room, and from where: `lobby`, or `{ room: lobby, since: 0 }`.

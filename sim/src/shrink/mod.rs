@@ -1,7 +1,7 @@
 //! A failing plan becomes the smallest plan that breaks the same promise.
 //!
 //! Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002) over the plan's
-//! faults and ops. Draws are keyed by what they are for, so leaving a step out moves no other step; what is drawn during
+//! faults and ops, and over what is long in what is said. Draws are keyed by what they are for, so leaving a step out moves no other step; what is drawn during
 //! the run, such as latency, may shift all the same. So a candidate counts only if it breaks the *same* promise.
 
 mod ddmin;
@@ -12,7 +12,7 @@ pub use regression::save;
 use crate::app::App;
 use crate::check::Anomaly;
 use crate::hunt::{Judged, Watch, judged_or_stuck};
-use crate::plan::Plan;
+use crate::plan::{Act, Plan};
 use crate::world::RunOptions;
 
 /// How many candidates are tried at most: a few seconds' work for most plans.
@@ -38,7 +38,7 @@ pub fn shrink(
     let mut search = Search { smallest: failing, anomaly, app, left: candidates_max, watch };
     loop {
         let before = search.size();
-        for part in [Part::Faults, Part::Ops] {
+        for part in Part::ALL {
             let steps = part.count(&search.smallest.plan);
             ddmin::minimise(steps, |kept| search.accepts(part, kept));
         }
@@ -53,13 +53,18 @@ pub fn shrink(
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Faults,
+    /// What texts and attachments have beyond what tells them apart.
+    Lengths,
     Ops,
 }
 
 impl Part {
+    const ALL: [Self; 3] = [Self::Faults, Self::Lengths, Self::Ops];
+
     fn count(self, plan: &Plan) -> usize {
         match self {
             Self::Faults => plan.faults.len(),
+            Self::Lengths => long(plan).count(),
             Self::Ops => plan.ops.len(),
         }
     }
@@ -70,9 +75,18 @@ impl Part {
         match self {
             Self::Faults => plan.faults = kept.iter().map(|place| of.faults[*place].clone()).collect(),
             Self::Ops => plan.ops = kept.iter().map(|place| of.ops[*place].clone()).collect(),
+            Self::Lengths => {
+                let shortened = long(of).enumerate().filter(|(n, _)| kept.binary_search(n).is_err());
+                shortened.for_each(|(_, (op, short))| plan.ops[op].act = short);
+            }
         }
         plan
     }
+}
+
+/// Which ops have more to say than they need, and what they would say without it.
+fn long(plan: &Plan) -> impl Iterator<Item = (usize, Act)> {
+    plan.ops.iter().enumerate().filter_map(|(place, op)| Some((place, op.act.in_short()?)))
 }
 
 struct Search<'a> {
@@ -85,7 +99,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn size(&self) -> usize {
-        self.smallest.plan.faults.len() + self.smallest.plan.ops.len()
+        Part::ALL.iter().map(|part| part.count(&self.smallest.plan)).sum()
     }
 
     /// Whether the smallest plan, cut down to these steps, still breaks the promise; then it is the smallest.
