@@ -17,7 +17,8 @@ fn a_message_stored_twice_takes_one_fault_and_one_message() {
     let subjects = subject::load(&[path], false).unwrap_or_else(|errors| panic!("{}", errors.join("\n")));
     let app = Chat::sabotaged(Sabotage::SkipDuplicateCheck);
     let mut plan = subjects[0].plan(0);
-    let said = plan.ops.iter_mut().filter_map(|op| if let Act::Say(say) = &mut op.act { Some(say) } else { None });
+    let said =
+        plan.ops.iter_mut().filter_map(|op| if let Act::Say(say) = &mut op.act { Some(say) } else { None });
     said.for_each(|say| say.content.push_str(&" and more".repeat(100)));
     let failing = judged(plan, &app, &RunOptions::default());
     let anomaly = failing.judgement.violation().unwrap().anomaly;
@@ -33,7 +34,11 @@ fn a_message_stored_twice_takes_one_fault_and_one_message() {
     assert!(shrunk.plan.ops.len() <= 3 && shrunk.plan.faults.len() == 1, "{}", shrunk.plan.to_yaml());
 
     let says = shrunk.plan.ops.iter().filter_map(|op| op.act.text());
-    assert!(says.clone().count() > 0 && says.clone().all(|(text, _)| text.len() < 20), "{}", shrunk.plan.to_yaml());
+    assert!(
+        says.clone().count() > 0 && says.clone().all(|(text, _)| text.len() < 20),
+        "{}",
+        shrunk.plan.to_yaml()
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let file = save(folder.path(), &shrunk, violation).unwrap();

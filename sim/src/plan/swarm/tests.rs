@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::{FaultKind, Receive, Send, draw};
+use crate::plan::{EventTrigger, Fault, FaultKind, Receive, Send, Trigger, Which, draw};
 use crate::scenario::{Scenario, parse};
 
 const KEEPS: &str = "\
@@ -74,6 +74,26 @@ fn the_last_words_of_a_swarm_come_when_nothing_can_break_any_more() {
         assert!(plan.ops.last().is_some_and(|last| last.at.0 > ends.max(heals)), "seed {}", plan.seed);
     }
     assert!((20..100).contains(&waiting), "{waiting} of 100 plans wait for something");
+}
+
+#[test]
+fn over_its_seeds_a_swarm_has_everything_that_a_fault_can_begin_with_and_be_about() {
+    let scenario = open("exactly_once");
+    let faults: Vec<Fault> = (0..200).flat_map(|seed| draw(&scenario, seed).faults).collect();
+    let share =
+        |of: &dyn Fn(&Fault) -> bool| faults.iter().filter(|fault| of(fault)).count() * 100 / faults.len();
+    let waits = |fault: &Fault, is: fn(&EventTrigger) -> bool| match &fault.at {
+        Trigger::Time(_) => false,
+        Trigger::Event(event) => is(event),
+    };
+
+    let steps = share(&|fault| waits(fault, |event| matches!(event, EventTrigger::Step(_))));
+    let operations = share(&|fault| waits(fault, |event| matches!(event, EventTrigger::DiskOp(_))));
+    let bytes = share(&|fault| waits(fault, |event| matches!(event, EventTrigger::Byte(_))));
+    assert!(steps > 4 && operations > 2 && bytes > 6, "{steps}, {operations}, {bytes} % wait");
+    let current = share(&|fault| fault.what.connection() == Some(Which::Current));
+    let early = share(&|fault| matches!(fault.what.connection(), Some(Which::Nth(1..=8))));
+    assert!(current > 4 && early > 2, "{current}, {early} % are about one connection");
 }
 
 #[test]

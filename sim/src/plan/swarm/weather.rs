@@ -6,14 +6,19 @@ use crate::scenario::{Intensity, Swarm};
 use crate::units::{NumberRange, Rate, Span, SpanRange};
 
 use super::super::{
-    ClockJump, ClockSkew, Connections, Cut, Delay, DiskOpTrigger, DiskSlow, EventTrigger, Fault, FaultAct,
-    FaultKind, Lasting, Loss, Name, Pair, Path, Plan, SERVER, Slow, Trigger,
+    ByteTrigger, ClockJump, ClockSkew, Connections, Cut, Delay, DiskOpTrigger, DiskSlow, EventTrigger, Fault,
+    FaultAct, FaultKind, Lasting, Loss, Name, Pair, Path, Plan, SERVER, Slow, Trigger, Which,
 };
 use super::dice::Dice;
 use super::work::noticing;
 
 /// The most faults of one kind.
 const OF_A_KIND_MAX: u32 = 8;
+
+/// How often, in percent, something does not begin at a time: at any record; as a disk works; as bytes pass.
+const STEPPING_PERCENT: u64 = 8;
+const WORKING_PERCENT: u64 = 50;
+const PASSING_PERCENT: u64 = 30;
 
 /// How often a kind of fault is on, in percent, and how many of it there is time for.
 fn measure(intensity: Intensity) -> (u64, u32) {
@@ -38,10 +43,10 @@ pub(super) fn faults(plan: &Plan, swarm: &Swarm, story: Duration, dice: Dice) ->
         }
     }
     faults.sort_by_key(|fault| fault.at.soonest());
-    // What is stopped cannot be stopped again before it runs.
+    // What is stopped cannot be stopped again before it runs; what waits for something comes when it will.
     let mut up_from = Duration::ZERO;
     faults.retain(|fault| {
-        if fault.what.stops().is_none() {
+        if fault.what.stops().is_none() || fault.at.time().is_none() {
             return true;
         }
         let stands = fault.at.soonest() > up_from;
@@ -82,38 +87,31 @@ impl Weather<'_> {
         faults
     }
 
-    /// At that time; what kills a process or takes its power comes as often in the midst of its work from then on.
+    /// At that time, or in the midst of something from then on: a kill or a loss of power as a disk works, what befalls a link
+    /// as bytes pass. Seldom at any record of the history.
     fn trigger(&self, what: &FaultAct, key: &str, at: Duration) -> Trigger {
-        let victim = match what {
-            FaultAct::Kill(name) | FaultAct::PowerOff(name) => Some(name),
-            FaultAct::Delay(_)
-            | FaultAct::Loss(_)
-            | FaultAct::Slow(_)
-            | FaultAct::Stall(_)
-            | FaultAct::Partition(_)
-            | FaultAct::HalfOpen(_)
-            | FaultAct::Reset(_)
-            | FaultAct::Cut(_)
-            | FaultAct::Shutdown(_)
-            | FaultAct::RollingRestart(_)
-            | FaultAct::Reload(_)
-            | FaultAct::Pause(_)
-            | FaultAct::DiskFull(_)
-            | FaultAct::DiskError(_)
-            | FaultAct::DiskSlow(_)
-            | FaultAct::ClockSkew(_)
-            | FaultAct::ClockJump(_) => None,
-        };
-        match victim.filter(|_| self.dice.happens(&format!("{key}/working"), 50)) {
-            None => at.into(),
-            Some(of) => {
-                // A commit takes about ten operations.
-                let most = *self.dice.pick(&format!("{key}/operations/order"), &[5, 40, 200]);
-                let nth = exactly(self.dice.within(&format!("{key}/operations"), 1..=most));
-                let since = SpanRange { low: at, high: at };
-                Trigger::Event(EventTrigger::DiskOp(DiskOpTrigger { of: of.clone(), nth, since }))
-            }
+        let happens = |what: &str, percent| self.dice.happens(&format!("{key}/{what}"), percent);
+        let since = SpanRange { low: at, high: at };
+        if happens("stepping", STEPPING_PERCENT) {
+            return Trigger::Event(EventTrigger::Step(
+                self.up_to(&format!("{key}/steps"), &[100, 500, 2_000]),
+            ));
         }
+        if let FaultAct::Kill(of) | FaultAct::PowerOff(of) = what
+            && happens("working", WORKING_PERCENT)
+        {
+            // A commit takes about ten operations.
+            let nth = self.up_to(&format!("{key}/operations"), &[5, 40, 200]);
+            return Trigger::Event(EventTrigger::DiskOp(DiskOpTrigger { of: of.clone(), nth, since }));
+        }
+        if let Some([one, other]) = what.link()
+            && happens("passing", PASSING_PERCENT)
+        {
+            let path = self.ways(&format!("{key}/passing"), [one.clone(), other.clone()]);
+            let nth = self.bytes(&format!("{key}/passing"));
+            return Trigger::Event(EventTrigger::Byte(ByteTrigger { path, nth, since }));
+        }
+        at.into()
     }
 
     /// Around what the heartbeat notices, or around what recovery forgives.
@@ -132,7 +130,7 @@ impl Weather<'_> {
         let client = || self.dice.pick(&format!("{key}/client"), self.names).clone();
         let server = || Name::from(SERVER);
         let pair = || Pair { between: [client(), server()] };
-        let connections = || Connections { between: [client(), server()], connection: None };
+        let connections = || Connections { between: [client(), server()], connection: self.connection(key) };
         let path = || self.path(key, [client(), server()]);
         // Disks and power fail most where it hurts most.
         let machine = || if self.dice.happens(&format!("{key}/server"), 60) { server() } else { client() };
@@ -159,12 +157,29 @@ impl Weather<'_> {
         }
     }
 
+    /// Either way or both, of all connections or of one.
+    fn path(&self, key: &str, ends: [Name; 2]) -> Path {
+        Path { connection: self.connection(key), ..self.ways(key, ends) }
+    }
+
     /// Either way, or both.
-    fn path(&self, key: &str, [client, server]: [Name; 2]) -> Path {
+    fn ways(&self, key: &str, [client, server]: [Name; 2]) -> Path {
         match self.dice.within(&format!("{key}/path"), 0..=2) {
             0 => Path::between([client, server]),
             1 => Path::one_way([client, server]),
             _ => Path::one_way([server, client]),
+        }
+    }
+
+    /// All of them, mostly; or the last one, or an early one.
+    fn connection(&self, key: &str) -> Option<Which> {
+        match self.dice.within(&format!("{key}/connection"), 1..=100) {
+            1..=20 => Some(Which::Current),
+            21..=30 => {
+                let nth = self.dice.within(&format!("{key}/connection/nth"), 1..=8);
+                Some(Which::Nth(u32::try_from(nth).unwrap_or(1)))
+            }
+            _ => None,
         }
     }
 
@@ -175,7 +190,7 @@ impl Weather<'_> {
     }
 
     fn percent(&self, key: &str) -> u8 {
-        *self.dice.pick(&format!("{key}/percent"), &[1, 5, 20, 50])
+        *self.dice.pick(&format!("{key}/percent"), &[5, 20, 50])
     }
 
     fn rate(&self, key: &str) -> Rate {
@@ -184,8 +199,13 @@ impl Weather<'_> {
 
     /// Within the handshake, a message, or a burst.
     fn bytes(&self, key: &str) -> NumberRange {
-        let most = *self.dice.pick(&format!("{key}/order"), &[100, 1_000, 10_000]);
-        exactly(self.dice.within(&format!("{key}/after"), 1..=most))
+        self.up_to(&format!("{key}/after"), &[100, 1_000, 10_000])
+    }
+
+    /// Up to one of these.
+    fn up_to(&self, key: &str, orders: &[u64]) -> NumberRange {
+        let most = *self.dice.pick(&format!("{key}/order"), orders);
+        exactly(self.dice.within(key, 1..=most))
     }
 
     /// As wrong as clocks get, or half of it.
