@@ -84,9 +84,12 @@ impl Hub {
         let Some(claim) = asking.claim.clone() else { return };
         let (connection, auth) = (*connection, asking.auth.take());
         let Some(missed) = self.sessions.as_ref().and_then(|sessions| sessions.missed(&claim)) else {
-            // The session has ended while the application thought about it. The client connects again, and asks anew.
+            // The session has ended while the application thought about it. Whom it let in would have had that one: so it is
+            // asked about a socket of its own. The connection has others, and they are well.
             reached!("recovery.ended_meanwhile");
-            return self.close(connection, DisconnectReason::ForcedClose);
+            let namespace = self.members[asked].namespace.clone();
+            self.remove(asked, DisconnectReason::TransportClose);
+            return self.ask(connection, namespace, auth);
         };
         self.part(&claim);
         self.members.remove(asked);

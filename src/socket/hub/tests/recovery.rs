@@ -256,7 +256,7 @@ fn who_is_refused_leaves_the_session_to_its_owner() {
 }
 
 #[test]
-fn who_was_thrown_out_while_it_was_asked_for_is_not_recovered() {
+fn who_was_thrown_out_while_it_was_asked_for_is_asked_about_anew_and_not_recovered() {
     let mut hub = recovering(Recovery::default());
     let (socket, known) = begin(&mut hub, ONE);
     command(&mut hub, HubCommand::Guard(Namespace::MAIN));
@@ -270,7 +270,15 @@ fn who_was_thrown_out_while_it_was_asked_for_is_not_recovered() {
     let outputs = command(&mut hub, HubCommand::Admit(asked.clone()));
 
     let abandoned = HubOutput::Event(HubEvent::Abandoned { socket: asked });
-    assert_eq!(outputs, [abandoned, HubOutput::Close(TWO)]);
+    let [first, HubOutput::Event(HubEvent::Asked { socket: another, recovers: None, connection: TWO, .. })] =
+        &outputs[..]
+    else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(*first, abandoned);
+    let outputs = command(&mut hub, HubCommand::Admit(another.clone()));
+    let connected = |output: &HubOutput| matches!(output, HubOutput::Event(HubEvent::Connected { socket, connection: TWO, recovered: None, .. }) if socket == another);
+    assert!(outputs.iter().any(connected), "over the connection that it has: {outputs:?}");
 }
 
 #[test]
