@@ -93,6 +93,7 @@ impl Keeper {
                 }
             }
         }
+        self.close().await;
     }
 
     /// What the store has is not all any more.
@@ -101,14 +102,20 @@ impl Keeper {
             let Some((keeper, forgotten)) = self.ask(|store| store.clear()).await else { return };
             self = keeper;
             match forgotten {
-                Ok(()) => return,
+                Ok(()) => return self.close().await,
                 Err(error) => tracing::warn!(%error, "sessions that are out of date cannot be forgotten yet"),
             }
             if self.shared.strong_count() == 0 {
-                return;
+                return self.close().await;
             }
             self.env.sleep(RETRY).await;
         }
+    }
+
+    /// A database waits for its disk as it closes, so that is a job too.
+    async fn close(self) {
+        let Self { env, store, shared: _ } = self;
+        env.run_blocking(|| drop(store)).await.unwrap_or_default();
     }
 
     async fn ask<T: Send + 'static>(

@@ -1,6 +1,7 @@
 //! A server that keeps its sessions in a store: over a restart, and when the store fails.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -23,6 +24,13 @@ struct Shelf {
     fails: Arc<AtomicBool>,
     /// Whether it was told to forget, and could.
     forgot: Arc<AtomicBool>,
+    /// How often a server was done with it, and that in a job, which may wait for a disk.
+    closed: Arc<AtomicU64>,
+}
+
+thread_local! {
+    /// Whether a job runs.
+    static WORKING: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Shelf {
@@ -35,22 +43,31 @@ fn since_1970(now: SystemTime) -> Duration {
     now.duration_since(SystemTime::UNIX_EPOCH).unwrap()
 }
 
-impl SessionStore for Shelf {
+/// As one server has it.
+struct Lent(Shelf);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.closed.fetch_add(u64::from(WORKING.get()), Ordering::Relaxed);
+    }
+}
+
+impl SessionStore for Lent {
     fn load(&mut self, now: SystemTime) -> Result<Option<StoredSessions>, SessionStoreError> {
-        self.check()?;
-        Ok(self.model.lock().unwrap().load(since_1970(now)))
+        self.0.check()?;
+        Ok(self.0.model.lock().unwrap().load(since_1970(now)))
     }
 
     fn commit(&mut self, batch: &SessionBatch, now: SystemTime) -> Result<(), SessionStoreError> {
-        self.check()?;
-        self.model.lock().unwrap().commit(batch, since_1970(now));
+        self.0.check()?;
+        self.0.model.lock().unwrap().commit(batch, since_1970(now));
         Ok(())
     }
 
     fn clear(&mut self) -> Result<(), SessionStoreError> {
-        self.check()?;
-        *self.model.lock().unwrap() = SessionModel::default();
-        self.forgot.store(true, Ordering::Relaxed);
+        self.0.check()?;
+        *self.0.model.lock().unwrap() = SessionModel::default();
+        self.0.forgot.store(true, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -63,7 +80,9 @@ impl Blocking for SlowDisk {
         let durable: Time = self.0.monotonic() + FSYNC;
         let clock = self.0.clone();
         Box::pin(async move {
+            WORKING.set(true);
             job();
+            WORKING.set(false);
             clock.sleep_until(durable).await;
         })
     }
@@ -73,7 +92,7 @@ impl Blocking for SlowDisk {
 fn storing(shelf: &Shelf) -> (World, mpsc::UnboundedReceiver<Socket>) {
     let env = Env::tokio();
     let env = Env { blocking: Arc::new(SlowDisk(env.clock.clone())), ..env };
-    let server = Server::with_session_store(&env, ServerOptions::default(), shelf.clone());
+    let server = Server::with_session_store(&env, ServerOptions::default(), Lent(shelf.clone()));
     let (sender, sockets) = mpsc::unbounded_channel();
     server.on_connect(move |socket| {
         drop(sender.send(socket));
@@ -154,6 +173,7 @@ async fn a_server_whose_store_fails_goes_on_and_recovers_nobody_after_a_restart(
     shelf.fails.store(false, Ordering::Relaxed);
     world.env.sleep(SECOND * 2).await;
     assert!(shelf.forgot.load(Ordering::Relaxed), "it is asked until it can");
+    assert_eq!(shelf.closed.load(Ordering::Relaxed), 1, "and closed as it is used");
     let (world, _sockets) = storing(&shelf);
     let (_raw, other) = ask(&world, pid(&first)).await;
     assert_ne!(other["sid"], first["sid"]);
