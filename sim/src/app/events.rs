@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::future::ready;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +20,7 @@ use squall::{Server, Socket};
 use tokio::sync::mpsc;
 
 use super::Machine;
-use super::members::{Introduction, Member, Members, Note};
+use super::members::{Introduction, Member, Members};
 use crate::history::{Kind, Listener, content_digest};
 use crate::plan::{Act, Broadcast, Emit, Name, Plan, attachment};
 
@@ -76,6 +78,9 @@ fn said(text: &str, bytes: Option<Bytes>) -> Option<Args> {
     }
 }
 
+/// A socket that its client asked for over a connection which it has given up since: nobody will hear anything of it.
+struct Late;
+
 /// The server's side.
 #[derive(Clone)]
 struct Floor {
@@ -130,32 +135,35 @@ impl Floor {
 
     fn register(&self, socket: &Socket) {
         let Ok(introduction) = serde_json::from_value::<Introduction>(socket.auth().clone()) else { return };
-        let rooms = introduction.rooms.clone();
         let noted = socket.data();
-        let (before, note) = self.members.with(|members| {
-            let connection =
-                1 + members.values().map(|member| member.note.connection).max().unwrap_or_default();
-            if !socket.recovered() {
-                members.retain(|_, member| member.note.introduction.name != introduction.name);
+        let before = self.members.with(|members| {
+            let of_it = |member: &Member| member.introduction.name == introduction.name;
+            if members.values().any(|member| of_it(member) && member.introduction.asked > introduction.asked)
+            {
+                return Err(Late);
             }
-            let note = Note { introduction, connection };
-            let member = Member { note: note.clone(), away: None };
-            (members.insert(socket.id().clone(), member), note)
+            if !socket.recovered() {
+                members.retain(|_, member| !of_it(member));
+            }
+            let member = Member { introduction: introduction.clone(), away: None };
+            Ok(members.insert(socket.id().clone(), member))
         });
-        let before = before.map(|member| member.note);
+        let Ok(before) = before else { return };
+        let before = before.map(|member| member.introduction);
         if let (Some(before), true) = (&before, socket.recovered()) {
             assert_eq!(noted, json!(before), "what was noted about a socket is there when it is taken up");
         }
         // What it said of its rooms while it was away. Noted is never more than is true, whenever the server dies.
+        let rooms = introduction.rooms.clone();
         rooms.iter().for_each(|room| socket.join(&**room));
-        socket.set_data(note);
-        let before = before.map(|before| before.introduction.rooms).unwrap_or_default();
+        socket.set_data(introduction);
+        let before = before.map(|before| before.rooms).unwrap_or_default();
         before.difference(&rooms).for_each(|room| socket.leave(&**room));
     }
 
     fn welcome(&self, socket: &Socket, events: &BTreeSet<Name>) {
-        let connection =
-            self.members.with(|members| members.get(socket.id()).map(|member| member.note.connection));
+        let asked =
+            self.members.with(|members| members.get(socket.id()).map(|member| member.introduction.asked));
         self.on(socket, "enter", |floor, socket, args| {
             if let Ok(room) = args.get::<Name>(0) {
                 socket.join(&*room);
@@ -182,13 +190,13 @@ impl Floor {
         }
         let floor = self.clone();
         socket.on_disconnect(move |socket, reason| {
-            floor.lose(&socket, connection, reason);
+            floor.lose(&socket, asked, reason);
             ready(())
         });
     }
 
     /// Who is away hears what it can, if its socket is taken up again. One that has been taken up already is not away.
-    fn lose(&self, socket: &Socket, connection: Option<u64>, reason: DisconnectReason) {
+    fn lose(&self, socket: &Socket, asked: Option<(u32, u64)>, reason: DisconnectReason) {
         let now = self.machine.env.clock.monotonic();
         let over = matches!(
             reason,
@@ -198,7 +206,7 @@ impl Floor {
         );
         self.members.with(|members| {
             let Some(member) = members.get_mut(socket.id()) else { return };
-            if Some(member.note.connection) != connection {
+            if Some(member.introduction.asked) != asked {
                 return;
             }
             match self.recovery {
@@ -227,7 +235,7 @@ impl Floor {
         let Arrival { id, content, said, address } = arrival;
         self.machine.record(0, Kind::Arrived { id: id.clone(), content });
         let audience = match &address.room {
-            Some(room) => self.listeners(|_, member| member.note.introduction.rooms.contains(room)),
+            Some(room) => self.listeners(|_, member| member.introduction.rooms.contains(room)),
             None => self.listeners(|sid, _| sid == socket.id()),
         };
         self.record_relayed(id, audience, Vec::new(), address.volatile);
@@ -243,11 +251,11 @@ impl Floor {
         let Arrival { id, content, said, address } = arrival;
         self.machine.record(0, Kind::Arrived { id: id.clone(), content });
         let is_excepted =
-            |member: &Member| address.except.iter().any(|room| member.note.introduction.rooms.contains(room));
+            |member: &Member| address.except.iter().any(|room| member.introduction.rooms.contains(room));
         let is_excluded = |sid: &Sid, member: &Member| sid == socket.id() || is_excepted(member);
         let excluded = self.listeners(is_excluded).into_iter().map(|listener| listener.client).collect();
         let is_in = |member: &Member| {
-            address.room.as_ref().is_none_or(|room| member.note.introduction.rooms.contains(room))
+            address.room.as_ref().is_none_or(|room| member.introduction.rooms.contains(room))
         };
         let audience = self.listeners(|sid, member| is_in(member) && !is_excluded(sid, member));
         self.record_relayed(id, audience, excluded, address.volatile);
@@ -274,11 +282,11 @@ impl Floor {
 
     fn with_rooms<T>(&self, socket: &Socket, change: impl FnOnce(&mut BTreeSet<Name>) -> T) {
         let changed = self.members.with(|members| {
-            let note = &mut members.get_mut(socket.id())?.note;
-            change(&mut note.introduction.rooms);
-            Some(note.clone())
+            let introduction = &mut members.get_mut(socket.id())?.introduction;
+            change(&mut introduction.rooms);
+            Some(introduction.clone())
         });
-        changed.into_iter().for_each(|note| socket.set_data(note));
+        changed.into_iter().for_each(|introduction| socket.set_data(introduction));
     }
 }
 
@@ -287,6 +295,8 @@ pub(super) struct Events {
     machine: Machine,
     client: Client,
     rooms: BTreeSet<Name>,
+    /// How often it has asked for its socket.
+    asked: Arc<AtomicU64>,
 }
 
 impl Events {
@@ -298,16 +308,20 @@ impl Events {
     ) -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (client, events) = chat.of(NAMESPACE);
         let rooms = rooms.iter().cloned().collect();
-        let events_of = Self { machine: machine.clone(), client, rooms };
+        let events_of = Self { machine: machine.clone(), client, rooms, asked: Arc::default() };
         events_of.introduce();
         (events_of, events)
     }
 
     fn introduce(&self) {
-        let introduction = json!({ "name": self.machine.name, "rooms": self.rooms });
+        let (name, rooms) = (self.machine.name.clone(), self.rooms.clone());
+        let (process, asked) = (self.machine.process, Arc::clone(&self.asked));
         // Asked for, as the chat's is: else this namespace's CONNECT would overtake it, and a connection of the client is
         // recorded when the chat's is answered.
-        self.client.set_auth_with(move || ready(Some(introduction.clone())));
+        self.client.set_auth_with(move || {
+            let nth = asked.fetch_add(1, Ordering::Relaxed);
+            ready(Some(json!({ "name": name, "rooms": rooms, "asked": (process, nth) })))
+        });
     }
 
     pub(super) fn connect(&self) {

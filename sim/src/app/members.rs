@@ -14,25 +14,19 @@ use squall::socket::stored::StoredSession;
 use crate::history::Listener;
 use crate::plan::Name;
 
-/// What a client says of itself when it connects.
+/// What a client says of itself when it connects: noted about its socket, for the server's next life too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Introduction {
     pub(super) name: Name,
     pub(super) rooms: BTreeSet<Name>,
-}
-
-/// What is noted about a socket, for its server's next life too.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Note {
-    #[serde(flatten)]
-    pub(super) introduction: Introduction,
-    /// Which connection of all, in all lives of the server: of one client's sockets, the last is the one that it has.
-    pub(super) connection: u64,
+    /// Which life of it asks, and for the how-manieth time: of its sockets, the one that it has is the last that it asked for,
+    /// though what it asked for over an earlier connection may come later.
+    pub(super) asked: (u32, u64),
 }
 
 /// A socket, as far as the handlers know.
 pub(super) struct Member {
-    pub(super) note: Note,
+    pub(super) introduction: Introduction,
     /// Without connection: until when it can be taken up again.
     pub(super) away: Option<Time>,
 }
@@ -53,7 +47,7 @@ impl Members {
             members.retain(|_, member| member.away.is_none_or(|until| now < until));
             let chosen = members.iter().filter(|(sid, member)| is(sid, member));
             let listener = |(sid, member): (&Sid, &Member)| Listener {
-                client: member.note.introduction.name.clone(),
+                client: member.introduction.name.clone(),
                 socket: sid.as_str().into(),
             };
             let mut listeners: Vec<Listener> = chosen.map(listener).collect();
@@ -66,19 +60,19 @@ impl Members {
     /// client never heard stays in the store beside the one that the client got instead.
     pub(super) fn restore(&self, stored: &[StoredSession], now: Time, window: Duration) {
         let member = |session: &StoredSession| {
-            let note = serde_json::from_value(session.data.clone()).ok()?;
+            let introduction = serde_json::from_value(session.data.clone()).ok()?;
             let left = window.saturating_sub(session.parted_for.unwrap_or_default());
-            Some((session.socket.clone(), Member { note, away: Some(now + left) }))
+            Some((session.socket.clone(), Member { introduction, away: Some(now + left) }))
         };
         self.with(|members| {
             members.extend(stored.iter().filter_map(member));
             let mut last = BTreeMap::new();
-            for Member { note, .. } in members.values() {
-                let last = last.entry(note.introduction.name.clone()).or_insert(note.connection);
-                *last = note.connection.max(*last);
+            for Member { introduction, .. } in members.values() {
+                let last = last.entry(introduction.name.clone()).or_insert(introduction.asked);
+                *last = introduction.asked.max(*last);
             }
-            members.retain(|_, member| {
-                last.get(&member.note.introduction.name) == Some(&member.note.connection)
+            members.retain(|_, Member { introduction, .. }| {
+                last.get(&introduction.name) == Some(&introduction.asked)
             });
         });
     }
