@@ -60,6 +60,8 @@ pub(super) struct Awaited {
     refusing_now: BTreeSet<usize>,
     /// With which step the last of them ended.
     refused_until: Option<u64>,
+    /// Sent plainly, and its sender waits for no answer any more.
+    unanswered: BTreeSet<Message>,
     /// Reported as failed, and not in the log.
     reported: BTreeMap<Message, Thing>,
     lost: Vec<Loss>,
@@ -119,6 +121,7 @@ impl Awaited {
             refusing: refusing(plan),
             refusing_now: BTreeSet::new(),
             refused_until: None,
+            unanswered: BTreeSet::new(),
             reported: BTreeMap::new(),
             lost: Vec::new(),
             examined: 0,
@@ -152,7 +155,7 @@ impl Awaited {
             Kind::Connected { peer: None } => self.replace(entry),
             Kind::Did { act: "disconnect" } => self.give_up(entry.who),
             Kind::Exited { .. } => self.exit(entry),
-            Kind::Touched { .. } => self.touch(entry),
+            Kind::Touched { fault, .. } => self.touch(entry, *fault),
             Kind::Left { .. } => self.leave(entry),
             Kind::FaultBegan { fault, .. } => self.refusing_now.extend(self.refusing.get(fault)),
             Kind::FaultEnded { fault } if self.refusing_now.remove(fault) => {
@@ -223,6 +226,7 @@ impl Awaited {
     /// The server has it.
     fn arrive(&mut self, message: Message) {
         self.up.remove(&message);
+        self.unanswered.remove(&message);
         self.reported.remove(&message);
     }
 
@@ -241,6 +245,7 @@ impl Awaited {
             {
                 thing.excuse(until);
             }
+            self.unanswered.insert(entry.message);
             return;
         }
         let sent = self.up.remove(&entry.message);
@@ -315,10 +320,20 @@ impl Awaited {
         }
     }
 
-    fn touch(&mut self, entry: &Entry<'_>) {
+    fn touch(&mut self, entry: &Entry<'_>, fault: usize) {
+        if self.refusing.contains(&fault) {
+            self.refuse_unanswered(entry.step);
+        }
         self.relays.touch(entry, &self.presences);
         for thing in self.up.values_mut().chain(self.down.values_mut()) {
             thing.touch(entry, &self.presences);
+        }
+    }
+
+    /// The server's disk took something not. If it was what a sender waits for no more, there was nobody to be told.
+    fn refuse_unanswered(&mut self, step: u64) {
+        for message in &self.unanswered {
+            self.up.get_mut(message).into_iter().for_each(|thing| thing.excuse(step));
         }
     }
 

@@ -102,6 +102,15 @@ mod tests {
     }
 
     #[test]
+    fn what_touches_a_client_that_is_connected_again_and_does_not_say_so_yet_touches_either_connection() {
+        let late = |answered: Planted| {
+            answered.touch(BOB).disconnect(BOB).connect(BOB).record(BOB, DEATH).connect(BOB)
+        };
+        held(Anomaly::FalseDeath, late(Planted::good().answer(BOB)));
+        broken(Anomaly::FalseDeath, late(Planted::good()), &Ending::Settled);
+    }
+
+    #[test]
     fn a_healthy_connection_that_the_server_gives_up_is_found() {
         let planted = Planted::good().serve(BOB).hang_up(1, PING_TIMEOUT);
         let violation = broken(Anomaly::FalseDeath, planted, &Ending::Settled);

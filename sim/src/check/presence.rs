@@ -2,7 +2,8 @@
 //!
 //! A fault touches each connection once for the history, be it while it is made. So what touches a client that is not
 //! connected belongs to the connection that it gets next; an attempt that failed in between is taken for that one. But one
-//! that its user has ended may still be carrying what was sent: until the next one is there, either may be meant.
+//! that its user has ended may still be carrying what was sent: until the next one is there, either may be meant. So it is
+//! where the server has the next one before the client says that the last one is gone, because it waits for its disk.
 
 use super::roll::{Entry, Host, Roll};
 use super::table::Table;
@@ -26,6 +27,8 @@ pub(super) struct Presence {
     pub(super) connected: bool,
     /// Whether its user has ended the last one.
     parting: bool,
+    /// Whether the server has another connection of it than it says itself.
+    behind: bool,
     /// Whether its user wants to be disconnected.
     pub(super) leaving: bool,
     /// With which step a fault first touched the connection that it has, or had last.
@@ -68,9 +71,13 @@ impl Presences {
         if let Kind::Touched { .. } = &entry.kind {
             for client in &entry.named {
                 if let Some(presence) = self.clients.get_mut(*client) {
-                    let touched =
-                        if presence.connected { &mut presence.touched } else { &mut presence.touched_next };
-                    touched.get_or_insert(entry.step);
+                    presence.touch(entry.step);
+                }
+            }
+        } else if let Kind::Connected { peer: Some(_) } = &entry.kind {
+            for client in &entry.named {
+                if let Some(presence) = self.clients.get_mut(*client) {
+                    presence.behind = presence.connected;
                 }
             }
         } else if let Kind::Started
@@ -86,6 +93,15 @@ impl Presences {
 }
 
 impl Presence {
+    fn touch(&mut self, step: u64) {
+        if self.connected {
+            self.touched.get_or_insert(step);
+        }
+        if !self.connected || self.behind {
+            self.touched_next.get_or_insert(step);
+        }
+    }
+
     /// It came, or went.
     fn change(&mut self, entry: &Entry<'_>) {
         if let Kind::Started = &entry.kind {
@@ -94,6 +110,7 @@ impl Presence {
             self.connections += 1;
             self.connected = true;
             self.parting = false;
+            self.behind = false;
             self.leaving = false;
             self.touched = self.touched_next.take();
         } else if let Kind::Disconnected { .. } | Kind::Exited { .. } = &entry.kind {

@@ -6,7 +6,8 @@
 //!
 //! *Not checked, because:* plans with so many bytes of events that the server need not keep all of them. That something
 //! kept is missing, which is *lost*. The last of the time for which a server keeps a socket: what it keeps is older than the
-//! moment in which it or the client noticed, by a heartbeat. A client that has not heard something for that long, over
+//! moment in which it or the client noticed, by a heartbeat. Where the server's disk is slow its handlers, which say that it
+//! noticed, may hear of it long after: then what counts is when the client last got something. A client that has not heard something for that long, over
 //! however many connections: the server need not keep it. Who is told of two sockets over one connection, for a client
 //! that was held up is told late of the one that it had before.
 
@@ -40,6 +41,10 @@ pub(super) struct Unrecovered<'r> {
     latest: BTreeMap<Host, (u32, u32)>,
     /// When what each client has not heard yet was relayed to it.
     unheard: BTreeMap<Host, BTreeMap<Message, Duration>>,
+    /// Whether handlers may hear late of what the server noticed, behind others that wait for the disk.
+    late: bool,
+    /// What each client got last.
+    got: BTreeMap<Host, &'r Record>,
     examined: u64,
     found: Option<Violation>,
 }
@@ -79,6 +84,8 @@ impl<'r> Unrecovered<'r> {
             connections: BTreeMap::new(),
             latest: BTreeMap::new(),
             unheard: BTreeMap::new(),
+            late: may_be_slow(plan),
+            got: BTreeMap::new(),
             examined: 0,
             found: None,
         }
@@ -135,7 +142,8 @@ impl<'r> Unrecovered<'r> {
             && self.latest.get(&client) == Some(&connection)
             && let Some(socket) = self.sockets.get_mut(&client)
         {
-            socket.lost.get_or_insert(entry.record);
+            let got = self.got.get(&client).filter(|_| self.late);
+            socket.lost.get_or_insert(got.copied().unwrap_or(entry.record));
         }
     }
 
@@ -154,6 +162,10 @@ fn may_fail(plan: &Plan) -> bool {
     plan.faults.iter().any(|fault| matches!(fault.what.kind(), FaultKind::DiskFull | FaultKind::DiskError))
 }
 
+fn may_be_slow(plan: &Plan) -> bool {
+    plan.faults.iter().any(|fault| matches!(&fault.what, FaultAct::DiskSlow(slow) if *slow.of == *SERVER))
+}
+
 /// Whether the server's wall clock may leap: after a restart only that tells for how long a client was away.
 fn may_leap(plan: &Plan) -> bool {
     plan.faults.iter().any(|fault| matches!(&fault.what, FaultAct::ClockJump(jump) if *jump.of == *SERVER))
@@ -165,6 +177,14 @@ impl<'r> Checker<'r> for Unrecovered<'r> {
     }
 
     fn observe(&mut self, entry: &Entry<'r>) {
+        if let Kind::Connected { peer: None }
+        | Kind::Delivered { .. }
+        | Kind::Acknowledged { .. }
+        | Kind::Answered { .. }
+        | Kind::Heard { .. } = &entry.kind
+        {
+            self.got.insert(entry.who, entry.record);
+        }
         if let Kind::Resumed { recovered, .. } = &entry.kind {
             self.on_resumed(entry, *recovered);
         } else if let Kind::Relayed { volatile: false, .. } = &entry.kind {
@@ -210,7 +230,8 @@ mod tests {
     use super::*;
     use crate::check::planted::{ALICE, BOB, Planted, first_socket, plan, seconds};
     use crate::check::{Ending, Verdict, judge};
-    use crate::units::Span;
+    use crate::plan::{DiskSlow, Fault};
+    use crate::units::{Span, SpanRange};
 
     /// Bob has a socket of events, of which a server keeps what was missed for 2 min.
     fn bob() -> Planted {
@@ -290,6 +311,27 @@ mod tests {
         };
         assert_eq!(again(frozen(2), false), Verdict::Idle);
         assert!(matches!(again(frozen(1), false), Verdict::Broken(_)), "the end of an earlier connection");
+    }
+
+    #[test]
+    fn where_the_servers_disk_is_slow_the_time_counts_from_what_the_client_got_last() {
+        let frozen = |quiet, faults| {
+            let mut plan = plan();
+            plan.server.recovery = Some(Span(seconds(120)));
+            plan.faults = faults;
+            let served = Planted::unconnected().serve(BOB).connect(BOB).hold(BOB, "his").pass(seconds(quiet));
+            let away = served.hang_up(1, "ping timeout").pass(seconds(40)).disconnect(BOB);
+            let again = away.connect(BOB).hold(BOB, "another").finish();
+            let verdicts = judge(&plan, &again, &Ending::Settled).verdicts;
+            verdicts.into_iter().find(|(anomaly, _)| *anomaly == Anomaly::Unrecovered).expect("it applies").1
+        };
+        let by = SpanRange { low: seconds(1), high: seconds(8) };
+        let what = FaultAct::DiskSlow(DiskSlow { of: SERVER.into(), by });
+        let slow =
+            || vec![Fault { at: seconds(1).into(), lasts: Some(Span(seconds(60))), what: what.clone() }];
+        assert!(matches!(frozen(30, vec![]), Verdict::Broken(_)));
+        assert_eq!(frozen(30, slow()), Verdict::Idle);
+        assert!(matches!(frozen(1, slow()), Verdict::Broken(_)));
     }
 
     #[test]

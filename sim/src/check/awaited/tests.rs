@@ -323,3 +323,18 @@ fn who_sends_once_may_be_told_by_a_server_whose_disk_is_in_trouble_that_it_store
     let late = began().say(ALICE).record("world", Kind::FaultEnded { fault: 0 }).record(ALICE, failed);
     assert_eq!(outcome(&judge(&plan, &late.finish(), &unsettled())), (None, 1), "told after it was over");
 }
+
+#[test]
+fn a_disk_may_take_nothing_of_who_does_not_wait_for_the_answer_any_more() {
+    let mut plan = with_send(Send::Plain);
+    let error = FaultAct::DiskError("server".into());
+    plan.faults = vec![Fault { at: seconds(5).into(), lasts: Some(Span(seconds(9))), what: error }];
+    let failed = || Kind::SendFailed { id: MessageId("alice-3".into()), reason: "timed out".to_owned() };
+    let touched = || Kind::Touched { fault: 0, processes: vec!["server".into()] };
+    let outcome = |planted: Planted| outcome(&judge(&plan, &planted.finish(), &unsettled()));
+    let gave_up = || Planted::good().say(ALICE).record(ALICE, failed());
+    assert_eq!(outcome(gave_up().record("world", touched())), (None, 1));
+    assert_eq!(outcome(gave_up()), (Some(Anomaly::Lost), 0), "which touched nothing");
+    let waits = Planted::good().say(ALICE).record("world", touched());
+    assert_eq!(outcome(waits), (Some(Anomaly::Lost), 0), "who waits is told");
+}
