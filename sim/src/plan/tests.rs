@@ -268,6 +268,11 @@ fn a_plan_that_the_world_cannot_run_is_refused() {
     refused(|plan| plan.ops.swap(0, 9), "earlier than the op before it");
     refused(|plan| plan.ops.retain(|op| !matches!(op.act, Act::Say(_))), "nobody says anything");
     refused(|plan| drop(plan.ops.remove(0)), "`carol` never connects");
+    let absent = |plan: &mut Plan| {
+        plan.guarantee = Guarantee::AtMostOnce;
+        plan.ops.remove(0);
+    };
+    refused(absent, "`carol` never connects, so a run would prove nothing of it");
     refused(|plan| drop(plan.ops.pop()), "`bob` never connects again");
     refused(|plan| plan.faults[0].lasts = None, "`lasts` is missing");
     refused(|plan| plan.faults[0].lasts = Some(Span::default()), "ends before it begins");
