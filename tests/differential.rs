@@ -130,16 +130,12 @@ fn at_times(plan: Plan) -> Plan {
     let plan = on_ticks(plan);
     let jumping =
         judged(Plan { backend: Backend::Event, ..plan.clone() }, &Chat::default(), &RunOptions::default());
-    let began: BTreeMap<usize, Duration> = jumping
-        .outcome
-        .history
-        .records
-        .iter()
-        .filter_map(|record| match record.kind {
-            Kind::FaultBegan { fault, .. } => Some((fault, record.at)),
-            _ => None,
-        })
-        .collect();
+    let mut began: BTreeMap<usize, Duration> = BTreeMap::new();
+    for record in &jumping.outcome.history.records {
+        if let Kind::FaultBegan { fault, .. } = record.kind {
+            began.insert(fault, record.at);
+        }
+    }
     let mut timed = Plan { faults: Vec::new(), ..plan.clone() };
     for (place, fault) in plan.faults.into_iter().enumerate() {
         let at = match &fault.at {
