@@ -45,7 +45,7 @@ fn run(subject: &Subject) -> Result<(), Failed> {
     let (app, stuck) = (Chat::default(), |plan: &Plan| leave_stuck(subject, plan.seed, PATIENCE));
     let watch = Watch { patience: PATIENCE, stuck: &stuck };
     let tally = here::hunt(&|seed| subject.plan(seed), &app, seeds, &watch);
-    let exit = tally.exit(&subject.expectations());
+    let exit = tally.exit(subject);
     if exit == report::ExitCode::Held {
         return Ok(());
     }

@@ -1,10 +1,11 @@
 //! What is run: scenario files, plan files, and folders of them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::check::Expectations;
 use crate::plan::{self, Backend, Plan};
-use crate::scenario::{self, Scenario, text_of};
+use crate::scenario::{self, FaultStep, Scenario, text_of};
 
 /// No plan is larger, and no scenario nearly as large.
 const BYTES_MAX: usize = 64 << 20;
@@ -94,6 +95,23 @@ impl Subject {
             Content::Scenario(scenario) => 0..u64::from(scenario.seeds),
             Content::Plan(plan) => plan.seed..plan.seed + 1,
         }
+    }
+
+    /// The faults of a scenario that touched nothing, given which faults of each seed's plan did, by their places. None before
+    /// it was run with as many seeds as it asks for, nor where a swarm draws what breaks.
+    pub fn idle_faults(&self, touched: &BTreeMap<u64, BTreeSet<usize>>) -> Vec<(usize, &FaultStep)> {
+        let Content::Scenario(scenario) = &self.content else { return Vec::new() };
+        if (touched.len() as u64) < u64::from(scenario.seeds) {
+            return Vec::new();
+        }
+        let busy: BTreeSet<usize> = touched
+            .iter()
+            .flat_map(|(seed, places)| {
+                let steps = plan::fault_steps(scenario, *seed).into_iter().enumerate();
+                steps.filter(|(place, _)| places.contains(place)).map(|(_, step)| step)
+            })
+            .collect();
+        scenario.faults.iter().enumerate().filter(|(step, _)| !busy.contains(step)).collect()
     }
 
     /// What its seeds must show together; of a plan, that every promise holds.

@@ -160,8 +160,7 @@ impl Hunt {
                 anstream::println!("  {crossing}");
             }
         }
-        let mut exit =
-            ran().map(|one| one.tally.exit(&one.expectations)).max().unwrap_or(ExitCode::NothingProven);
+        let mut exit = ran().map(|one| one.tally.exit(one.subject)).max().unwrap_or(ExitCode::NothingProven);
         let mut coverage = Coverage::default();
         ran().for_each(|one| one.tally.cover(&mut coverage));
         let summary = Summary::of(&lines, real);

@@ -90,7 +90,7 @@ impl Run {
             }
             let line = line(subject, &tally, clock.elapsed() - started);
             self.print(subject, &tally, &line);
-            exit = exit.max(tally.exit(&subject.expectations())).max(self.explain(subject, &tally));
+            exit = exit.max(tally.exit(subject)).max(self.explain(subject, &tally));
             tally.cover(&mut coverage);
             lines.push(line);
         }
@@ -166,7 +166,7 @@ impl Run {
 }
 
 pub(super) fn line(subject: &Subject, tally: &Tally, real: Duration) -> ScenarioLine {
-    let status = match tally.exit(&subject.expectations()) {
+    let status = match tally.exit(subject) {
         ExitCode::Held => Status::Pass,
         ExitCode::NothingProven => Status::Unproven,
         ExitCode::Broken

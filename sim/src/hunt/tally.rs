@@ -1,6 +1,6 @@
 //! What all seeds of a scenario come to, whatever the order in which they were tried and the process that tried them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::app::App;
@@ -24,6 +24,8 @@ pub struct Tally {
     pub messages: u64,
     /// How often its faults touched traffic.
     pub touched: Touched,
+    /// Which did, of each seed's plan by their places there.
+    busy: BTreeMap<u64, BTreeSet<usize>>,
     /// What they led to.
     pub weather: Weather,
     /// In which states of the protocol they touched connections.
@@ -66,7 +68,7 @@ impl Tally {
     /// Adds a seed.
     pub fn add(&mut self, tried: Tried) {
         let Tried { seed, digest, messages, elapsed, touched, counted, reached, matrix, .. } = tried;
-        let Tried { weather, wrong, twice, diverged, .. } = tried;
+        let Tried { busy, weather, wrong, twice, diverged, .. } = tried;
         self.seeds += 1;
         self.twice += u64::from(twice);
         self.messages += messages;
@@ -81,6 +83,7 @@ impl Tally {
         }
         self.digests.insert(seed, digest);
         self.touched.add(&touched);
+        self.busy.insert(seed, busy);
         self.weather.add(&weather);
         self.failures.extend(wrong.map(|wrong| (seed, wrong)));
         self.diverged.extend(diverged.map(|how| (seed, how)));
@@ -100,8 +103,8 @@ impl Tally {
     }
 
     /// What it means for who asked, the worst first: a harness that failed proves nothing about the program.
-    pub fn exit(&self, expectations: &Expectations) -> ExitCode {
-        let unmet = expectations.judge(&self.observed);
+    pub fn exit(&self, subject: &Subject) -> ExitCode {
+        let unmet = subject.expectations().judge(&self.observed);
         let harness_failed = self.failures.values().any(|wrong| matches!(wrong, Wrong::Harness(_)));
         if harness_failed || !self.lost.is_empty() {
             ExitCode::HarnessFailed
@@ -109,16 +112,17 @@ impl Tally {
             ExitCode::NotDeterministic
         } else if unmet.iter().any(Unmet::is_broken) {
             ExitCode::Broken
-        } else if !unmet.is_empty() || self.proves_nothing() {
+        } else if !unmet.is_empty() || self.proves_nothing(subject) {
             ExitCode::NothingProven
         } else {
             ExitCode::Held
         }
     }
 
-    fn proves_nothing(&self) -> bool {
+    fn proves_nothing(&self, subject: &Subject) -> bool {
         let unknown = self.failures.values().any(|wrong| matches!(wrong, Wrong::Unknown(_)));
-        unknown || self.messages == 0 || self.touched.idle().next().is_some()
+        let idle = self.touched.idle().next().is_some() || !subject.idle_faults(&self.busy).is_empty();
+        unknown || self.messages == 0 || idle
     }
 
     /// The lowest seed that failed and was not to, run again in this process. None where there is none.
@@ -157,6 +161,17 @@ impl Tally {
         for kind in self.touched.idle() {
             complaints.push(format!(
                 "  nothing proven: no {kind} touched traffic in any seed; move it to where there is some"
+            ));
+        }
+        for (place, fault) in subject.idle_faults(&self.busy) {
+            if self.touched.idle().any(|kind| kind == fault.what.kind().as_str()) {
+                continue;
+            }
+            complaints.push(format!(
+                "  nothing proven: fault {} of the file, `{}` at {}, touched no traffic in any seed; move it to where there is some",
+                place + 1,
+                fault.what,
+                fault.at,
             ));
         }
         let unmet = expectations.judge(&self.observed).into_iter().filter(|unmet| !unmet.is_broken());

@@ -2,7 +2,7 @@
 //!
 //! Its history is not kept: whoever wants it runs the seed again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub struct Tried {
     pub elapsed: Duration,
     /// How often its faults touched traffic.
     pub touched: Touched,
+    /// Which of them did, by their places in the plan.
+    pub busy: BTreeSet<usize>,
     /// How often each anomaly came up, broken or excused.
     pub counted: BTreeMap<Anomaly, u64>,
     /// The places that were reached.
@@ -72,6 +74,7 @@ impl Tried {
             matrix: Box::new(Matrix::of(&judged.plan, &outcome.history, &outcome.steps)),
             weather: Box::new(Weather::of(&outcome.reached, &outcome.history, &touched)),
             touched,
+            busy: outcome.touched.iter().filter(|(_, times)| **times > 0).map(|(place, _)| *place).collect(),
             wrong: wrong(judged),
             twice: second.is_some(),
             diverged: second.and_then(|second| divergence(&outcome.history, second)),
@@ -139,6 +142,7 @@ mod tests {
             messages: 3,
             elapsed: Duration::from_nanos(1_000_000_001),
             touched: [("reset", 2), ("stall", 0)].into_iter().collect(),
+            busy: [3, 5].into(),
             counted: BTreeMap::from([(Anomaly::TotalOrderDivergence, 1)]),
             reached: [("chat.repeat", 2)].into_iter().collect(),
             matrix: Box::new([(FaultKind::Reset, State::Idle, 1)].into_iter().collect()),

@@ -27,7 +27,7 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
         clients: scenario.clients.clone(),
         network: scenario.network.clone(),
         ops: ops(scenario, seed),
-        faults: faults(&scenario.faults, seed),
+        faults: faults(&scenario.faults, seed).into_iter().map(|(_, fault)| fault).collect(),
         heals: None,
         core: None,
         settle: Span::default(),
@@ -144,23 +144,27 @@ fn times(pace: Pace, first: Duration, seed: u64, entity: &str) -> Vec<Duration> 
     times
 }
 
-fn faults(steps: &[FaultStep], seed: u64) -> Vec<Fault> {
+/// Which of the scenario's faults each fault of the plan is, where the scenario says what breaks.
+pub fn fault_steps(scenario: &Scenario, seed: u64) -> Vec<usize> {
+    faults(&scenario.faults, seed).into_iter().map(|(step, _)| step).collect()
+}
+
+/// By time, each with its place in the scenario.
+fn faults(steps: &[FaultStep], seed: u64) -> Vec<(usize, Fault)> {
     let mut twins = Twins::default();
-    let mut faults: Vec<Fault> = steps
+    let mut faults: Vec<(usize, Fault)> = steps
         .iter()
-        .map(|step| {
+        .enumerate()
+        .map(|(place, step)| {
             let entity = twins.key(format!("{}@{}", step.what, step.at));
             let lasts = step.lasts.map(|lasts| {
                 draw_duration(lasts.inclusive(), seed, Stream::Fault, &format!("{entity}/lasts"), 0)
             });
-            Fault {
-                at: step.at.drawn(seed, &entity),
-                lasts: lasts.map(Span),
-                what: step.what.drawn(seed, &entity),
-            }
+            let (at, what) = (step.at.drawn(seed, &entity), step.what.drawn(seed, &entity));
+            (place, Fault { at, lasts: lasts.map(Span), what })
         })
         .collect();
-    faults.sort_by_key(|fault| fault.at.soonest());
+    faults.sort_by_key(|(_, fault)| fault.at.soonest());
     faults
 }
 

@@ -25,7 +25,7 @@ pub use crate::scenario::{
     SERVER, Send, ServerPlan, Slow, Transport, Trigger, Ways, Which, WhileDead,
 };
 pub use act::{Act, Broadcast, Emit, Join, Say, attachment};
-pub use drawing::draw;
+pub use drawing::{draw, fault_steps};
 pub use settle::SettleBound;
 pub use swarm::random;
 pub use validate::{Part, PlanError};

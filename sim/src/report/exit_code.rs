@@ -12,8 +12,7 @@ pub enum ExitCode {
     Usage = 2,
     /// 3: one plan gave two different histories.
     NotDeterministic = 3,
-    /// 4: nothing was proven: no scenario, no record, or a kind of fault that touched nothing over all seeds of its
-    /// scenario.
+    /// 4: nothing was proven: no scenario, no record, or a fault that touched nothing over all seeds of its scenario.
     NothingProven = 4,
     /// 5: the harness failed.
     HarnessFailed = 5,
