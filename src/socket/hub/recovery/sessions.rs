@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ use super::Recovery;
 use super::session::Session;
 use super::stored::{SessionChange, StoredSession, StoredSessions};
 
+/// How many positions a hub leaves out behind the last one that was stored. A hub before it may have told clients of some,
+/// which a store that failed has not: who has such a position must not be taken to have what this hub sends.
+const NEVER_STORED: u64 = 1 << 32;
+
 /// All sessions of a hub.
 pub(in crate::socket::hub) struct Sessions {
     options: Recovery,
@@ -31,6 +36,8 @@ pub(in crate::socket::hub) struct Sessions {
     former_epoch: Option<String>,
     /// The last position given.
     head: u64,
+    /// Positions that a hub before this one may have told of, and did not store.
+    never_stored: Range<u64>,
     now: Time,
     sessions: BTreeMap<Place, Session>,
     places: BTreeMap<String, Place>,
@@ -91,6 +98,7 @@ impl Sessions {
             former_epoch: None,
             entropy,
             head: 0,
+            never_stored: 0..0,
             now: Time::ZERO,
             sessions: BTreeMap::new(),
             places: BTreeMap::new(),
@@ -105,7 +113,8 @@ impl Sessions {
         self.journal = Some(Vec::new());
         let Some(StoredSessions { epoch, head, sessions }) = stored else { return };
         reached!("recovery.loaded");
-        (self.epoch, self.head) = (epoch, head);
+        self.head = head.saturating_add(NEVER_STORED);
+        (self.epoch, self.never_stored) = (epoch, head.saturating_add(1)..self.head.saturating_add(1));
         for stored in sessions {
             self.restore_one(stored);
         }
@@ -292,7 +301,8 @@ impl Sessions {
         let (epoch, position) = offset.as_str()?.split_once('.')?;
         // `parse` would also take a sign.
         let digits = position.bytes().all(|byte| byte.is_ascii_digit());
-        let position = position.parse().ok().filter(|&position| digits && position <= self.head)?;
+        let given = |position: &u64| *position <= self.head && !self.never_stored.contains(position);
+        let position = position.parse().ok().filter(|position| digits && given(position))?;
         (epoch == self.epoch || Some(epoch) == self.former_epoch.as_deref()).then_some(position)
     }
 

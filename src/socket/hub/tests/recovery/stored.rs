@@ -224,6 +224,24 @@ fn a_store_that_fails_holds_up_nobody_and_is_asked_no_more() {
 }
 
 #[test]
+fn who_heard_what_a_failing_store_did_not_keep_is_not_taken_to_have_what_the_next_server_sends() {
+    let mut life = Life::first();
+    let (_, mut known) = life.begin(ONE);
+    life.command(say("1"));
+    life.command(say("2"));
+    known.read(ONE, &life.give(HubInput::PersistFailed));
+    assert_eq!(known.events, ["1", "2"], "said with the positions that they waited with");
+    life.flying = None;
+
+    let mut life = life.restart();
+    for text in ["3", "4", "5"] {
+        life.command(say(text));
+    }
+
+    assert_eq!(known.read(TWO, &life.ask(TWO, known.auth())), Some(false));
+}
+
+#[test]
 fn who_comes_back_after_a_restart_has_its_id_its_rooms_and_what_it_missed() {
     let mut life = Life::first();
     let (socket, mut known) = life.begin(ONE);
