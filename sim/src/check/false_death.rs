@@ -83,7 +83,7 @@ impl<'r> Checker<'r> for FalseDeath {
 mod tests {
     use super::*;
     use crate::check::Ending;
-    use crate::check::planted::{ALICE, BOB, Planted, broken, held};
+    use crate::check::planted::{ALICE, BOB, Planted, broken, held, seconds};
 
     const DEATH: Kind = Kind::Disconnected { reason: PING_TIMEOUT };
 
@@ -108,6 +108,19 @@ mod tests {
         };
         held(Anomaly::FalseDeath, late(Planted::good().answer(BOB)));
         broken(Anomaly::FalseDeath, late(Planted::good()), &Ending::Settled);
+    }
+
+    #[test]
+    fn who_connects_again_before_the_disconnect_is_done_may_go_on_over_what_was_touched() {
+        let did = |planted: Planted, act| planted.record(BOB, Kind::Did { act });
+        let parting = Kind::Disconnected { reason: "io client disconnect" };
+        let touched = || Planted::good().serve(BOB).touch(BOB);
+        let at_once = || did(did(touched(), "disconnect"), "connect").record(BOB, parting.clone()).serve(BOB);
+        held(Anomaly::FalseDeath, at_once().hang_up(2, PING_TIMEOUT));
+        held(Anomaly::FalseDeath, at_once().record(BOB, DEATH).connect(BOB));
+        let later =
+            || did(did(touched(), "disconnect").record(BOB, parting.clone()), "connect").pass(seconds(1));
+        broken(Anomaly::FalseDeath, later().serve(BOB).record(BOB, DEATH), &Ending::Settled);
     }
 
     #[test]

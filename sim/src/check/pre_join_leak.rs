@@ -33,6 +33,10 @@ struct Live {
     began: u64,
     /// Whether its user does not want it connected.
     away: bool,
+    /// Whether it is connected, as far as it says.
+    connected: bool,
+    /// With which step the server had another connection of it meanwhile: it may wait for its disk, and say so late.
+    served: Option<u64>,
     /// Whether there may be a socket that it can take up: of one that is disconnected the server may not have heard.
     has_socket: bool,
 }
@@ -73,12 +77,22 @@ impl<'r> PreJoinLeak<'r> {
                 live.began = entry.step;
             }
             live.away = !connects;
-        } else if let Kind::Disconnected { .. } = &entry.kind
-            && !self.recovers
-        {
-            live.began = entry.step;
+        } else if let Kind::Disconnected { .. } = &entry.kind {
+            live.connected = false;
+            let began = live.served.take().unwrap_or(entry.step);
+            if !self.recovers {
+                live.began = began;
+            }
         } else if let Kind::Connected { .. } = &entry.kind {
-            live.has_socket = true;
+            (live.connected, live.served, live.has_socket) = (true, None, true);
+        }
+    }
+
+    fn on_served(&mut self, entry: &Entry<'r>) {
+        for client in &entry.named {
+            if let Some(live) = self.live.get_mut(client).filter(|live| live.connected) {
+                live.served.get_or_insert(entry.step);
+            }
         }
     }
 }
@@ -86,7 +100,7 @@ impl<'r> PreJoinLeak<'r> {
 impl Live {
     /// In a process that begins.
     fn new(step: u64) -> Self {
-        Self { began: step, away: true, has_socket: false }
+        Self { began: step, away: true, connected: false, served: None, has_socket: false }
     }
 }
 
@@ -102,6 +116,9 @@ impl<'r> Checker<'r> for PreJoinLeak<'r> {
         }
         if let Kind::Delivered { offset, .. } | Kind::Acknowledged { offset, .. } = &entry.kind {
             self.known.entry(*offset).or_insert(entry.record);
+        }
+        if let Kind::Connected { peer: Some(_) } = &entry.kind {
+            self.on_served(entry);
         }
         self.on_presence(entry);
     }
@@ -157,6 +174,21 @@ mod tests {
         let planted = planted.record(BOB, Kind::Did { act: "connect" }).connect(BOB).show(BOB, "alice-1", 1);
         let judgement = judge(&with_receive(Receive::Live), &planted.finish(), &Ending::Settled);
         assert_eq!(judgement.violation().map(|found| found.anomaly), Some(Anomaly::PreJoinLeak));
+    }
+
+    #[test]
+    fn a_live_client_that_says_late_that_it_is_connected_again_is_shown_what_was_committed_since_it_was() {
+        let broken = |answered: Planted| {
+            let said = answered.say(ALICE).commit("alice-1", 1).ack(ALICE, "alice-1", 1);
+            let planted = said.disconnect(BOB).connect(BOB).show(BOB, "alice-1", 1);
+            let judgement = judge(&with_receive(Receive::Live), &planted.finish(), &Ending::Settled);
+            let mut verdicts = judgement.verdicts.into_iter();
+            verdicts.any(|(anomaly, verdict)| {
+                anomaly == Anomaly::PreJoinLeak && matches!(verdict, Verdict::Broken(_))
+            })
+        };
+        assert!(broken(Planted::new()));
+        assert!(!broken(Planted::new().answer(BOB)));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! A fault touches each connection once for the history, be it while it is made. So what touches a client that is not
 //! connected belongs to the connection that it gets next; an attempt that failed in between is taken for that one. But one
 //! that its user has ended may still be carrying what was sent: until the next one is there, either may be meant. So it is
-//! where the server has the next one before the client says that the last one is gone, because it waits for its disk.
+//! where the server has the next one before the client says that the last one is gone, because it waits for its disk. And
+//! whose user connects again before the disconnect is done may go on over the same connection, and whatever touched it.
 
 use super::roll::{Entry, Host, Roll};
 use super::table::Table;
@@ -27,6 +28,8 @@ pub(super) struct Presence {
     pub(super) connected: bool,
     /// Whether its user has ended the last one.
     parting: bool,
+    /// Whether it may go on over the last one all the same.
+    goes_on: bool,
     /// Whether the server has another connection of it than it says itself.
     behind: bool,
     /// Whether its user wants to be disconnected.
@@ -112,10 +115,13 @@ impl Presence {
             self.parting = false;
             self.behind = false;
             self.leaving = false;
-            self.touched = self.touched_next.take();
+            let before = self.touched.filter(|_| self.goes_on);
+            self.touched = before.or(self.touched_next);
+            (self.touched_next, self.goes_on) = (None, false);
         } else if let Kind::Disconnected { .. } | Kind::Exited { .. } = &entry.kind {
             self.connected = false;
             self.parting = matches!(entry.kind, Kind::Disconnected { reason: "io client disconnect" });
+            self.goes_on = self.parting && !self.leaving;
         } else if let Kind::Did { act } = &entry.kind {
             self.leaving = *act == "disconnect";
         }

@@ -5,7 +5,8 @@
 //! one before is over for it. So what touched a client since it was last disconnected speaks for the death of a session. So
 //! does the end of the client's own side: who is gone answers no ping. A client has one connection: of the sessions that
 //! are open for it when it is connected, all but the last are of attempts that it has given up, or of a life before; and
-//! a user who disconnects before it knows of a session cannot say so to the server.
+//! a user who disconnects before it knows of a session cannot say so to the server. Whose user connects again before the
+//! disconnect is done may go on over the same connection.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -72,7 +73,11 @@ impl Sessions {
                 return self.on_server_ended(entry);
             }
             self.excuse(entry.who);
-            self.clients.entry(entry.who).ended = entry.at;
+            let client = self.clients.entry(entry.who);
+            let goes_on = matches!(entry.kind, Kind::Disconnected { reason: "io client disconnect" });
+            if !goes_on || client.leaving {
+                client.ended = entry.at;
+            }
         }
         None
     }
