@@ -15,7 +15,8 @@ use super::{Act, ClientPlan, FaultAct, FaultKind, Name, Plan, Send};
 /// 2. is in an attempt to connect that will fail: 20 s, the connect timeout;
 /// 3. waits before the next attempt: `reconnection_delay_max`, the longest backoff, jitter included;
 /// 4. connects: TCP, upgrade, `open`, CONNECT, and reads on from where it was: six round trips;
-/// 5. waits for an acknowledgement that was lost on the way: `ack_timeout`, and once more for each of its `retries`;
+/// 5. waits for an acknowledgement that was lost on the way: `ack_timeout`, eight times that from an outbox whose
+///    connection stands, and once more for each of its `retries`;
 /// 6. was told, where a disk is in trouble, to try again later: the longest such delay;
 /// 7. sends all that is left to send, and asks to be let in and out of rooms, one after the other, each a round trip;
 /// 8. while the server makes everybody's messages durable, one commit each.
@@ -95,6 +96,9 @@ fn left_to_do(plan: &Plan) -> (u32, u32) {
 /// The longest that an outbox waits which was told to try again later: half a second, doubled six times.
 const REFUSED_DELAY: Duration = Duration::from_secs(32);
 
+/// How many times its `ack_timeout` an outbox waits at most: doubled three times.
+const OUTBOX_PATIENCE: u32 = 8;
+
 /// Whether a fault makes the server tell senders to try again later.
 fn refuses(fault: &FaultAct) -> bool {
     matches!(fault.kind(), FaultKind::DiskFull | FaultKind::DiskError)
@@ -102,7 +106,8 @@ fn refuses(fault: &FaultAct) -> bool {
 
 fn longest_acknowledgement(client: &ClientPlan) -> Duration {
     match client.send {
-        Send::Plain | Send::Outbox => client.ack_timeout.0,
+        Send::Plain => client.ack_timeout.0,
+        Send::Outbox => client.ack_timeout.0 * OUTBOX_PATIENCE,
         Send::Retry | Send::Manual => client.ack_timeout.0 * (client.retries + 1),
     }
 }
@@ -133,7 +138,7 @@ mod tests {
         let mut patient = plan.clone();
         for client in patient.clients.values_mut() {
             (client.send, client.retries, client.ack_timeout) =
-                (Send::Retry, 2, Span(Duration::from_secs(30)));
+                (Send::Retry, 9, Span(Duration::from_secs(30)));
         }
         assert!(bound_of(&patient).0 > bound.0 + Duration::from_secs(75));
 

@@ -54,7 +54,8 @@ pub enum ReceiveMode {
 pub struct ChatOptions {
     /// The Socket.IO client's. `auth`, `retries` and `ack_timeout` are the chat's own.
     pub client: ClientOptions,
-    /// How long to wait for an acknowledgement before a message is sent again; 10 s.
+    /// How long to wait for an acknowledgement before a message is sent again; 10 s. From the outbox, while the connection
+    /// stands, each time twice as long as the last, up to eight times this.
     pub ack_timeout: Duration,
     /// In which rooms it begins; [`DEFAULT_ROOM`] alone. With [`ReceiveMode::Resume`] they are read from the start.
     pub rooms: Vec<String>,

@@ -21,6 +21,9 @@ const RETRY_DELAY_MIN: Duration = Duration::from_millis(500);
 /// The longest delay: doubled six times.
 const RETRY_DOUBLINGS_MAX: u32 = 6;
 
+/// How often the time for an answer is doubled at most.
+const PATIENCE_DOUBLINGS_MAX: u32 = 3;
+
 /// The largest message, encoded, in bytes. A server takes 1,000,000 bytes by default, name and frame included, and closes
 /// the connection over more: a longer message would come back from the outbox for ever.
 const ENCODED_BYTES_MAX: usize = 990_000;
@@ -35,6 +38,8 @@ pub(super) struct Outgoing {
     pending: VecDeque<Pending>,
     sends_of_oldest: u32,
     refusals_of_oldest: u32,
+    /// How often the oldest was not answered in time, over the present connection.
+    timeouts_of_oldest: u32,
 }
 
 /// What to do for the oldest message.
@@ -71,7 +76,7 @@ impl Outgoing {
         if !left.is_empty() {
             reached!("chat.outbox_left");
         }
-        Self { mode, pending: left.into(), sends_of_oldest: 0, refusals_of_oldest: 0 }
+        Self { mode, pending: left.into(), sends_of_oldest: 0, refusals_of_oldest: 0, timeouts_of_oldest: 0 }
     }
 
     /// Takes what the outbox keeps durably.
@@ -134,6 +139,16 @@ impl Outgoing {
         Some(Attempt::Emit(args))
     }
 
+    /// How long to wait for the answer to the last send, if `first` is how long for that of a first one. While a connection
+    /// stands nothing is lost on it: a server that is slow is not helped by ever more of the same. Each time is twice the
+    /// last, up to eight times the first. `retries` waits as the official client does.
+    pub(super) fn patience(&self, first: Duration) -> Duration {
+        match self.mode {
+            SendMode::Outbox => first * 2_u32.pow(self.timeouts_of_oldest.min(PATIENCE_DOUBLINGS_MAX)),
+            SendMode::Retry { .. } | SendMode::Plain => first,
+        }
+    }
+
     /// Takes the answer to the last send.
     pub(super) fn answer(&mut self, answer: Result<Args, AckError>) -> Answered {
         let answer = match answer {
@@ -142,7 +157,12 @@ impl Outgoing {
                 return Answered::Settled(self.settle(Err(error.to_string())));
             }
             // The server may have it or not; sent again under the same id, it has it once.
-            Err(_) => return Answered::Again,
+            Err(error) => {
+                let still_connected = error == AckError::TimedOut;
+                self.timeouts_of_oldest =
+                    if still_connected { self.timeouts_of_oldest.saturating_add(1) } else { 0 };
+                return Answered::Again;
+            }
         };
         match read_answer(&answer) {
             Ok(offset) => Answered::Settled(self.settle(Ok(offset))),
@@ -196,6 +216,7 @@ impl Outgoing {
         let oldest = self.pending.pop_front().expect("only a message that was pending is sent and answered");
         self.sends_of_oldest = 0;
         self.refusals_of_oldest = 0;
+        self.timeouts_of_oldest = 0;
         Settled { id: oldest.id, result }
     }
 }
@@ -268,6 +289,27 @@ mod tests {
             assert_eq!(outgoing.answer(Err(error)), Answered::Again);
         }
         assert_eq!(outgoing.sends_of_oldest(), 2);
+    }
+
+    #[test]
+    fn a_server_that_is_slow_is_given_ever_more_time_while_the_connection_stands() {
+        const FIRST: Duration = Duration::from_secs(1);
+        let patience_after = |outgoing: &mut Outgoing, error: AckError| {
+            sent(outgoing);
+            assert_eq!(outgoing.answer(Err(error)), Answered::Again);
+            outgoing.patience(FIRST).as_secs()
+        };
+        let mut outgoing = outgoing(&["a", "b"]);
+        assert_eq!(outgoing.patience(FIRST), FIRST);
+        let grown = [1, 2, 3, 4, 5].map(|_| patience_after(&mut outgoing, AckError::TimedOut));
+        assert_eq!(grown, [2, 4, 8, 8, 8]);
+        assert_eq!(patience_after(&mut outgoing, AckError::Disconnected), 1, "another connection");
+        assert_eq!(patience_after(&mut outgoing, AckError::TimedOut), 2);
+        sent(&mut outgoing);
+        assert_eq!(outgoing.answer(Ok(Args::none())), settled("a", Ok(0)));
+        assert_eq!(outgoing.patience(FIRST), FIRST, "another message");
+        let mut retrying = in_mode(SendMode::Retry { retries: 9 }, &["a"]);
+        assert_eq!(patience_after(&mut retrying, AckError::TimedOut), 1);
     }
 
     #[test]

@@ -238,7 +238,8 @@ impl<O: OutboxStorage> Task<O> {
     }
 
     async fn emit(&mut self, args: Args) {
-        let (client, timeout) = (self.client.clone(), self.ack_timeout);
+        let timeout = self.with_progress(|progress| progress.outgoing.patience(self.ack_timeout));
+        let client = self.client.clone();
         let mut sent: BoxFuture<_> =
             Box::pin(async move { client.emit_with_ack(CHAT_MESSAGE, args, Some(timeout)).await });
         // Polled once here: it is on its way before anything else is heard.
