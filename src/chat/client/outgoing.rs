@@ -144,7 +144,9 @@ impl Outgoing {
     /// last, up to eight times the first. `retries` waits as the official client does.
     pub(super) fn patience(&self, first: Duration) -> Duration {
         match self.mode {
-            SendMode::Outbox => first * 2_u32.pow(self.timeouts_of_oldest.min(PATIENCE_DOUBLINGS_MAX)),
+            SendMode::Outbox => {
+                first.saturating_mul(2_u32.pow(self.timeouts_of_oldest.min(PATIENCE_DOUBLINGS_MAX)))
+            }
             SendMode::Retry { .. } | SendMode::Plain => first,
         }
     }
@@ -303,6 +305,7 @@ mod tests {
         assert_eq!(outgoing.patience(FIRST), FIRST);
         let grown = [1, 2, 3, 4, 5].map(|_| patience_after(&mut outgoing, AckError::TimedOut));
         assert_eq!(grown, [2, 4, 8, 8, 8]);
+        assert_eq!(outgoing.patience(Duration::MAX), Duration::MAX, "who waits for ever");
         assert_eq!(patience_after(&mut outgoing, AckError::Disconnected), 1, "another connection");
         assert_eq!(patience_after(&mut outgoing, AckError::TimedOut), 2);
         sent(&mut outgoing);
